@@ -4,40 +4,104 @@
  */
 export const errorCatalogue = {
   // identity
-  unauthenticated: { status: 401, retryable: false, remedy: "Check the user name, the password and the project of your credentials." },
+  unauthenticated: {
+    status: 401,
+    retryable: false,
+    remedy: "Check the user name, the password and the project of your credentials.",
+  },
   forbidden: { status: 403, retryable: false, remedy: "Ask an administrator for a role on the project." },
   // input
   "invalid-input": { status: 400, retryable: false, remedy: "Correct the field and run again." },
-  "unknown-reference": { status: 400, retryable: false, remedy: "Create the referenced resource first, or correct the id." },
+  "unknown-reference": {
+    status: 400,
+    retryable: false,
+    remedy: "Create the referenced resource first, or correct the id.",
+  },
   "not-found": { status: 404, retryable: false, remedy: "Check the id or name." },
-  conflict: { status: 409, retryable: false, remedy: "Choose another value, or remove the resource that holds it." },
+  conflict: {
+    status: 409,
+    retryable: false,
+    remedy: "Choose another value, or remove the resource that holds it.",
+  },
   "in-use": { status: 409, retryable: false, remedy: "Remove what uses it first." },
-  "wrong-state": { status: 409, retryable: true, remedy: "Wait until the running task has ended, then run again." },
-  "quota-exceeded": { status: 403, retryable: false, remedy: "Raise the quota of the project, or remove servers." },
-  "not-ours": { status: 409, retryable: false, remedy: "Move or rename the foreign object, or choose another name." },
+  "wrong-state": {
+    status: 409,
+    retryable: true,
+    remedy: "Wait until the running task has ended, then run again.",
+  },
+  "quota-exceeded": {
+    status: 403,
+    retryable: false,
+    remedy: "Raise the quota of the project, or remove servers.",
+  },
+  "not-ours": {
+    status: 409,
+    retryable: false,
+    remedy: "Move or rename the foreign object, or choose another name.",
+  },
   "foreign-cloud": { status: 409, retryable: false, remedy: "Un-enrol the host from its cloud first." },
   // placement
-  "no-valid-host": { status: 500, retryable: true, remedy: "Add a host, free capacity, or loosen the request." },
-  "retries-exhausted": { status: 500, retryable: true, remedy: "See the journal of the task for the error of each host." },
+  "no-valid-host": {
+    status: 500,
+    retryable: true,
+    remedy: "Add a host, free capacity, or loosen the request.",
+  },
+  "retries-exhausted": {
+    status: 500,
+    retryable: true,
+    remedy: "See the journal of the task for the error of each host.",
+  },
   // hosts
-  "host-unreachable": { status: 503, retryable: true, remedy: "Check the address, the network and sshd on the host." },
-  "host-key-changed": { status: 503, retryable: false, remedy: "If the change is expected, remove the old key from known_hosts." },
+  "host-unreachable": {
+    status: 503,
+    retryable: true,
+    remedy: "Check the address, the network and sshd on the host.",
+  },
+  "host-key-changed": {
+    status: 503,
+    retryable: false,
+    remedy: "If the change is expected, remove the old key from known_hosts.",
+  },
   "host-key-unknown": { status: 503, retryable: false, remedy: "Add the host's key to known_hosts." },
   "host-unsuitable": { status: 409, retryable: false, remedy: "Install what is missing on the host." },
   "command-failed": { status: 500, retryable: true, remedy: "See the message of the command." },
-  "command-timeout": { status: 504, retryable: true, remedy: "Check the load of the host, or raise the limit." },
-  "host-disk-full": { status: 507, retryable: true, remedy: "Free space on the host, or choose another host." },
+  "command-timeout": {
+    status: 504,
+    retryable: true,
+    remedy: "Check the load of the host, or raise the limit.",
+  },
+  "host-disk-full": {
+    status: 507,
+    retryable: true,
+    remedy: "Free space on the host, or choose another host.",
+  },
   // images
   "image-unreachable": { status: 400, retryable: true, remedy: "Check the URL or the path." },
-  "image-checksum": { status: 400, retryable: false, remedy: "Correct the checksum, or fetch the image anew." },
+  "image-checksum": {
+    status: 400,
+    retryable: false,
+    remedy: "Correct the checksum, or fetch the image anew.",
+  },
   "image-truncated": { status: 400, retryable: true, remedy: "Fetch the image anew." },
   "image-format": { status: 400, retryable: false, remedy: "Use a qcow2 or raw disk image." },
-  "image-unsafe": { status: 400, retryable: false, remedy: "Flatten the image: qemu-img convert -O qcow2 in.qcow2 out.qcow2" },
+  "image-unsafe": {
+    status: 400,
+    retryable: false,
+    remedy: "Flatten the image: qemu-img convert -O qcow2 in.qcow2 out.qcow2",
+  },
   // servers
-  "not-ready": { status: 504, retryable: true, remedy: "Read the console's tail below; raise the limit if the guest is only slow." },
+  "not-ready": {
+    status: 504,
+    retryable: true,
+    remedy: "Read the console's tail below; raise the limit if the guest is only slow.",
+  },
   // running
   interrupted: { status: 503, retryable: true, remedy: "Run again; the task is resumed from its journal." },
-  internal: { status: 500, retryable: false, remedy: "This is a bug: report it with the message and the trace." },
+  internal: {
+    status: 500,
+    retryable: false,
+    remedy: "This is a bug: report it with the message and the trace.",
+  },
 } as const satisfies Record<string, { status: number; retryable: boolean; remedy: string }>;
 
 /** A code of {@link errorCatalogue}. Codes never change their meaning. */
@@ -100,15 +164,20 @@ export function toStackyardError(error: unknown, attempting: string): StackyardE
 const maxValueChars = 120;
 
 function renderValue(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
-  return text.length <= maxValueChars ? text : `${text.slice(0, maxValueChars)}… (${String(text.length)} characters)`;
+  const text = value === undefined ? "undefined" : JSON.stringify(value);
+  return text.length <= maxValueChars
+    ? text
+    : `${text.slice(0, maxValueChars)}… (${String(text.length)} characters)`;
 }
 
 /** The whole chain as text for a person: code, field, value, causes, notes and remedy. */
 export function describeError(error: unknown): string {
   const lines: string[] = [];
   const top = toStackyardError(error, "the operation");
-  const at = top.field === undefined ? "" : ` (field ${top.field}${top.value === undefined ? "" : ` = ${renderValue(top.value)}`})`;
+  const at =
+    top.field === undefined
+      ? ""
+      : ` (field ${top.field}${top.value === undefined ? "" : ` = ${renderValue(top.value)}`})`;
   lines.push(`${top.message}${at} [${top.code}]`);
   for (let cause = top.cause, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
     lines.push(`  because: ${cause.message}`);

@@ -1,0 +1,113 @@
+import type { ChangeLabel } from "./change.ts";
+import type { ResourceId } from "./ids.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { ResourceRecord } from "./record.ts";
+import type { Drift } from "./resource.ts";
+import type { Secret } from "./secret.ts";
+import type { TraceEvent } from "./trace.ts";
+
+/** What a user logs in with (keystone: POST /v3/auth/tokens, method password). */
+export interface Credentials {
+  readonly username: string;
+  readonly password: Secret;
+  /** Project by name or id; default: the user's only or default project. */
+  readonly project?: string;
+}
+
+/** A wrong input, by path. */
+export interface Issue {
+  readonly field: string;
+  readonly message: string;
+  readonly value?: JsonValue;
+  readonly remedy?: string;
+}
+
+/** One field that differs, and what changing it does. */
+export interface FieldChange {
+  readonly field: string;
+  readonly from: JsonValue | undefined;
+  readonly to: JsonValue | undefined;
+  readonly label: ChangeLabel;
+}
+
+/** What applying would do. `label` is the worst of the fields'; absent when nothing changes. */
+export interface Change {
+  readonly action: "create" | "update" | "replace" | "none";
+  readonly label?: ChangeLabel;
+  readonly fields: readonly FieldChange[];
+}
+
+/** What a caller plans for one resource. */
+export interface PlanRequest {
+  readonly type: string;
+  /** Inputs without the unknown ones. */
+  readonly inputs: JsonObject;
+  /** Top-level inputs whose value is not known yet. */
+  readonly unknown?: readonly string[];
+  /** Inputs of the last apply, for a resource that exists. */
+  readonly prior?: JsonObject;
+  /** Maker's own name for the resource (Pulumi: URN). The id follows from it. */
+  readonly maker: string;
+  /** Name if the inputs give none. */
+  readonly defaultName: string;
+}
+
+/** The answer: completed inputs, or what is wrong with them. */
+export interface Planned {
+  /** Defaults and derived identity filled in; `id` among them, unless it depends on an unknown. */
+  readonly inputs: JsonObject;
+  readonly issues: readonly Issue[];
+  readonly change: Change;
+}
+
+export interface ApplyRequest {
+  readonly type: string;
+  /** Inputs as {@link Cloud.plan} completed them. */
+  readonly inputs: JsonObject;
+  readonly maker: string;
+  readonly defaultName: string;
+  readonly onProgress?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A resource after a task, or as read. */
+export interface ResourceView {
+  readonly id: ResourceId;
+  readonly type: string;
+  readonly record: ResourceRecord;
+  /** Inputs as found; equal to the record's when nothing drifted. */
+  readonly inputs: JsonObject;
+  readonly outputs: JsonObject;
+  readonly drift: readonly Drift[];
+}
+
+export interface ReadOptions {
+  /** Ask the hosts too. Default true; false answers from the record. */
+  readonly observe?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A logged-in user's way to the cloud: the one facade that every engine uses. Each call validates the token and authorises. */
+export interface Cloud {
+  /** Validates and completes inputs and says what applying them would do. Writes nothing anywhere. */
+  plan(request: PlanRequest): Promise<Planned>;
+  /** Creates, changes or repairs. Waits until the task has ended. */
+  apply(request: ApplyRequest): Promise<ResourceView>;
+  /** `undefined` when there is no such resource; an unreachable host is an error. */
+  read(type: string, id: string, options?: ReadOptions): Promise<ResourceView | undefined>;
+  /** Removes; absent is fine. Waits until it is gone. */
+  remove(
+    type: string,
+    id: string,
+    options?: { readonly onProgress?: (line: string) => void; readonly signal?: AbortSignal },
+  ): Promise<void>;
+  list(type: string): Promise<readonly ResourceView[]>;
+  /** Resource by id, or by name within the caller's project. Raises `not-found`, or `conflict` when the name is ambiguous. */
+  find(type: string, idOrName: string): Promise<ResourceView>;
+  /** Runs one of the definition's actions. */
+  act(type: string, id: string, action: string, input: JsonObject, signal?: AbortSignal): Promise<JsonObject>;
+  /** Steps of the last build of a server, in the order of their number. */
+  trace(serverId: string): Promise<readonly TraceEvent[]>;
+  /** Ends the session: stops workers, closes connections. A task in work is left for the next start to resume. */
+  close(): Promise<void>;
+}

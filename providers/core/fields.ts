@@ -1,0 +1,70 @@
+import { z } from "zod";
+import type { ChangeLabel } from "./change.ts";
+import type { JsonValue } from "./json.ts";
+
+/** What a changed input does: one label, or a rule that decides by the two values and says so in the docs. */
+export type ChangeRule =
+  | ChangeLabel
+  | { readonly says: string; label(from: JsonValue | undefined, to: JsonValue | undefined): ChangeLabel };
+
+/** Everything about a leaf that its type does not say. All engines, the docs and the laws read it. */
+export interface FieldPolicy {
+  /** One or two sentences for the user; unit and default included. */
+  readonly doc: string;
+  /** Inputs: what changing it does. Default `live`. */
+  readonly change?: ChangeRule;
+  /** Never shown in a log, plan, error or listing; engines mark it secret. */
+  readonly secret?: boolean;
+  /** Outputs: given by create only; a later read keeps what the engine has. */
+  readonly onceOnly?: boolean;
+  /** Inputs: filled when unset, already in the preview (`plan`) or only when applied (`apply`). */
+  readonly computed?: "plan" | "apply";
+  /** Inputs: holds the id of a resource of this type; engines accept the resource itself. */
+  readonly references?: string;
+}
+
+const policies = new WeakMap<z.core.$ZodType, FieldPolicy>();
+
+/** Attaches doc and policy to a leaf. Call it last: a later `.optional()` would make a new schema without them. */
+export function field<S extends z.ZodType>(schema: S, policy: FieldPolicy): S {
+  policies.set(schema, policy);
+  return schema;
+}
+
+/** The policy of a schema, if {@link field} gave it one. */
+export function policyOf(schema: z.core.$ZodType): FieldPolicy | undefined {
+  return policies.get(schema);
+}
+
+/** One field of a definition, with its path (`networks[].port`). */
+export interface Leaf {
+  readonly path: string;
+  readonly schema: z.core.$ZodType;
+  readonly policy: FieldPolicy | undefined;
+}
+
+/** Takes `.optional()`, `.nullable()` and `.default()` off a schema. */
+export function unwrapSchema(schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+    const inner: z.core.$ZodType = schema.unwrap();
+    return unwrapSchema(inner);
+  }
+  return schema;
+}
+
+/** Every field of an object schema, nested ones after their parent. */
+export function* listLeaves(object: z.ZodObject, prefix = ""): Generator<Leaf> {
+  for (const [key, schema] of Object.entries<z.core.$ZodType>(object.shape)) {
+    yield* descend(schema, prefix === "" ? key : `${prefix}.${key}`);
+  }
+}
+
+function* descend(schema: z.core.$ZodType, path: string): Generator<Leaf> {
+  yield { path, schema, policy: policyOf(schema) };
+  const inner = unwrapSchema(schema);
+  if (inner instanceof z.ZodObject) yield* listLeaves(inner, path);
+  if (inner instanceof z.ZodArray) {
+    const element = unwrapSchema(inner.element);
+    if (element instanceof z.ZodObject) yield* listLeaves(element, `${path}[]`);
+  }
+}

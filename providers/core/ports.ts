@@ -1,0 +1,282 @@
+import type { HostAddress } from "./host.ts";
+import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
+import type { JsonObject } from "./json.ts";
+import type { Drift } from "./resource.ts";
+
+/** What flows reach outside: each port is one service, implemented by the cloud and by a fake. */
+export interface Ports {
+  readonly hosts: HostsPort;
+  readonly images: ImagesPort;
+  readonly switching: SwitchingPort;
+  readonly domains: DomainsPort;
+  readonly placement: PlacementPort;
+}
+
+/** A host of the cloud as compute sees it. */
+export interface ComputeHost {
+  readonly id: HostId;
+  readonly name: string;
+  readonly cloudId: CloudId;
+  readonly address: HostAddress;
+  /** `system`: kernel datapath; `netdev`: userspace. */
+  readonly datapath: "system" | "netdev";
+  /** VXLAN endpoint, without prefix length. */
+  readonly tunnelAddress: string;
+  /** Usable domain type. */
+  readonly virtType: "kvm" | "qemu";
+  /** Folder on the host for images and disks, absolute. */
+  readonly folder: string;
+}
+
+/** What enrolment asks of a host. */
+export interface EnrolRequest {
+  readonly id: HostId;
+  readonly cloudId: CloudId;
+  readonly address: HostAddress;
+  readonly datapath: "system" | "netdev" | undefined;
+  readonly virtType: "kvm" | "qemu" | undefined;
+  readonly tunnelAddress: string;
+  /** Interface that carries tunnels; moved into a bridge on a userspace datapath. */
+  readonly tunnelInterface: string | undefined;
+  readonly folder: string;
+}
+
+/** What a host is and offers. */
+export interface HostInventory {
+  readonly datapath: "system" | "netdev";
+  readonly virtType: "kvm" | "qemu";
+  readonly architecture: string;
+  readonly vcpus: number;
+  readonly ramMib: number;
+  readonly diskGib: number;
+  readonly hypervisorVersion: number;
+  readonly libvirtVersion: string;
+  readonly openvswitchVersion: string;
+}
+
+export interface HostsPort {
+  /** Checks, wires Open vSwitch, probes, leaves the ownership mark. Repeatable. Raises `foreign-cloud`, `host-unsuitable`. */
+  enrol(request: EnrolRequest, signal: AbortSignal): Promise<HostInventory>;
+  /** Compares the wiring and the mark with the request. Raises `host-unreachable`; never reports that as absence. */
+  observe(
+    request: EnrolRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly inventory: HostInventory; readonly drift: readonly Drift[] }>;
+  /** Takes mark, bridges and folder back. */
+  release(request: EnrolRequest, signal: AbortSignal): Promise<void>;
+}
+
+/** Where the bytes of an image come from. */
+export interface ImageSource {
+  /** `file:` path on the machine that runs the stack (absolute), or an http(s) URL. */
+  readonly location: string;
+  /** `sha256:<hex>` or `sha512:<hex>`. */
+  readonly checksum: string | undefined;
+}
+
+/** What inspection found. */
+export interface ImageFacts {
+  readonly format: "qcow2" | "raw";
+  readonly sizeBytes: number;
+  readonly virtualSizeBytes: number;
+  /** `sha256:<hex>` of the source's bytes. */
+  readonly checksum: string;
+}
+
+/** The files of an image on a host. */
+export interface CachedImage {
+  readonly diskPath: string | undefined;
+  readonly kernelPath: string | undefined;
+  readonly initrdPath: string | undefined;
+}
+
+/** An image as compute fetches it: content-addressed by checksum. */
+export interface ImageSpec {
+  readonly id: ResourceId;
+  readonly name: string;
+  readonly disk: { readonly source: ImageSource; readonly facts: ImageFacts } | undefined;
+  readonly kernel:
+    { readonly source: ImageSource; readonly checksum: string; readonly sizeBytes: number } | undefined;
+  readonly initrd:
+    { readonly source: ImageSource; readonly checksum: string; readonly sizeBytes: number } | undefined;
+}
+
+export interface ImagesPort {
+  /** Reads a disk image's source: format from its bytes, sizes, checksum. Raises the `image-*` codes. */
+  inspectDisk(
+    source: ImageSource,
+    declared: { readonly format: "qcow2" | "raw" | undefined; readonly field: string },
+    signal: AbortSignal,
+  ): Promise<ImageFacts>;
+  /** Size and checksum of a plain file (kernel, initrd). */
+  inspectFile(
+    source: ImageSource,
+    field: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly checksum: string; readonly sizeBytes: number }>;
+  /** Brings the image into the host's cache, once however many ask at the same time. Raises `host-disk-full`, `image-*`. */
+  ensureCached(
+    host: ComputeHost,
+    image: ImageSpec,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<CachedImage>;
+  /** Removes the image's files from a host's cache; tolerates absence. */
+  removeCached(host: ComputeHost, imageId: ResourceId, signal: AbortSignal): Promise<void>;
+}
+
+/** A network as the hosts wire it. */
+export interface NetworkSpec {
+  readonly id: ResourceId;
+  readonly name: string;
+  /** VXLAN network identifier. */
+  readonly vni: number;
+  /** VLAN tag on each host's integration bridge. */
+  readonly localVlan: number;
+  readonly mtuBytes: number;
+  readonly subnets: readonly SubnetSpec[];
+}
+
+export interface SubnetSpec {
+  readonly id: ResourceId;
+  readonly cidr: string;
+  readonly gateway: string | undefined;
+  /** The DHCP server's own address, the same on every host; absent without DHCP. */
+  readonly dhcpAddress: string | undefined;
+  readonly dnsServers: readonly string[];
+}
+
+/** A port as its host wires it. */
+export interface PortSpec {
+  readonly id: ResourceId;
+  readonly mac: string;
+  readonly networkId: ResourceId;
+  readonly addresses: readonly { readonly subnetId: ResourceId; readonly address: string }[];
+  readonly hostname: string;
+}
+
+export interface SwitchingPort {
+  /**
+   * Makes the network present on `host`: tunnels to `peers` (the other hosts that have ports on it), DHCP for `ports` (those on this host).
+   * Also adds the tunnel back to `host` on each peer.
+   */
+  ensureNetwork(
+    host: ComputeHost,
+    network: NetworkSpec,
+    peers: readonly ComputeHost[],
+    ports: readonly PortSpec[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Takes DHCP entries of ports away, and the whole network from the host when `ports` is empty; tunnels to it on `peers` too. */
+  releaseNetwork(
+    host: ComputeHost,
+    network: NetworkSpec,
+    peers: readonly ComputeHost[],
+    ports: readonly PortSpec[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** What is wrong with the network on the host. */
+  observeNetwork(
+    host: ComputeHost,
+    network: NetworkSpec,
+    peers: readonly ComputeHost[],
+    ports: readonly PortSpec[],
+    signal: AbortSignal,
+  ): Promise<readonly Drift[]>;
+}
+
+/** A server as its host builds it. */
+export interface DomainSpec {
+  readonly id: ResourceId;
+  readonly name: string;
+  readonly cloudId: CloudId;
+  readonly projectId: ResourceId;
+  readonly vcpus: number;
+  readonly ramMib: number;
+  readonly diskGib: number;
+  readonly image: CachedImage & {
+    readonly diskFormat: "qcow2" | "raw" | undefined;
+    readonly kernelArguments: string;
+  };
+  readonly interfaces: readonly DomainInterface[];
+  readonly configDrive: ConfigDrive;
+  /** hw_* and extra specs that shape the domain. */
+  readonly hardware: {
+    readonly machine: string | undefined;
+    readonly diskBus: "virtio" | "scsi" | "sata" | "ide";
+    readonly nicModel: string;
+    readonly guestAgent: boolean;
+    readonly rng: boolean;
+  };
+}
+
+export interface DomainInterface {
+  readonly portId: ResourceId;
+  readonly mac: string;
+  readonly localVlan: number;
+  readonly mtuBytes: number;
+}
+
+/** Content of the config drive (nova: doc/source/user/metadata.rst, openstack/latest). */
+export interface ConfigDrive {
+  readonly metaData: JsonObject;
+  readonly networkData: JsonObject;
+  readonly userData: string | undefined;
+}
+
+/** What libvirt says of a server. */
+export interface DomainObservation {
+  readonly state: "running" | "paused" | "shut-off" | "crashed" | "suspended" | "other";
+  readonly vcpus: number;
+  readonly ramMib: number;
+  /** Monotonic id of the running process; changes with a restart. */
+  readonly processId: number | undefined;
+  readonly drift: readonly Drift[];
+}
+
+/** How far a server must have come. Each rung includes those before it. */
+export const readinessRungs = ["running", "address", "ssh", "cloud-init"] as const;
+export type ReadinessRung = (typeof readinessRungs)[number];
+
+export interface ReadinessRequest {
+  readonly until: ReadinessRung;
+  /** Limit of each rung in milliseconds, counted from when the rung before it was reached. */
+  readonly limitsMs: Readonly<Record<ReadinessRung, number>>;
+  /** Address and network to knock at; absent without ports. */
+  readonly address: { readonly networkId: ResourceId; readonly address: string } | undefined;
+}
+
+export interface DomainsPort {
+  /** Root disk, config drive, XML, define, start: one script. Repeatable; what already is right stays. Raises `not-ours` when a foreign domain has the name or uuid. */
+  spawn(host: ComputeHost, spec: DomainSpec, start: boolean, signal: AbortSignal): Promise<void>;
+  /** The XML that `spawn` would define. Pure. */
+  renderXml(host: ComputeHost, spec: DomainSpec): string;
+  start(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
+  /** ACPI shutdown, then power off after `graceMs`. */
+  stop(host: ComputeHost, id: ResourceId, graceMs: number, signal: AbortSignal): Promise<void>;
+  reboot(host: ComputeHost, id: ResourceId, kind: "soft" | "hard", signal: AbortSignal): Promise<void>;
+  /** Domain, disks, folder. Tolerates absence; never touches what is not ours. */
+  remove(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
+  /** `undefined`: libvirt answered that there is no such domain. */
+  observe(host: ComputeHost, spec: DomainSpec, signal: AbortSignal): Promise<DomainObservation | undefined>;
+  /** Last lines of the serial console. */
+  readConsole(host: ComputeHost, id: ResourceId, lines: number, signal: AbortSignal): Promise<string>;
+  /** Waits up the ladder. Raises `not-ready` with the rung and the console's tail. */
+  waitReady(
+    host: ComputeHost,
+    id: ResourceId,
+    request: ReadinessRequest,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** Scheduling and claims, carried out by the conductor and the scheduler. */
+export interface PlacementPort {
+  /** Chooses and claims a host for the server of this task. Raises `no-valid-host`. Keeps a claim that already is there. */
+  claim(taskId: TaskId, serverId: ResourceId): Promise<HostId>;
+  /** Changes the claimed amounts in place. Raises `no-valid-host` when the host cannot hold them. */
+  resize(serverId: ResourceId): Promise<void>;
+  /** Gives the claim back; tolerates absence. */
+  release(serverId: ResourceId): Promise<void>;
+}

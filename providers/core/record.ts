@@ -1,0 +1,50 @@
+import type { HostId, ResourceId, TaskId } from "./ids.ts";
+import type { JsonObject } from "./json.ts";
+
+/** Where a record stands. `building` and `deleting` have a task that is running or can be resumed. */
+export type RecordStatus = "building" | "active" | "error" | "deleting";
+
+/** One resource as the cloud knows it. */
+export interface ResourceRecord<I = JsonObject, O = JsonObject> {
+  readonly id: ResourceId;
+  /** Type of its definition, e.g. `server`. */
+  readonly type: string;
+  /** Owning project; null for resources of the whole cloud. */
+  readonly projectId: ResourceId | null;
+  readonly name: string;
+  /** Desired. */
+  readonly inputs: I;
+  /** Known so far; complete once `active`. */
+  readonly outputs: Partial<O>;
+  /** The inputs of the last task that ended well; absent before the first. */
+  readonly applied?: I;
+  readonly status: RecordStatus;
+  /** Why it is in `error`. */
+  readonly fault?: Fault;
+  /** Who made it, e.g. a Pulumi URN: the same maker may take up its own unfinished create. */
+  readonly maker?: string;
+  /** Grows with each write; compare-and-swap. */
+  readonly revision: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** A failed task's error, as users may see it. */
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+  readonly at: string;
+}
+
+/** One run of a flow over a record. */
+export interface Task {
+  readonly id: TaskId;
+  readonly resourceId: ResourceId;
+  readonly type: string;
+  readonly kind: "reconcile" | "remove";
+  readonly state: "pending" | "running" | "succeeded" | "failed";
+  /** The host that compute steps run on, once chosen. */
+  readonly hostId?: HostId;
+  readonly error?: JsonObject;
+  readonly createdAt: string;
+}

@@ -1,0 +1,138 @@
+import type { z } from "zod";
+import type { ResourceId } from "./ids.ts";
+import type { JsonObject } from "./json.ts";
+import type { Ports } from "./ports.ts";
+import type { ResourceRecord } from "./record.ts";
+import type { FlowStepNumber } from "./trace.ts";
+
+/** Something about a resource that is not as declared. */
+export interface Drift {
+  /** Input or output path it concerns. */
+  readonly field: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** What the world says of a resource. `undefined` in its place means: proved absent. */
+export interface Observation<I, O> {
+  /** Inputs as found, where they can be read back and differ from the record. */
+  readonly inputs?: Partial<I>;
+  readonly outputs?: Partial<O>;
+  readonly drift: readonly Drift[];
+}
+
+/** A value that only one resource may hold, e.g. an address in a subnet. Held as long as the record lives. */
+export interface Reservation {
+  /** What is reserved: `address`, `mac`, `vni`, … */
+  readonly kind: string;
+  /** Within what it is unique: a subnet's id, a network's id, or `cloud`. */
+  readonly scope: string;
+  readonly value: string;
+  /** Input path to blame when it is taken. */
+  readonly field: string;
+}
+
+/** A check that involves several fields or other resources. It describes itself in the docs. */
+export interface Rule<I> {
+  /** Input path to blame. */
+  readonly field: string;
+  /** What must hold, as shown to the user. */
+  readonly says: string;
+  /** Top-level inputs that it reads; it is skipped while one of them is unknown. */
+  readonly reads: readonly string[];
+  readonly remedy?: string;
+  /** `undefined` when it holds, else what is wrong (or true for `says` itself). */
+  violated(inputs: I, world: World): string | undefined;
+}
+
+/** The cloud's resources as they are, and in a preview as they will be. Reads only. */
+export interface World {
+  find(type: string, id: string): WorldEntry | undefined;
+  all(type: string): readonly WorldEntry[];
+  /** Who holds a reserved value. */
+  holder(kind: string, scope: string, value: string): ResourceId | undefined;
+}
+
+/** A stored or planned resource. */
+export interface WorldEntry {
+  readonly id: ResourceId;
+  readonly type: string;
+  readonly name: string;
+  readonly projectId: ResourceId | null;
+  readonly inputs: JsonObject;
+  readonly outputs: JsonObject;
+}
+
+/** What `complete` may use to fill unset inputs. */
+export interface CompletionContext {
+  /** The resource's id: identity derived from it is the same in preview and apply. */
+  readonly id: ResourceId;
+  readonly world: World;
+}
+
+/** What a step of a flow is given. */
+export interface StepContext<I, O> {
+  readonly record: ResourceRecord<I, O>;
+  readonly inputs: I;
+  /** Outputs so far, those of earlier steps included. */
+  readonly outputs: Partial<O>;
+  readonly ports: Ports;
+  /** Resources this one refers to. */
+  readonly world: World;
+  readonly signal: AbortSignal;
+  /** One line for whoever waits. */
+  progress(line: string): void;
+  /** Times a step of the 29 and records it. */
+  trace<T>(number: FlowStepNumber, work: () => Promise<T> | T): Promise<T>;
+}
+
+/** One named, repeatable step: observe, ensure, sync. Its `undo` takes back what an abandoned create must not leave. */
+export interface Step<I, O> {
+  readonly name: string;
+  /** Which service carries it out. Default `conductor`. */
+  readonly on?: "conductor" | "compute";
+  /** Returns outputs to record; they are committed with the journal's entry. */
+  run(context: StepContext<I, O>): Promise<Partial<O> | undefined>;
+  undo?(context: StepContext<I, O>): Promise<void>;
+}
+
+/** Something to do with a resource that is no change of its inputs: reboot, read the console, … */
+export interface Action<I, O> {
+  readonly doc: string;
+  readonly input: z.ZodObject;
+  /** Role that it needs. Default `member`. */
+  readonly role?: "reader" | "member" | "admin";
+  run(context: StepContext<I, O>, input: JsonObject): Promise<JsonObject>;
+}
+
+/** A resource type: what it looks like, and its life. No part of it knows an engine. */
+export interface Definition<I = JsonObject, O = JsonObject> {
+  /** Singular, kebab-case: `server-group`. */
+  readonly type: string;
+  readonly plural: string;
+  /** OpenStack service it belongs to. */
+  readonly service: "identity" | "compute" | "image" | "network" | "block-storage";
+  /** One sentence. */
+  readonly summary: string;
+  /** `cloud`: needs the admin role; `project`: belongs to a project. */
+  readonly scope: "cloud" | "project";
+  readonly inputs: z.ZodObject;
+  readonly outputs: z.ZodObject;
+  readonly rules: readonly Rule<I>[];
+  readonly actions?: Readonly<Record<string, Action<I, O>>>;
+  /** Fills unset inputs, purely. Called with inputs that may still miss unknown ones. */
+  complete?(inputs: Partial<I>, context: CompletionContext): Partial<I>;
+  reservations?(inputs: I): readonly Reservation[];
+  /** Ids of resources that must not be removed before this one. Derived from `references` fields when absent. */
+  readonly reconcile: readonly Step<I, O>[];
+  readonly remove: readonly Step<I, O>[];
+  /** Absent for resources that are nothing but their record. */
+  observe?(context: StepContext<I, O>): Promise<Observation<I, O> | undefined>;
+}
+
+/** Gives a definition the types of its own schemas. */
+export function defineResource<In extends z.ZodObject, Out extends z.ZodObject>(
+  definition: Definition<z.infer<In>, z.infer<Out>> & { readonly inputs: In; readonly outputs: Out },
+): Definition<z.infer<In>, z.infer<Out>> & { readonly inputs: In; readonly outputs: Out } {
+  return definition;
+}
