@@ -1,0 +1,131 @@
+import type { Generated } from "kysely";
+
+/** The store's tables. JSON is text, times are ISO 8601 text, durations and leases are numbers of milliseconds. */
+export interface Tables {
+  settings: SettingsTable;
+  records: RecordsTable;
+  tombstones: TombstonesTable;
+  reservations: ReservationsTable;
+  tasks: TasksTable;
+  journal: JournalTable;
+  trace_events: TraceEventsTable;
+  providers: ProvidersTable;
+  inventories: InventoriesTable;
+  allocations: AllocationsTable;
+  passwords: PasswordsTable;
+  tokens: TokensTable;
+}
+
+/** `cloud_id`, `schema_version`, and `sequence`: the number of the last write. */
+export interface SettingsTable {
+  key: string;
+  value: string;
+}
+
+export interface RecordsTable {
+  id: string;
+  type: string;
+  project_id: string | null;
+  name: string;
+  inputs: string;
+  outputs: string;
+  applied: string | null;
+  status: string;
+  fault: string | null;
+  maker: string | null;
+  revision: number;
+  /** Number of the write that last touched it; mirrors read what is newer than they are. */
+  sequence: number;
+  created_at: string;
+  updated_at: string;
+}
+
+/** Ids of removed records, for mirrors. */
+export interface TombstonesTable {
+  id: string;
+  sequence: number;
+}
+
+export interface ReservationsTable {
+  kind: string;
+  scope: string;
+  value: string;
+  record_id: string;
+}
+
+export interface TasksTable {
+  id: string;
+  record_id: string;
+  type: string;
+  kind: string;
+  state: string;
+  error: string | null;
+  /** Process that works on it, and until when it may be taken for alive. */
+  worker: string | null;
+  lease_until_ms: number;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export interface JournalTable {
+  sequence: Generated<number>;
+  task_id: string;
+  step: string;
+  /** `intent` before, `result` after, `failure`, `undo` when taken back. */
+  phase: string;
+  at: string;
+  detail: string | null;
+}
+
+export interface TraceEventsTable {
+  record_id: string;
+  number: number;
+  host: string | null;
+  started_at_ms: number;
+  duration_ms: number;
+}
+
+/** Resource providers as Placement's: one a host. */
+export interface ProvidersTable {
+  host_id: string;
+  /** Changes with every claim; a claim names the generation it saw. */
+  generation: number;
+}
+
+export interface InventoriesTable {
+  host_id: string;
+  resource_class: string;
+  total: number;
+  reserved: number;
+  allocation_ratio: number;
+  min_unit: number;
+  max_unit: number;
+  step_size: number;
+}
+
+export interface AllocationsTable {
+  consumer_id: string;
+  host_id: string;
+  resource_class: string;
+  used: number;
+}
+
+export interface PasswordsTable {
+  user_id: string;
+  /** `scrypt$N$r$p$salt$hash`, base64. */
+  hash: string;
+  failed_attempts: number;
+  failed_at_ms: number | null;
+}
+
+export interface TokensTable {
+  /** SHA-256 of the token, hex. */
+  hash: string;
+  user_id: string;
+  project_id: string | null;
+  issued_at_ms: number;
+  expires_at_ms: number;
+  /** How long issuing took, for the trace. */
+  issue_duration_ms: number;
+  revoked: number;
+}
