@@ -1,4 +1,5 @@
 import type { ChangeLabel } from "./change.ts";
+import type { ErrorCode } from "./errors.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { ResourceRecord } from "./record.ts";
@@ -16,6 +17,7 @@ export interface Credentials {
 
 /** A wrong input, by path. */
 export interface Issue {
+  readonly code: ErrorCode;
   readonly field: string;
   readonly message: string;
   readonly value?: JsonValue;

@@ -36,6 +36,11 @@ export function policyOf(schema: z.core.$ZodType): FieldPolicy | undefined {
   return policies.get(schema);
 }
 
+/** The fields of an object schema by key. */
+export function shapeOf(object: z.ZodObject): Readonly<Record<string, z.core.$ZodType>> {
+  return object.shape;
+}
+
 /** One field of a definition, with its path (`networks[].port`). */
 export interface Leaf {
   readonly path: string;
@@ -54,7 +59,7 @@ export function unwrapSchema(schema: z.core.$ZodType): z.core.$ZodType {
 
 /** Every field of an object schema, nested ones after their parent. */
 export function* listLeaves(object: z.ZodObject, prefix = ""): Generator<Leaf> {
-  for (const [key, schema] of Object.entries<z.core.$ZodType>(object.shape)) {
+  for (const [key, schema] of Object.entries(shapeOf(object))) {
     yield* descend(schema, prefix === "" ? key : `${prefix}.${key}`);
   }
 }

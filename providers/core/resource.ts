@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { ErrorCode } from "./errors.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Ports } from "./ports.ts";
@@ -34,6 +35,8 @@ export interface Reservation {
 
 /** A check that involves several fields or other resources. It describes itself in the docs. */
 export interface Rule<I> {
+  /** Code of the error. Default `invalid-input`. */
+  readonly code?: ErrorCode;
   /** Input path to blame. */
   readonly field: string;
   /** What must hold, as shown to the user. */
@@ -41,8 +44,8 @@ export interface Rule<I> {
   /** Top-level inputs that it reads; it is skipped while one of them is unknown. */
   readonly reads: readonly string[];
   readonly remedy?: string;
-  /** `undefined` when it holds, else what is wrong (or true for `says` itself). */
-  violated(inputs: I, world: World): string | undefined;
+  /** `undefined` when it holds, else what is wrong. */
+  violated(inputs: I, context: CompletionContext): string | undefined;
 }
 
 /** The cloud's resources as they are, and in a preview as they will be. Reads only. */
@@ -80,6 +83,8 @@ export interface StepContext<I, O> {
   /** Resources this one refers to. */
   readonly world: World;
   readonly signal: AbortSignal;
+  /** Runs work that must not overlap with other work of the same key in this process. */
+  exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
   /** One line for whoever waits. */
   progress(line: string): void;
   /** Times a step of the 29 and records it. */
@@ -91,6 +96,10 @@ export interface Step<I, O> {
   readonly name: string;
   /** Which service carries it out. Default `conductor`. */
   readonly on?: "conductor" | "compute";
+  /** A failure here leaves what is built: the record goes to `error`, and the next apply goes on. */
+  readonly keepOnFailure?: boolean;
+  /** When a later step fails for the host's sake, the flow is undone to here and goes on from here, on another host. */
+  readonly reschedulesHere?: boolean;
   /** Returns outputs to record; they are committed with the journal's entry. */
   run(context: StepContext<I, O>): Promise<Partial<O> | undefined>;
   undo?(context: StepContext<I, O>): Promise<void>;

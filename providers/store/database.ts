@@ -11,7 +11,6 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
   type SqliteDatabase,
-  type TransactionSettings,
 } from "kysely";
 import { migrate } from "./migrations.ts";
 import type { Tables } from "./tables.ts";
@@ -53,7 +52,10 @@ export async function openDatabase(path: string): Promise<Database> {
 
 /** Takes the write lock at the start: a transaction that reads first and writes later would fail when another process wrote between. */
 class ImmediateSqliteDriver extends SqliteDriver implements Driver {
-  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    settings?: TransactionSettings,
+  ): Promise<void> {
     void settings;
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
@@ -81,7 +83,8 @@ function adaptDatabase(raw: DatabaseSync): SqliteDatabase {
 
 function bindValues(parameters: readonly unknown[]): SQLInputValue[] {
   return parameters.map((value) => {
-    if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
+    if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint")
+      return value;
     if (value instanceof Uint8Array) return value;
     throw new TypeError(`cannot store a ${typeof value}`);
   });

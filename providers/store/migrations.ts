@@ -9,7 +9,9 @@ const migrations: readonly ((database: Kysely<Tables>) => Promise<void>)[] = [cr
 
 /** Brings the schema up to date. Raises `wrong-state` on a store that a newer version wrote. */
 export async function migrate(database: Database): Promise<void> {
-  await sql`create table if not exists settings (key text primary key, value text not null) strict`.execute(database);
+  await sql`create table if not exists settings (key text primary key, value text not null) strict`.execute(
+    database,
+  );
   if ((await readVersion(database)) === migrations.length) return;
   await database.transaction().execute(async (transaction) => {
     const from = await readVersion(transaction);
@@ -20,12 +22,19 @@ export async function migrate(database: Database): Promise<void> {
       });
     }
     for (const step of migrations.slice(from)) await step(transaction);
-    await transaction.replaceInto("settings").values({ key: "schema_version", value: String(migrations.length) }).execute();
+    await transaction
+      .replaceInto("settings")
+      .values({ key: "schema_version", value: String(migrations.length) })
+      .execute();
   });
 }
 
 async function readVersion(database: Kysely<Tables>): Promise<number> {
-  const row = await database.selectFrom("settings").select("value").where("key", "=", "schema_version").executeTakeFirst();
+  const row = await database
+    .selectFrom("settings")
+    .select("value")
+    .where("key", "=", "schema_version")
+    .executeTakeFirst();
   return row === undefined ? 0 : Number(row.value);
 }
 
@@ -40,9 +49,13 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
   await sql`create table records (
     id text primary key, type text not null, project_id text, name text not null,
     inputs text not null, outputs text not null, applied text, status text not null, fault text, maker text,
-    revision integer not null, sequence integer not null, created_at text not null, updated_at text not null) strict`.execute(database);
+    revision integer not null, sequence integer not null, created_at text not null, updated_at text not null) strict`.execute(
+    database,
+  );
   await sql`create index records_by_sequence on records (sequence)`.execute(database);
-  await sql`create table tombstones (id text primary key, sequence integer not null) strict`.execute(database);
+  await sql`create table tombstones (id text primary key, sequence integer not null) strict`.execute(
+    database,
+  );
   await sql`create index tombstones_by_sequence on tombstones (sequence)`.execute(database);
   await sql`create table reservations (
     kind text not null, scope text not null, value text not null,
@@ -51,7 +64,9 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
   await sql`create index reservations_by_record on reservations (record_id)`.execute(database);
   await sql`create table tasks (
     id text primary key, record_id text not null, type text not null, kind text not null, state text not null,
-    error text, worker text, lease_until_ms integer not null, created_at text not null, finished_at text) strict`.execute(database);
+    error text, worker text, lease_until_ms integer not null, created_at text not null, finished_at text) strict`.execute(
+    database,
+  );
   await sql`create index tasks_by_record on tasks (record_id)`.execute(database);
   await sql`create index tasks_open on tasks (state) where state in ('pending', 'running')`.execute(database);
   await sql`create table journal (
@@ -61,7 +76,9 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
   await sql`create table trace_events (
     record_id text not null, number integer not null, host text, started_at_ms real not null, duration_ms real not null,
     primary key (record_id, number)) strict`.execute(database);
-  await sql`create table providers (host_id text primary key, generation integer not null) strict`.execute(database);
+  await sql`create table providers (host_id text primary key, generation integer not null) strict`.execute(
+    database,
+  );
   await sql`create table inventories (
     host_id text not null references providers (host_id) on delete cascade, resource_class text not null,
     total integer not null, reserved integer not null, allocation_ratio real not null,
@@ -76,6 +93,8 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
     failed_attempts integer not null, failed_at_ms integer) strict`.execute(database);
   await sql`create table tokens (
     hash text primary key, user_id text not null references records (id) on delete cascade, project_id text,
-    issued_at_ms real not null, expires_at_ms real not null, issue_duration_ms real not null, revoked integer not null) strict`.execute(database);
+    issued_at_ms real not null, expires_at_ms real not null, issue_duration_ms real not null, revoked integer not null) strict`.execute(
+    database,
+  );
   await sql`create index tokens_by_expiry on tokens (expires_at_ms)`.execute(database);
 }

@@ -1,0 +1,168 @@
+import { z } from "zod";
+import type { Issue } from "./cloud.ts";
+import { listLeaves, policyOf, shapeOf } from "./fields.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import type { CompletionContext, Definition } from "./resource.ts";
+
+/** Longest text in any input, in characters, where the field sets no smaller limit. */
+const maxTextChars = 1_048_576;
+
+/** Inputs with defaults filled in, or what is wrong with them. Fields in `unknown` are left out of both. */
+export function parseInputs(
+  definition: Definition,
+  inputs: JsonObject,
+  unknown: readonly string[],
+): { readonly inputs: JsonObject; readonly issues: readonly Issue[] } {
+  const shape = shapeOf(definition.inputs);
+  const schema = z.strictObject(Object.fromEntries(Object.entries(shape).filter(([key]) => !unknown.includes(key))));
+  const result = schema.safeParse(inputs);
+  if (!result.success)
+    return { inputs, issues: result.error.issues.flatMap((issue) => toIssues(definition, inputs, issue)) };
+  const parsed = result.data as JsonObject;
+  const tooLong = [...listTexts(parsed, "")].filter(([, text]) => text.length > maxTextChars);
+  return {
+    inputs: parsed,
+    issues: tooLong.map(([field]) => ({
+      code: "invalid-input",
+      field,
+      message: `is longer than ${String(maxTextChars)} characters`,
+    })),
+  };
+}
+
+function toIssues(definition: Definition, inputs: JsonObject, issue: z.core.$ZodIssue): readonly Issue[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    const known = Object.keys(shapeOf(definition.inputs)).join(", ");
+    return issue.keys.map((key) => ({
+      code: "invalid-input",
+      field: [...path, key].join("."),
+      message: "is not a field of this resource",
+      remedy: `Remove it. Known fields: ${known}.`,
+    }));
+  }
+  const value = pick(inputs, path);
+  const secret = isSecretField(definition, path);
+  const message =
+    value === undefined && issue.code === "invalid_type" ? "is missing" : lowerFirst(issue.message);
+  return [
+    {
+      code: "invalid-input",
+      field: path.join("."),
+      message,
+      ...(value === undefined || secret ? {} : { value }),
+    },
+  ];
+}
+
+function isSecretField(definition: Definition, path: readonly string[]): boolean {
+  const schema = shapeOf(definition.inputs)[path[0] ?? ""];
+  return schema !== undefined && policyOf(schema)?.secret === true;
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function pick(value: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
+  const [head, ...rest] = path;
+  if (head === undefined) return value;
+  if (isJsonObject(value)) return pick(value[head], rest);
+  if (Array.isArray(value)) return pick((value as readonly JsonValue[])[Number(head)], rest);
+  return undefined;
+}
+
+function* listTexts(value: JsonValue | undefined, path: string): Generator<readonly [string, string]> {
+  if (typeof value === "string") yield [path, value];
+  else if (Array.isArray(value)) {
+    for (const [index, entry] of (value as readonly JsonValue[]).entries())
+      yield* listTexts(entry, join(path, String(index)));
+  } else if (isJsonObject(value)) {
+    for (const [key, entry] of Object.entries(value)) yield* listTexts(entry, join(path, key));
+  }
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+/** A reference to another resource found in inputs. */
+export interface Reference {
+  /** Path with indices: `networks.0.port`. */
+  readonly field: string;
+  readonly type: string;
+  readonly id: string;
+}
+
+/** Every reference in the inputs, nested ones included. */
+export function listReferences(definition: Definition, inputs: JsonObject): readonly Reference[] {
+  const references: Reference[] = [];
+  for (const leaf of listLeaves(definition.inputs)) {
+    const type = leaf.policy?.references;
+    if (type === undefined) continue;
+    for (const [field, value] of expand(inputs, leaf.path.split("."), "")) {
+      if (typeof value === "string") references.push({ field, type, id: value });
+    }
+  }
+  return references;
+}
+
+function* expand(
+  value: JsonValue | undefined,
+  path: readonly string[],
+  at: string,
+): Generator<readonly [string, JsonValue]> {
+  const [head, ...rest] = path;
+  if (value === undefined || value === null) return;
+  if (head === undefined) {
+    if (Array.isArray(value)) {
+      for (const [index, entry] of (value as readonly JsonValue[]).entries())
+        yield [join(at, String(index)), entry];
+    } else yield [at, value];
+    return;
+  }
+  const isList = head.endsWith("[]");
+  const key = isList ? head.slice(0, -2) : head;
+  if (!isJsonObject(value)) return;
+  const inner = value[key];
+  if (isList && Array.isArray(inner)) {
+    for (const [index, entry] of (inner as readonly JsonValue[]).entries())
+      yield* expand(entry, rest, join(join(at, key), String(index)));
+  } else if (!isList) yield* expand(inner, rest, join(at, key));
+}
+
+/** References that lead nowhere, and rules that do not hold. */
+export function checkInputs(
+  definition: Definition,
+  inputs: JsonObject,
+  unknown: readonly string[],
+  context: CompletionContext,
+): readonly Issue[] {
+  const dangling = listReferences(definition, inputs)
+    .filter((reference) => context.world.find(reference.type, reference.id) === undefined)
+    .map((reference): Issue => ({
+      code: "unknown-reference",
+      field: reference.field,
+      value: reference.id,
+      message: `refers to a ${reference.type} that does not exist`,
+    }));
+  if (dangling.length > 0) return dangling;
+  const issues: Issue[] = [];
+  for (const rule of definition.rules) {
+    if (rule.reads.some((field) => unknown.includes(field))) continue;
+    const problem = rule.violated(inputs, context);
+    if (problem === undefined) continue;
+    issues.push({
+      code: rule.code ?? "invalid-input",
+      field: rule.field,
+      message: problem,
+      ...(rule.remedy === undefined ? {} : { remedy: rule.remedy }),
+      ...withValue(pick(inputs, rule.field.split("."))),
+    });
+  }
+  return issues;
+}
+
+function withValue(value: JsonValue | undefined): { value?: JsonValue } {
+  return value === undefined ? {} : { value };
+}
