@@ -1,0 +1,63 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describeError } from "../../providers/core/errors.ts";
+import { handOver } from "./program.ts";
+import { saying } from "./progress.ts";
+import { toolPath } from "./requirements.ts";
+import { setUp } from "./setup.ts";
+import { describeTally, tallyVitest } from "./tally.ts";
+
+/** The rest of `launch.mjs`, under Node 24 and with node_modules in place. Gives the exit code. */
+async function main(verb: string, args: readonly string[]): Promise<number> {
+  const root = join(import.meta.dirname, "..", "..");
+  switch (verb) {
+    case "setup":
+      await setUp(saying("set-up"));
+      return 0;
+    case "test":
+      return runTests(root, args);
+    case "bench":
+      return runTool(process.execPath, [join(root, "test", "bench", "main.ts"), ...args]);
+    case "run":
+      return runTool(args[0] ?? "true", args.slice(1));
+    default:
+      process.stderr.write(`unknown verb ${verb}\n`);
+      return 2;
+  }
+}
+
+/** Runs vitest with all projects, or as its arguments say, and ends with the line `N passed, N failed`. */
+async function runTests(root: string, args: readonly string[]): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "stackyard-test-"));
+  const report = join(folder, "report.json");
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const config = join(root, ".config", "vitest.config.ts");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  try {
+    const exitCode = await runTool(process.execPath, [
+      vitest,
+      "run",
+      "--config",
+      config,
+      ...reporters,
+      ...args,
+    ]);
+    const tally = tallyVitest(await readFile(report, "utf8").catch(() => "{}"), exitCode);
+    process.stdout.write(`${describeTally(tally)}\n`);
+    return tally.failed === 0 ? exitCode : 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runTool(file: string, args: readonly string[]): Promise<number> {
+  return handOver(file, args, { ...process.env, PATH: await toolPath() });
+}
+
+try {
+  process.exitCode = await main(process.argv[2] ?? "", process.argv.slice(3));
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { cacheFolder } from "../folders.ts";
+import { describeDiagnosis, diagnose } from "./doctor.ts";
+import { installPulumi } from "./install-pulumi.ts";
+import { requireProgram } from "./program.ts";
+import { withPulse, type Say } from "./progress.ts";
+import { findMissingPackages, requirements, type Requirement } from "./requirements.ts";
+
+/**
+ * Lists what is missing, then installs it, then checks again. Does nothing when all is there. Needs root and apt;
+ * the launcher has made sure of both and holds the lock.
+ * @throws StackyardError `host-unsuitable` when something is missing in the end.
+ */
+export async function setUp(say: Say): Promise<void> {
+  const missing = (await diagnose(requirements)).filter(({ state }) => state === "missing");
+  if (missing.length === 0) return;
+  for (const diagnosis of missing) say(describeDiagnosis(diagnosis));
+  for (const { name } of missing) await install(name, say);
+  const left = (await diagnose(requirements)).filter(({ state }) => state === "missing");
+  if (left.length > 0) {
+    throw new StackyardError("host-unsuitable", {
+      message: "set-up has run, and this is still missing",
+      notes: left.map(describeDiagnosis),
+    });
+  }
+}
+
+async function install(name: Requirement["name"], say: Say): Promise<void> {
+  switch (name) {
+    case "Node.js":
+      return; // the launcher's: this code runs on it
+    case "Debian packages":
+      return installPackages(say);
+    case "Pulumi CLI":
+      return installPulumi(cacheFolder(), say);
+  }
+}
+
+async function installPackages(say: Say): Promise<void> {
+  const missing = (await findMissingPackages()) ?? [];
+  const script = join(import.meta.dirname, "apt-install.sh");
+  await withPulse(say, `${missing.length} Debian packages`, (waitFor) =>
+    requireProgram("installing Debian packages", "sh", [script, ...missing], { onLine: waitFor }),
+  );
+}
