@@ -1,0 +1,37 @@
+import { spawn } from "node:child_process";
+import { exitCodeOfSignal, makeConnection } from "./connection.ts";
+import type { Ending, HostAddress, HostConnection, StartedCommand } from "./connection.ts";
+
+/** This machine as a host: the same commands by `/bin/sh`, without ssh. */
+export function connectLocal(host: HostAddress): HostConnection {
+  return makeConnection(host, {
+    start: (text) => Promise.resolve(startLocally(text)),
+    isOpen: () => true,
+    close: () => Promise.resolve(),
+  });
+}
+
+/** Starts a text with `/bin/sh` on this machine. `environment` replaces that of this process. */
+export function startLocally(text: string, environment?: NodeJS.ProcessEnv): StartedCommand {
+  // Detached: a group of its own, so that Ctrl-C at our terminal does not reach it.
+  const child = spawn("/bin/sh", ["-c", text], {
+    stdio: "pipe",
+    detached: true,
+    ...(environment === undefined ? {} : { env: environment }),
+  });
+  const { promise: ended, resolve } = Promise.withResolvers<Ending>();
+  child.once("error", (error) => resolve({ lost: error.message }));
+  child.once("close", (code, signal) => resolve({ exitCode: code ?? exitCodeOfSignal(signal ?? "") }));
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ended,
+    terminate: () => child.kill("SIGTERM"),
+    abandon() {
+      child.kill("SIGKILL");
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
+  };
+}
