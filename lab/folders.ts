@@ -1,0 +1,52 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { parseLabName } from "./topology.ts";
+
+/** Reads a folder setting of the XDG base directory specification; a relative value is ignored, as it demands. */
+function baseFolder(variable: string, fallback: string): string {
+  const value = process.env[variable];
+  return value?.startsWith("/") === true ? value : join(homedir(), fallback);
+}
+
+/** Where all labs keep their state: `$XDG_STATE_HOME/stackyard/labs`, else below `~/.local/state`. */
+export function labsFolder(): string {
+  return join(baseFolder("XDG_STATE_HOME", ".local/state"), "stackyard", "labs");
+}
+
+/** The folder of one lab. */
+export function labFolder(name: string): string {
+  return join(labsFolder(), parseLabName(name));
+}
+
+/** What can be made again at any time: `$XDG_CACHE_HOME/stackyard`, else below `~/.cache`. */
+export function cacheFolder(): string {
+  return join(baseFolder("XDG_CACHE_HOME", ".cache"), "stackyard");
+}
+
+/** A file of the lab that is no code, found from the package's root, whether this file runs as source or compiled. */
+export function labAsset(...path: readonly string[]): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, "package.json")) && folder !== "/") folder = dirname(folder);
+  return join(folder, "lab", ...path);
+}
+
+/** The files of one lab's folder. */
+export function labFiles(folder: string) {
+  return {
+    state: join(folder, "lab.json"),
+    inventory: join(folder, "inventory.json"),
+    identity: join(folder, "id_ed25519"),
+    knownHosts: join(folder, "known_hosts"),
+    hostsTable: join(folder, "hosts-table"),
+    /** A tmpfs: the changed files of every host's root, which outlive a host's processes. */
+    roots: join(folder, "roots"),
+    host: (name: string) => ({
+      folder: join(folder, "hosts", name),
+      hostKey: join(folder, "hosts", name, "ssh_host_ed25519_key"),
+      /** Lines the host writes while it starts: its process, each step, `ready`. */
+      progress: join(folder, "hosts", name, "progress"),
+      log: join(folder, "hosts", name, "console.log"),
+    }),
+  };
+}

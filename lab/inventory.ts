@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { StackyardError } from "../providers/core/errors.ts";
+import { labFiles, labFolder } from "./folders.ts";
+
+const inventoryHostSchema = z.object({
+  name: z.string(),
+  address: z.string(),
+  port: z.int(),
+  user: z.string(),
+  identityFile: z.string(),
+  knownHostsFile: z.string(),
+  tunnelInterface: z.string(),
+  tunnelAddress: z.string(),
+});
+
+export const inventorySchema = z.object({
+  name: z.string(),
+  hosts: z.array(inventoryHostSchema),
+  networks: z.object({
+    management: z.object({ cidr: z.string(), gateway: z.string() }),
+    data: z.object({ cidr: z.string(), mtuBytes: z.int() }),
+  }),
+});
+
+/**
+ * A lab host as a stack enrols it: how SSH reaches it (address, port, user, key, known_hosts) and which interface and
+ * CIDR address its tunnels use.
+ */
+export type InventoryHost = z.infer<typeof inventoryHostSchema>;
+
+/** What `stackyard lab up` leaves for stacks: the hosts and the networks between them. */
+export type Inventory = z.infer<typeof inventorySchema>;
+
+/**
+ * The inventory of a lab that is up.
+ * @throws StackyardError `not-found` when no lab of that name has come up.
+ */
+export function readInventory(name = "lab"): Inventory {
+  const file = labFiles(labFolder(name)).inventory;
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new StackyardError("not-found", {
+      message: `there is no lab "${name}" that is up`,
+      field: "lab",
+      value: name,
+      remedy: `Bring it up: stackyard lab up --name ${name}`,
+      cause,
+    });
+  }
+  return inventorySchema.parse(JSON.parse(text));
+}
+
+/** The hosts of a lab, for a stack to enrol: `for (const host of labHosts()) new Host(host.name, host)`. */
+export function labHosts(name = "lab"): readonly InventoryHost[] {
+  return readInventory(name).hosts;
+}

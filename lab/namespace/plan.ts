@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { addressAt, parseRange } from "../addresses.ts";
+import type { AddressRange, LabRanges } from "../addresses.ts";
+import { firstHostOffset } from "../topology.ts";
+import type { Topology } from "../topology.ts";
+
+const linkSchema = z.object({
+  /** The machine's end, at most 15 characters. */
+  name: z.string(),
+  /** The host's end: fixed, so that a host made again is reachable at once (a changed MAC stays in ARP caches). */
+  mac: z.string(),
+});
+
+const labHostSchema = z.object({
+  name: z.string(),
+  roles: z.array(z.string()),
+  /** Stable identity: libvirt's host uuid and Open vSwitch's system id. */
+  uuid: z.string(),
+  address: z.string(),
+  tunnelAddress: z.string(),
+  diskFolder: z.string(),
+  links: z.object({ management: linkSchema, data: linkSchema }),
+});
+
+export const labPlanSchema = z.object({
+  name: z.string(),
+  folder: z.string(),
+  networks: z.object({
+    management: z.object({ cidr: z.string(), gateway: z.string(), bridge: z.string() }),
+    data: z.object({ cidr: z.string(), bridge: z.string(), mtuBytes: z.int() }),
+  }),
+  hosts: z.array(labHostSchema),
+});
+
+/** One host as it will be made. Addresses of `tunnelAddress` carry their prefix. */
+export type LabHost = z.infer<typeof labHostSchema>;
+
+/** Every name, address and MAC of a lab, a pure function of topology, folder and ranges. */
+export type LabPlan = z.infer<typeof labPlanSchema>;
+
+/** Which of a host's two links. */
+export type LabNetwork = "management" | "data";
+
+/** A uuid of version 8 (free form) made of a hash. */
+function uuidOf(hash: string): string {
+  return [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `8${hash.slice(13, 16)}`,
+    `8${hash.slice(17, 20)}`,
+    hash.slice(20, 32),
+  ].join("-");
+}
+
+/**
+ * Plans a lab. Links are named after the lab's folder, not its name: two users' labs of one name do not clash.
+ * @param folder the lab's own folder, absolute.
+ */
+export function planLab(topology: Topology, folder: string, ranges: LabRanges): LabPlan {
+  const hash = createHash("sha256").update(folder).digest("hex");
+  const tag = `sy${hash.slice(0, 7)}`;
+  const macOf = (network: LabNetwork, index: number): string =>
+    [
+      "02",
+      hash.slice(0, 2),
+      hash.slice(2, 4),
+      hash.slice(4, 6),
+      network === "management" ? "00" : "01",
+      index.toString(16).padStart(2, "0"),
+    ].join(":");
+  return {
+    name: topology.name,
+    folder,
+    networks: {
+      management: {
+        cidr: ranges.management.cidr,
+        gateway: addressAt(ranges.management, 1),
+        bridge: `${tag}m`,
+      },
+      data: { cidr: ranges.data.cidr, bridge: `${tag}d`, mtuBytes: topology.networks.data.mtuBytes },
+    },
+    hosts: topology.hosts.map((host, index) => ({
+      name: host.name,
+      roles: host.roles,
+      uuid: uuidOf(createHash("sha256").update(`${folder}/${host.name}`).digest("hex")),
+      address: addressAt(ranges.management, firstHostOffset + index),
+      tunnelAddress: `${addressAt(ranges.data, firstHostOffset + index)}/${String(ranges.data.prefix)}`,
+      diskFolder: `${topology.diskFolder ?? folder}/${topology.diskFolder === undefined ? "disks" : topology.name}/${host.name}`,
+      links: {
+        management: { name: `${tag}m${String(index + 1)}`, mac: macOf("management", index + 1) },
+        data: { name: `${tag}d${String(index + 1)}`, mac: macOf("data", index + 1) },
+      },
+    })),
+  };
+}
+
+/** The range of a plan's network. */
+export function rangeOf(plan: LabPlan, network: LabNetwork): AddressRange {
+  const range = parseRange(plan.networks[network].cidr);
+  if (range === undefined) throw new TypeError(`the plan's ${network} range is no CIDR`);
+  return range;
+}

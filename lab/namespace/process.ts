@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StackyardError } from "../../providers/core/errors.ts";
+
+/** Where the machine's own tools are, whatever PATH the caller has. */
+export const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+const maxStderrChars = 2000;
+
+/** What a finished command said. */
+export interface ProcessResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program without a shell and waits for it, whatever its exit code. */
+export function runProcess(
+  file: string,
+  args: readonly string[],
+  options: { readonly stdin?: string | Uint8Array; readonly cwd?: string; readonly timeoutMs?: number } = {},
+): Promise<ProcessResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      cwd: options.cwd ?? "/",
+      env: { ...process.env, PATH: systemPath, LC_ALL: "C" },
+      timeout: options.timeoutMs ?? 60_000,
+      killSignal: "SIGKILL",
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    child.on("error", (cause) => {
+      reject(
+        new StackyardError("command-failed", {
+          message: `${file} cannot be run`,
+          remedy: "Run `stackyard doctor`: it names the missing package.",
+          cause,
+        }),
+      );
+    });
+    child.on("close", (code, signal) => {
+      resolve({
+        exitCode: code ?? 128,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: `${Buffer.concat(stderr).toString()}${signal === null ? "" : `ended by ${signal}`}`,
+      });
+    });
+    // A program that ends without reading its input closes the pipe; its exit code tells the story.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(options.stdin ?? "");
+  });
+}
+
+/**
+ * Runs a program that must succeed and returns its standard output.
+ * @throws StackyardError `command-failed` with the tail of its standard error.
+ */
+export async function expectProcess(
+  attempting: string,
+  file: string,
+  args: readonly string[],
+  options: { readonly stdin?: string | Uint8Array; readonly cwd?: string } = {},
+): Promise<string> {
+  const result = await runProcess(file, args, options);
+  if (result.exitCode === 0) return result.stdout;
+  throw new StackyardError("command-failed", {
+    message: `${attempting} failed: ${file} ended with ${String(result.exitCode)}`,
+    notes: [result.stderr.slice(-maxStderrChars).trim()],
+  });
+}
+
+/** A process that cannot be mistaken for a later one of the same pid. `startTicks`: clock ticks after boot. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTicks: number;
+}
+
+/** Whether the very process still runs. A zombie does not. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${String(identity.pid)}/stat`, "utf8");
+  } catch {
+    return false;
+  }
+  // The name in parentheses may hold anything; state is field 3 and start time field 22 (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] !== "Z" && fields[0] !== "X" && fields[19] === String(identity.startTicks);
+}
+
+/** Ends the very process at once and waits until the kernel has let go of it. */
+export async function killProcess(identity: ProcessIdentity): Promise<void> {
+  if (!isAlive(identity)) return;
+  process.kill(identity.pid, "SIGKILL");
+  const deadline = performance.now() + 10_000;
+  while (isAlive(identity)) {
+    if (performance.now() > deadline) {
+      throw new StackyardError("command-timeout", {
+        message: `process ${String(identity.pid)} does not end`,
+      });
+    }
+    await sleep(5);
+  }
+}

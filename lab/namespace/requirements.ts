@@ -1,0 +1,56 @@
+import { accessSync, constants } from "node:fs";
+import { arch } from "node:os";
+import { join } from "node:path";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { systemPath } from "./process.ts";
+
+/** Every program that a lab host or the making of one starts. */
+const programs = [
+  "bash",
+  "dumb-init",
+  "ip",
+  "libvirtd",
+  "mount",
+  "ovs-vsctl",
+  "ovs-vswitchd",
+  "ovsdb-server",
+  "ovsdb-tool",
+  arch() === "arm64" ? "qemu-system-aarch64" : "qemu-system-x86_64",
+  "ssh",
+  "ssh-keygen",
+  "sshd",
+  "unshare",
+  "virsh",
+  "virtlogd",
+];
+
+function isInstalled(program: string): boolean {
+  return systemPath.split(":").some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** @throws StackyardError `host-unsuitable` with the programs that are missing on this machine. */
+export function requirePrograms(): void {
+  const missing = programs.filter((program) => !isInstalled(program));
+  if (missing.length === 0) return;
+  throw new StackyardError("host-unsuitable", {
+    message: `the lab needs programs that this machine does not have: ${missing.join(", ")}`,
+    remedy: "Run `stackyard doctor`: it names the packages to install.",
+  });
+}
+
+/** @throws StackyardError `forbidden`: namespaces, bridges and mounts are root's on Linux. */
+export function requireRoot(): void {
+  if (process.platform === "linux" && process.getuid?.() === 0) return;
+  throw new StackyardError("forbidden", {
+    message:
+      "a lab of driver `namespace` needs root on Linux: it makes network namespaces, bridges and mounts",
+    remedy: "Run the command as root, for example with sudo -E.",
+  });
+}

@@ -1,0 +1,65 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { StackyardError } from "../providers/core/errors.ts";
+import { labFiles, labFolder, labsFolder } from "./folders.ts";
+import { labPlanSchema } from "./namespace/plan.ts";
+
+const labStateSchema = z.object({
+  version: z.literal(1),
+  driver: z.literal("namespace"),
+  /** The topology as given, to tell a repeated `up` from a changed one. */
+  topology: z.json(),
+  plan: labPlanSchema,
+  /** Outermost folders that the lab made; `down` removes them again when nothing else has come into them. */
+  madeFolders: z.array(z.string()),
+});
+
+/** The record of a lab, written before anything is made for it, so that a killed `up` leaves nothing unknown. */
+export type LabState = z.infer<typeof labStateSchema>;
+
+/** The record of a lab; undefined when it has none. */
+export function findState(name: string): LabState | undefined {
+  const file = labFiles(labFolder(name)).state;
+  return existsSync(file) ? labStateSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
+}
+
+/** @throws StackyardError `not-found` when there is no such lab. */
+export function readState(name: string): LabState {
+  const state = findState(name);
+  if (state !== undefined) return state;
+  throw new StackyardError("not-found", {
+    message: `there is no lab "${name}"`,
+    field: "lab",
+    value: name,
+    remedy: `Bring it up: stackyard lab up --name ${name}. All labs: stackyard lab list`,
+  });
+}
+
+/** Writes a file so that a reader, or a crash, sees the old content or the new one. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  await writeFile(`${path}.part`, content, { mode: 0o600, flush: true });
+  await rename(`${path}.part`, path);
+}
+
+/** Makes the folder and says which outermost one was missing. */
+export async function makeFolder(path: string, mode: number): Promise<string[]> {
+  const made = await mkdir(path, { recursive: true, mode });
+  return made === undefined ? [] : [made];
+}
+
+export async function writeState(state: LabState): Promise<void> {
+  await replaceFile(labFiles(state.plan.folder).state, `${JSON.stringify(state, null, 2)}\n`);
+}
+
+/** The records of all labs, in order of their names. */
+export function listStates(): LabState[] {
+  const folder = labsFolder();
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => existsSync(labFiles(join(folder, name)).state))
+    .sort()
+    .map(findState)
+    .filter((state) => state !== undefined);
+}

@@ -1,0 +1,223 @@
+import { readFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { parseDocument } from "yaml";
+import { z } from "zod";
+import { StackyardError } from "../providers/core/errors.ts";
+import { overlaps, parseRange } from "./addresses.ts";
+import type { AddressRange } from "./addresses.ts";
+
+/** Most hosts a lab may have: each costs about 30 MiB and half a second of a core. */
+export const maxHosts = 64;
+
+/** Offset of the first host's address in both ranges; the machine itself holds offset 1 of the management range. */
+export const firstHostOffset = 11;
+
+/** What a host is for. More roles come with more drivers. */
+export const hostRoles = ["compute"] as const;
+
+const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
+const maxNameChars = 32;
+
+/** A check whose failure carries its own way out. */
+function rule<Value>(test: (value: Value) => boolean, message: string, remedy: string) {
+  return (context: z.core.ParsePayload<Value>): void => {
+    if (test(context.value)) return;
+    context.issues.push({ code: "custom", input: context.value, message, params: { remedy } });
+  };
+}
+
+function nameSchema(kind: string) {
+  return z
+    .string()
+    .check(
+      rule<string>(
+        (name) => dnsLabel.test(name) && name.length <= maxNameChars,
+        `is not a ${kind} name`,
+        `Use at most ${String(maxNameChars)} of a-z, 0-9 and "-", beginning with a letter and not ending with "-".`,
+      ),
+    );
+}
+
+const cidrSchema = z
+  .string()
+  .check(
+    rule<string>(
+      (cidr) => parseRange(cidr)?.cidr === cidr,
+      "is not the CIDR of an IPv4 network",
+      'Write the network address with its prefix, for example "10.77.0.0/24".',
+    ),
+  )
+  .check(
+    rule<string>(
+      (cidr) => (parseRange(cidr)?.prefix ?? 24) >= 16 && (parseRange(cidr)?.prefix ?? 24) <= 28,
+      "is not of a size that a lab can use",
+      "Use a prefix from /16 to /28.",
+    ),
+  );
+
+const hostSchema = z.strictObject({
+  name: nameSchema("host"),
+  roles: z
+    .array(z.enum(hostRoles, { error: "is not a known role" }))
+    .min(1, { error: "is empty" })
+    .default(["compute"]),
+});
+
+/** `3` stands for h1 to h3, and `name` for `{ name }`. Anything else is left for the schema to judge. */
+function expandHosts(input: unknown): unknown {
+  if (typeof input === "number" && Number.isInteger(input) && input >= 1 && input <= maxHosts) {
+    return Array.from({ length: input }, (_, index) => ({ name: `h${String(index + 1)}` }));
+  }
+  return Array.isArray(input)
+    ? input.map((item: unknown) => (typeof item === "string" ? { name: item } : item))
+    : input;
+}
+
+const hostsSchema = z.preprocess(
+  expandHosts,
+  z
+    .array(hostSchema, { error: `is neither a count from 1 to ${String(maxHosts)} nor a list of hosts` })
+    .min(1, { error: "is empty" })
+    .max(maxHosts, { error: `has more than ${String(maxHosts)} hosts` }),
+);
+
+const topologySchema = z
+  .strictObject({
+    name: nameSchema("lab").default("lab"),
+    driver: z.literal("namespace", { error: "is not a known driver" }).default("namespace"),
+    hosts: hostsSchema.prefault(3),
+    networks: z
+      .strictObject({
+        management: z.strictObject({ cidr: cidrSchema.optional() }).prefault({}),
+        data: z
+          .strictObject({ cidr: cidrSchema.optional(), mtuBytes: z.int().min(1350).max(9216).default(1600) })
+          .prefault({}),
+      })
+      .prefault({}),
+    diskFolder: z
+      .string()
+      .check(rule<string>((path) => isAbsolute(path), "is not an absolute path", "Begin the path with /."))
+      .optional(),
+  })
+  .check((context) => {
+    const report = (path: (string | number)[], message: string, remedy: string): void => {
+      context.issues.push({ code: "custom", input: context.value, path, message, params: { remedy } });
+    };
+    const { hosts, networks } = context.value;
+    hosts.forEach((host, index) => {
+      if (hosts.findIndex((other) => other.name === host.name) === index) return;
+      report(["hosts", index, "name"], "is the name of two hosts", "Give each host a name of its own.");
+    });
+    const ranges = {
+      management: parseRange(networks.management.cidr ?? ""),
+      data: parseRange(networks.data.cidr ?? ""),
+    };
+    for (const kind of ["management", "data"] as const) {
+      const range = ranges[kind];
+      if (range === undefined || addressCapacity(range) >= hosts.length) continue;
+      report(
+        ["networks", kind, "cidr"],
+        `has addresses for ${String(addressCapacity(range))} hosts, not for ${String(hosts.length)}`,
+        "Use a larger range, or fewer hosts.",
+      );
+    }
+    if (
+      ranges.management !== undefined &&
+      ranges.data !== undefined &&
+      overlaps(ranges.management, ranges.data)
+    ) {
+      report(
+        ["networks", "data", "cidr"],
+        "overlaps the management network",
+        "Use two ranges that do not overlap.",
+      );
+    }
+  });
+
+/** Hosts that fit a range: its addresses from {@link firstHostOffset} on, less the broadcast address. */
+function addressCapacity(range: AddressRange): number {
+  return range.last - range.first - firstHostOffset;
+}
+
+/** What a lab is made of, complete with defaults: three compute hosts h1 to h3 on address ranges chosen when it comes up. */
+export type Topology = z.infer<typeof topologySchema>;
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined),
+    input,
+  );
+}
+
+function remedyFor(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "custom":
+      return z.object({ remedy: z.string() }).parse(issue.params).remedy;
+    case "invalid_value":
+      return `Use ${issue.values.map((value) => `"${String(value)}"`).join(" or ")}.`;
+    case "unrecognized_keys":
+      return "Remove the key, or correct its name. Known: name, driver, hosts, networks.management.cidr, networks.data.cidr, networks.data.mtuBytes, diskFolder.";
+    default:
+      return "Correct the field of the topology and run again.";
+  }
+}
+
+/**
+ * The topology that `input` describes; `{}` gives the default lab.
+ * @throws StackyardError `invalid-input` that names the first field at fault, its value and the way out.
+ */
+export function parseTopology(input: unknown): Topology {
+  const parsed = topologySchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  if (issue === undefined)
+    throw new StackyardError("internal", { message: "the topology was refused for no reason" });
+  const path = issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+  const field = path.join(".");
+  throw new StackyardError("invalid-input", {
+    message: `the topology is not valid: ${field === "" ? "it" : field} ${issue.message}`,
+    field,
+    value: valueAt(input, path),
+    remedy: remedyFor(issue),
+  });
+}
+
+/**
+ * Judges a lab's name wherever one is given, so that none ever leads out of the folder of labs.
+ * @throws StackyardError `invalid-input`.
+ */
+export function parseLabName(name: string): string {
+  return parseTopology({ name }).name;
+}
+
+/**
+ * The topology in a YAML (or JSON) file.
+ * @throws StackyardError `not-found` when it cannot be read, `invalid-input` when it is no YAML or no topology.
+ */
+export function loadTopology(file: string): Topology {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new StackyardError("not-found", {
+      message: "the topology file cannot be read",
+      field: "topology",
+      value: file,
+      remedy: "Check the path given with --topology.",
+      cause,
+    });
+  }
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error !== undefined) {
+    throw new StackyardError("invalid-input", {
+      message: "the topology file is not valid YAML",
+      field: "topology",
+      value: file,
+      remedy: "Correct the line that is named.",
+      cause: error,
+    });
+  }
+  const input: unknown = document.toJS();
+  return parseTopology(input ?? {});
+}
