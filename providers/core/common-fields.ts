@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { field, type ChangeRule } from "./fields.ts";
+import { isUuid } from "./ids.ts";
+import type { Reservation } from "./resource.ts";
+
+/** Anything but control, format, private and unassigned characters and line or paragraph separators. */
+const printable = /^[^\p{C}\p{Zl}\p{Zp}]*$/u;
+const blankAtAnEnd = /^\p{Zs}|\p{Zs}$/u;
+
+/**
+ * A name as OpenStack allows it: 1 to 255 printable characters, no blank at either end
+ * (nova: `api/validation/parameter_types.py` name). Quotes, markup and shell syntax are legal.
+ */
+export function nameSchema(): z.ZodString {
+  return z
+    .string()
+    .min(1, "Must not be empty")
+    .max(255, "Must have at most 255 characters")
+    .refine((text) => printable.test(text), "Must hold no line break, control or other unprintable character")
+    .refine((text) => !blankAtAnEnd.test(text), "Must not begin or end with a blank");
+}
+
+/** The name of a resource. Unset, it is the name that the stack's program gives the resource. */
+export function nameField(policy: {
+  readonly doc: string;
+  readonly change?: ChangeRule;
+}): z.ZodOptional<z.ZodString> {
+  return field(nameSchema().optional(), {
+    ...policy,
+    doc: `${policy.doc} 1 to 255 printable characters. Default: the resource's name in the stack.`,
+    computed: "plan",
+  });
+}
+
+/** Free text about a resource, at most 255 characters. */
+export function descriptionField(): z.ZodOptional<z.ZodString> {
+  return field(
+    z
+      .string()
+      .max(255, "Must have at most 255 characters")
+      .refine(
+        (text) => printable.test(text),
+        "Must hold no line break, control or other unprintable character",
+      )
+      .optional(),
+    { doc: "Free text for people, at most 255 characters." },
+  );
+}
+
+/** The id of another resource. */
+export function idSchema(): z.ZodString {
+  return z.string().refine(isUuid, "Must be the id (lower-case uuid) of a resource");
+}
+
+/** The project that owns a resource. */
+export function projectField(): z.ZodOptional<z.ZodString> {
+  return field(idSchema().optional(), {
+    doc: "Project that owns it. Default: the project you are logged in to.",
+    references: "project",
+    change: "replace",
+    computed: "apply",
+  });
+}
+
+/** Holds a name once within `scope`, which is a project's id or `cloud`; nothing while the name is not known. */
+export function reserveName(
+  type: string,
+  scope: string | undefined,
+  name: string | undefined,
+): readonly Reservation[] {
+  if (name === undefined || scope === undefined) return [];
+  return [{ kind: `${type}-name`, scope, value: name, field: "name" }];
+}
