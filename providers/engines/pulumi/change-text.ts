@@ -1,0 +1,31 @@
+import type { ChangeLabel } from "../../core/change.ts";
+import type { FieldChange } from "../../core/cloud.ts";
+
+/** What a change does, after "Changing it …". */
+export function describeLabel(label: ChangeLabel): string {
+  switch (label) {
+    case "live":
+      return "takes effect at once; nothing stops";
+    case "reboot":
+      return "reboots the guest";
+    case "restart":
+      return "restarts the server (power cycle)";
+    case "replace":
+      return "replaces the resource: it is removed and made anew";
+    case "data-loss":
+      return "replaces the resource, and the data on it is lost";
+  }
+}
+
+/** Warnings for a change of one field: what Pulumi's own words (`update`, `replace`) do not say. */
+export function warningFor({ field, label }: FieldChange): readonly string[] {
+  switch (label) {
+    case "live":
+    case "replace":
+      return [];
+    case "reboot":
+    case "restart":
+    case "data-loss":
+      return [`changing ${field} ${describeLabel(label)}`];
+  }
+}

@@ -1,0 +1,202 @@
+import { isReplacing } from "../../core/change.ts";
+import type { Cloud, FieldChange, Issue, ResourceView } from "../../core/cloud.ts";
+import { diffInputs } from "../../core/diff.ts";
+import { describeError, StackyardError } from "../../core/errors.ts";
+import { equalJson, type JsonObject } from "../../core/json.ts";
+import type { Definition } from "../../core/resource.ts";
+import { warningFor } from "./change-text.ts";
+import { keysWith, pick } from "./definition-keys.ts";
+import type { EngineLog } from "./engine-log.ts";
+import {
+  containsUnknown,
+  driftKey,
+  dropUndefined,
+  fromCloudInputs,
+  internalsOf,
+  stateVersion,
+  textProperty,
+  toCloudInputs,
+} from "./properties.ts";
+
+/** What is wrong with an input, by path. */
+export interface CheckFailure {
+  readonly property: string;
+  readonly reason: string;
+}
+
+/** Pulumi's calls on a dynamic resource (pulumi: sdk/nodejs/dynamic/index.ts, `ResourceProvider`). */
+export interface DynamicProvider {
+  check(olds: JsonObject, news: JsonObject): Promise<{ inputs: JsonObject; failures: CheckFailure[] }>;
+  diff(
+    id: string,
+    olds: JsonObject,
+    news: JsonObject,
+  ): Promise<{ changes?: boolean; replaces?: string[]; deleteBeforeReplace?: boolean }>;
+  create(news: JsonObject): Promise<{ id: string; outs: JsonObject }>;
+  read(id: string, props: JsonObject): Promise<{ id?: string; props?: JsonObject; inputs?: JsonObject }>;
+  update(id: string, olds: JsonObject, news: JsonObject): Promise<{ outs: JsonObject }>;
+  delete(id: string, props: JsonObject): Promise<void>;
+}
+
+/** What a dynamic provider needs of its process. */
+export interface ProviderSurroundings {
+  /** The user's cloud, opened once a process. */
+  readonly openCloud: () => Promise<Cloud>;
+  readonly log: EngineLog;
+}
+
+/**
+ * Carries one definition's resources out for Pulumi.
+ *
+ * - `check` fills in defaults and identity, so that a preview knows them; unknown values stay unknown.
+ * - `diff` compares inputs only and asks no host. It leaves `changes` open where something differs: the engine then shows each field.
+ * - `create` and `update` apply; a failure after the record exists is reported with it, so that Pulumi's state knows the resource.
+ * - `read` gives back inputs and outputs as found. Only a proved absence is one: an unreachable host is an error.
+ */
+export function createDynamicProvider(
+  definition: Definition,
+  { openCloud, log }: ProviderSurroundings,
+): DynamicProvider {
+  const { type } = definition;
+  const secretInputs = keysWith(definition.inputs, (policy) => policy.secret === true);
+  const keptOutputs = keysWith(
+    definition.outputs,
+    (policy) => policy.secret === true || policy.onceOnly === true,
+  );
+
+  /** Everything that Pulumi's state holds of a resource. */
+  function describeView(view: ResourceView, known: JsonObject): { inputs: JsonObject; props: JsonObject } {
+    const inputs = {
+      ...fromCloudInputs({ ...view.inputs, id: view.id }, view.drift),
+      ...pick(known, secretInputs),
+      ...internalsOf(known),
+    };
+    return { inputs, props: { ...dropUndefined(view.outputs), ...pick(known, keptOutputs), ...inputs } };
+  }
+
+  async function apply(news: JsonObject): Promise<ResourceView> {
+    const cloud = await openCloud();
+    const inputs = toCloudInputs(news);
+    try {
+      return await log.follow(textProperty(news, "__urn"), (onProgress) =>
+        cloud.apply({
+          type,
+          inputs,
+          maker: textProperty(news, "__maker"),
+          defaultName: textProperty(news, "__defaultName"),
+          onProgress,
+        }),
+      );
+    } catch (error) {
+      const left = await readLeftover(cloud, inputs);
+      throw left === undefined ? error : new PartialFailure(error, left.id, describeView(left, news).props);
+    }
+  }
+
+  /** The record that a failed apply left, if it left one that is not whole. */
+  async function readLeftover(cloud: Cloud, { id }: JsonObject): Promise<ResourceView | undefined> {
+    if (typeof id !== "string") return undefined;
+    const view = await cloud.read(type, id, { observe: false }).catch(() => undefined);
+    return view === undefined || view.record.status === "active" ? undefined : view;
+  }
+
+  return {
+    check: (olds, news) =>
+      forUser(async () => {
+        const cloud = await openCloud();
+        const wanted = Object.entries(toCloudInputs(news));
+        const unknown = Object.fromEntries(wanted.filter(([, value]) => containsUnknown(value)));
+        const maker = textProperty(olds, "__maker") || textProperty(news, "__urn");
+        const planned = await cloud.plan({
+          type,
+          inputs: Object.fromEntries(wanted.filter(([key]) => !(key in unknown))),
+          unknown: Object.keys(unknown),
+          ...(Object.keys(olds).length === 0 ? {} : { prior: toCloudInputs(olds) }),
+          maker,
+          defaultName: textProperty(news, "__defaultName"),
+        });
+        return {
+          inputs: {
+            ...fromCloudInputs({ ...planned.inputs, ...unknown }, []),
+            ...internalsOf({ ...news, __maker: maker, __v: stateVersion }),
+          },
+          failures: planned.issues.map(describeIssue),
+        };
+      }),
+
+    diff: (_id, olds, news) =>
+      forUser(() => {
+        const prior = pick(toCloudInputs(olds), Object.keys(definition.inputs.shape));
+        const { fields } = diffInputs(definition, prior, toCloudInputs(news));
+        if (fields.length === 0 && equalJson(olds[driftKey] ?? [], news[driftKey] ?? [])) {
+          return { changes: false };
+        }
+        for (const warning of fields.flatMap((field) => warningFor(field))) {
+          log.warn(textProperty(news, "__urn"), warning);
+        }
+        return { replaces: replacingKeys(fields), deleteBeforeReplace: true };
+      }),
+
+    create: (news) =>
+      forUser(async () => {
+        const view = await apply(news);
+        return { id: view.id, outs: describeView(view, news).props };
+      }),
+
+    update: (_id, _olds, news) =>
+      forUser(async () => ({ outs: describeView(await apply(news), news).props })),
+
+    read: (id, props) =>
+      forUser(async () => {
+        const cloud = await openCloud();
+        const view = await cloud.read(type, id);
+        return view === undefined ? {} : { id, ...describeView(view, props) };
+      }),
+
+    delete: (id, props) =>
+      forUser(async () => {
+        const cloud = await openCloud();
+        await log.follow(textProperty(props, "__urn"), (onProgress) =>
+          cloud.remove(type, id, { onProgress }),
+        );
+      }),
+  };
+}
+
+/** Top-level properties with a field that makes the resource anew. */
+function replacingKeys(fields: readonly FieldChange[]): string[] {
+  const keys = fields
+    .filter(({ label }) => isReplacing(label))
+    .map(({ field }) => field.split(/[.[]/, 1)[0] ?? field);
+  return [...new Set(keys)];
+}
+
+function describeIssue({ code, ...detail }: Issue): CheckFailure {
+  return { property: detail.field, reason: describeError(new StackyardError(code, detail)) };
+}
+
+/** A failed apply whose resource exists: Pulumi records it, and the next update takes it up. */
+class PartialFailure extends Error {
+  readonly id: string;
+  readonly properties: JsonObject;
+  readonly reasons: readonly string[];
+
+  constructor(cause: unknown, id: string, properties: JsonObject) {
+    const reason = describeError(cause);
+    super(reason, { cause });
+    this.id = id;
+    this.properties = properties;
+    this.reasons = [reason];
+  }
+}
+
+/** Runs a call of Pulumi's; what it throws is the text that a user reads, without a stack. */
+async function forUser<T>(call: () => Promise<T> | T): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    const shown = error instanceof PartialFailure ? error : new Error(describeError(error), { cause: error });
+    shown.stack = "";
+    throw shown;
+  }
+}

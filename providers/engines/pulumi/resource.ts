@@ -1,0 +1,65 @@
+import * as pulumi from "@pulumi/pulumi";
+import { serialisedProvider } from "./serialised-provider.ts";
+
+/** What the base class must know of a resource type. */
+export interface ResourceShape {
+  /** As in the registry: `server-group`. */
+  readonly type: string;
+  /** Name of the class: `ServerGroup`. */
+  readonly className: string;
+  /** Properties that the cloud fills in. */
+  readonly outputs: readonly string[];
+  readonly secretInputs: readonly string[];
+  readonly secretOutputs: readonly string[];
+}
+
+/** What all resources of Stackyard have in common. */
+export abstract class StackyardResource extends pulumi.CustomResource {
+  /** The resource's id in the cloud. Unlike Pulumi's own `id`, a preview knows it before the resource is made. */
+  declare readonly uuid: pulumi.Output<string>;
+  /** What the last refresh found different from the declaration, one line each. The next update repairs it. */
+  declare readonly drift: pulumi.Output<string[]>;
+
+  protected constructor(
+    shape: ResourceShape,
+    name: string,
+    args: object,
+    options: pulumi.CustomResourceOptions = {},
+  ) {
+    const token = `pulumi-nodejs:dynamic/stackyard:${shape.className}`;
+    const inputs: pulumi.Inputs = Object.fromEntries(
+      Object.entries(args).map(([key, value]: [string, unknown]) => {
+        const input = referById(value);
+        return [key, input !== undefined && shape.secretInputs.includes(key) ? pulumi.secret(input) : input];
+      }),
+    );
+    super(
+      token,
+      name,
+      {
+        ...Object.fromEntries(shape.outputs.map((key) => [key, undefined])),
+        uuid: undefined,
+        drift: undefined,
+        ...inputs,
+        __provider: serialisedProvider(shape.type),
+        __urn: pulumi.createUrn(name, token, options.parent),
+        __defaultName: name,
+      },
+      pulumi.mergeOptions(options, {
+        additionalSecretOutputs: [...shape.secretOutputs],
+        hideDiffs: ["__provider", "__urn", "__maker", "__defaultName", "__v"],
+      }),
+    );
+  }
+}
+
+/** Replaces resources by their ids, at any depth. */
+function referById(value: unknown): unknown {
+  if (value instanceof StackyardResource) return value.uuid;
+  if (Array.isArray(value)) return value.map(referById);
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+    return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]: [string, unknown]) => [key, referById(inner)]),
+  );
+}
