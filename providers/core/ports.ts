@@ -35,6 +35,7 @@ export interface EnrolRequest {
   readonly address: HostAddress;
   readonly datapath: "system" | "netdev" | undefined;
   readonly virtType: "kvm" | "qemu" | undefined;
+  /** VXLAN endpoint with prefix length, `10.0.0.1/24`. */
   readonly tunnelAddress: string;
   /** Interface that carries tunnels; moved into a bridge on a userspace datapath. */
   readonly tunnelInterface: string | undefined;
@@ -157,8 +158,9 @@ export interface PortSpec {
 
 export interface SwitchingPort {
   /**
-   * Makes the network present on `host`: tunnels to `peers` (the other hosts that have ports on it), DHCP for `ports` (those on this host).
-   * Also adds the tunnel back to `host` on each peer.
+   * Makes the network present on `host`: tunnels to `peers` (the other hosts that have ports on it), DHCP for `ports`, all of them on this host.
+   * Only adds: entries of other ports and tunnels to other peers stay, so that builds side by side do not undo each other. Also adds the tunnel
+   * back to `host` on each peer; a peer that cannot be reached is left out, and is repaired when its own servers are.
    */
   ensureNetwork(
     host: ComputeHost,
@@ -167,12 +169,15 @@ export interface SwitchingPort {
     ports: readonly PortSpec[],
     signal: AbortSignal,
   ): Promise<void>;
-  /** Takes DHCP entries of ports away, and the whole network from the host when `ports` is empty; tunnels to it on `peers` too. */
+  /**
+   * Takes the DHCP entries of the ports in `leaving` away, and with the last of them the whole network from the host, and the tunnels to it on
+   * `peers` (the other hosts that have ports on it). Tolerates absence.
+   */
   releaseNetwork(
     host: ComputeHost,
     network: NetworkSpec,
     peers: readonly ComputeHost[],
-    ports: readonly PortSpec[],
+    leaving: readonly ResourceId[],
     signal: AbortSignal,
   ): Promise<void>;
   /** What is wrong with the network on the host. */
@@ -273,6 +278,10 @@ export interface DomainsPort {
 
 /** Scheduling and claims, carried out by the conductor and the scheduler. */
 export interface PlacementPort {
+  /** Makes a host's capacity known, or corrects it. */
+  publish(hostId: HostId, inventory: HostInventory): Promise<void>;
+  /** Forgets a host. Raises `in-use` while claims are on it. */
+  withdraw(hostId: HostId): Promise<void>;
   /** Chooses and claims a host for the server of this task. Raises `no-valid-host`. Keeps a claim that already is there. */
   claim(taskId: TaskId, serverId: ResourceId): Promise<HostId>;
   /** Changes the claimed amounts in place. Raises `no-valid-host` when the host cannot hold them. */
