@@ -1,9 +1,11 @@
 #!/bin/sh
-# Installs the Debian packages named as arguments without starting any of their services: for the time of the
-# installation a policy forbids it, and what was there before comes back, also after a kill (at the next run).
+# apt-install.sh POLICY PACKAGE...
+# Installs Debian packages without starting any of their services: for the time of the installation POLICY (that is
+# /usr/sbin/policy-rc.d) forbids it; what was there before comes back, also after a kill (at the next run).
 set -eu
 
-policy=/usr/sbin/policy-rc.d
+policy=$1
+shift
 saved=$policy.before-stackyard
 mark='# stackyard set-up'
 

@@ -167,7 +167,7 @@ async function prepare(verb) {
   if (!hasModules()) missing.push("node_modules as in package-lock.json");
   if (missing.length > 0) say(`missing: ${missing.join("; ")}`);
   if (!hasNode()) await installNode();
-  if (!hasModules()) await npm("node_modules", ["ci", "--no-audit", "--no-fund"], root);
+  if (!hasModules()) await npm("node_modules", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], root);
   return verbs[verb].lab ? run(nodePath(), [main, "setup"], { stdio: ["ignore", 2, 2] }) : 0;
 }
 

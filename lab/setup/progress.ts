@@ -13,8 +13,8 @@ export function saying(name: string): Say {
 const pulseMs = 10_000;
 
 /**
- * Runs a step with a line at its start, one every 10 s with what it waits for, and one at its end. The step tells
- * what it waits for by calling its argument.
+ * Runs a step with a line at its start, one every 10 s with what it waits for, and one at its good end. The step tells
+ * what it waits for by calling its argument; a failure is the caller's to tell.
  */
 export async function withPulse<T>(say: Say, what: string, step: (waitFor: Say) => Promise<T>): Promise<T> {
   const started = performance.now();
@@ -30,9 +30,6 @@ export async function withPulse<T>(say: Say, what: string, step: (waitFor: Say) 
     });
     say(`${what}: done in ${elapsed()}`);
     return result;
-  } catch (error) {
-    say(`${what}: failed after ${elapsed()}`);
-    throw error;
   } finally {
     clearInterval(pulse);
   }

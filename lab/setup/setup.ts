@@ -37,10 +37,15 @@ async function install(name: Requirement["name"], say: Say): Promise<void> {
   }
 }
 
+/** Debian asks this file whether a package may start its services. */
+const servicePolicy = "/usr/sbin/policy-rc.d";
+
 async function installPackages(say: Say): Promise<void> {
   const missing = (await findMissingPackages()) ?? [];
   const script = join(import.meta.dirname, "apt-install.sh");
   await withPulse(say, `${missing.length} Debian packages`, (waitFor) =>
-    requireProgram("installing Debian packages", "sh", [script, ...missing], { onLine: waitFor }),
+    requireProgram("installing Debian packages", "sh", [script, servicePolicy, ...missing], {
+      onLine: waitFor,
+    }),
   );
 }
