@@ -1,0 +1,217 @@
+import type {
+  ApplyRequest,
+  Change,
+  Cloud,
+  Issue,
+  Planned,
+  PlanRequest,
+  ReadOptions,
+  ResourceView,
+} from "../../providers/core/cloud.ts";
+import { diffInputs } from "../../providers/core/diff.ts";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { shapeOf } from "../../providers/core/fields.ts";
+import { brandId, deriveId, type ResourceId } from "../../providers/core/ids.ts";
+import type { JsonObject } from "../../providers/core/json.ts";
+import type { ResourceRecord } from "../../providers/core/record.ts";
+import type { Definition, Drift, World } from "../../providers/core/resource.ts";
+import type { TraceEvent } from "../../providers/core/trace.ts";
+import { checkInputs, parseInputs } from "../../providers/core/validate.ts";
+
+/** What the fake cannot know by itself, since it has no hosts. */
+export interface FakeCloudOptions {
+  readonly definitions: readonly Definition[];
+  /** Outputs of a resource after its flow. Default none. They must satisfy the definition. */
+  readonly outputsOf?: (type: string, inputs: JsonObject) => JsonObject;
+  /** The answer of an action. An action without one is an error. */
+  readonly answerOf?: (type: string, action: string, input: JsonObject) => JsonObject | undefined;
+}
+
+/**
+ * The facade without hosts: plans, keeps, finds and removes resources by the real definitions, rules and diff, in memory.
+ * Strict: an unknown type, an input that was not planned, and a second creation by another maker are errors.
+ */
+export class FakeCloud implements Cloud {
+  /** Project that resources belong to which name none. */
+  readonly projectId: ResourceId = brandId("00000000-0000-4000-8000-000000000001");
+  readonly drift = new Map<string, readonly Drift[]>();
+  readonly events = new Map<string, readonly TraceEvent[]>();
+  /** Ids of resources whose next apply or remove fails with this error. */
+  readonly failures = new Map<string, StackyardError>();
+  /** Ids whose host cannot be asked. */
+  readonly unreachable = new Set<string>();
+  closed = false;
+  readonly #options: FakeCloudOptions;
+  readonly #records = new Map<string, ResourceRecord>();
+  #clock = Date.parse("2026-01-02T03:04:05Z");
+
+  constructor(options: FakeCloudOptions) {
+    this.#options = options;
+  }
+
+  plan(request: PlanRequest): Promise<Planned> {
+    const definition = this.#definition(request.type);
+    const unknown = request.unknown ?? [];
+    const id = brandId<"resource">(
+      typeof request.inputs["id"] === "string" ? request.inputs["id"] : deriveId(request.maker),
+    );
+    const { id: _, ...given } = request.inputs;
+    const named =
+      "name" in shapeOf(definition.inputs) ? { name: request.defaultName, ...given } : { ...given };
+    const parsed = parseInputs(definition, named, unknown);
+    const context = { id, world: this.#world() };
+    const completed = { ...parsed.inputs, ...definition.complete?.(parsed.inputs, context) };
+    const issues =
+      parsed.issues.length > 0
+        ? parsed.issues
+        : [...checkInputs(definition, completed, unknown, context), ...this.#listTaken(definition, id, completed)];
+    return Promise.resolve({
+      inputs: { ...completed, id },
+      issues,
+      change: this.#diff(definition, request.prior, completed),
+    });
+  }
+
+  apply(request: ApplyRequest): Promise<ResourceView> {
+    const definition = this.#definition(request.type);
+    const { id, ...inputs } = request.inputs;
+    if (typeof id !== "string") return reject("internal", "apply was given inputs that plan did not complete");
+    request.signal?.throwIfAborted();
+    const before = this.#records.get(id);
+    if (before !== undefined && before.maker !== request.maker)
+      return reject("not-ours", `the ${request.type} was made by another maker`);
+    for (const step of definition.reconcile) request.onProgress?.(step.name);
+    const failure = this.failures.get(id);
+    this.failures.delete(id);
+    const at = this.#now();
+    const record: ResourceRecord = {
+      id: brandId(id),
+      type: request.type,
+      projectId: definition.scope === "project" ? this.projectId : null,
+      name: typeof inputs["name"] === "string" ? inputs["name"] : request.defaultName,
+      inputs,
+      outputs: failure === undefined ? this.#outputs(definition, inputs) : {},
+      ...(failure === undefined ? { applied: inputs } : {}),
+      status: failure === undefined ? "active" : "error",
+      ...(failure === undefined ? {} : { fault: { code: failure.code, message: failure.message, at } }),
+      maker: request.maker,
+      revision: (before?.revision ?? 0) + 1,
+      createdAt: before?.createdAt ?? at,
+      updatedAt: at,
+    };
+    this.#records.set(id, record);
+    return failure === undefined ? Promise.resolve(this.#view(record)) : Promise.reject(failure);
+  }
+
+  read(type: string, id: string, options?: ReadOptions): Promise<ResourceView | undefined> {
+    this.#definition(type);
+    if (options?.observe !== false && this.unreachable.has(id))
+      return reject("host-unreachable", "reading the resource: no answer from host h1");
+    const record = this.#records.get(id);
+    return Promise.resolve(record?.type === type ? this.#view(record) : undefined);
+  }
+
+  remove(
+    type: string,
+    id: string,
+    options?: { readonly onProgress?: (line: string) => void; readonly signal?: AbortSignal },
+  ): Promise<void> {
+    const definition = this.#definition(type);
+    options?.signal?.throwIfAborted();
+    for (const step of definition.remove) options?.onProgress?.(step.name);
+    const failure = this.failures.get(id);
+    if (failure !== undefined) return Promise.reject(failure);
+    this.#records.delete(id);
+    return Promise.resolve();
+  }
+
+  list(type: string): Promise<readonly ResourceView[]> {
+    this.#definition(type);
+    return Promise.resolve(this.#all(type).map((record) => this.#view(record)));
+  }
+
+  find(type: string, idOrName: string): Promise<ResourceView> {
+    this.#definition(type);
+    const found = this.#all(type).filter(({ id, name }) => id === idOrName || name === idOrName);
+    const [first, second] = found;
+    if (first === undefined) return reject("not-found", `there is no such ${type}`, idOrName);
+    if (second !== undefined) return reject("conflict", `several resources have this name`, idOrName);
+    return Promise.resolve(this.#view(first));
+  }
+
+  act(type: string, id: string, action: string, input: JsonObject): Promise<JsonObject> {
+    const known = this.#definition(type).actions?.[action];
+    if (known === undefined) return reject("internal", `a ${type} has no action ${action}`);
+    if (this.#records.get(id)?.type !== type) return reject("not-found", `there is no such ${type}`, id);
+    const answer = this.#options.answerOf?.(type, action, input);
+    return answer === undefined
+      ? reject("internal", `the fake has no answer to ${type} ${action}: add one to answerOf`)
+      : Promise.resolve(answer);
+  }
+
+  trace(serverId: string): Promise<readonly TraceEvent[]> {
+    return Promise.resolve(this.events.get(serverId) ?? []);
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+
+  #definition(type: string): Definition {
+    const definition = this.#options.definitions.find((candidate) => candidate.type === type);
+    if (definition === undefined) throw new Error(`no definition of type ${type}`);
+    return definition;
+  }
+
+  #diff(definition: Definition, prior: JsonObject | undefined, desired: JsonObject): Change {
+    return prior === undefined ? { action: "create", fields: [] } : diffInputs(definition, prior, desired);
+  }
+
+  #outputs(definition: Definition, inputs: JsonObject): JsonObject {
+    const outputs = this.#options.outputsOf?.(definition.type, inputs) ?? {};
+    definition.outputs.partial().parse(outputs);
+    return outputs;
+  }
+
+  #listTaken(definition: Definition, id: string, inputs: JsonObject): readonly Issue[] {
+    const world = this.#world();
+    return (definition.reservations?.(inputs) ?? []).flatMap(({ kind, scope, value, field }) => {
+      const holder = world.holder(kind, scope, value);
+      return holder === undefined || holder === id
+        ? []
+        : [{ code: "conflict" as const, field, value, message: `is taken by ${holder}` }];
+    });
+  }
+
+  #all(type: string): readonly ResourceRecord[] {
+    return [...this.#records.values()].filter((record) => record.type === type);
+  }
+
+  #world(): World {
+    return {
+      find: (type, id) => this.#all(type).find((record) => record.id === id),
+      all: (type) => this.#all(type),
+      holder: (kind, scope, value) =>
+        [...this.#records.values()].find((record) =>
+          this.#definition(record.type)
+            .reservations?.(record.inputs)
+            .some((held) => held.kind === kind && held.scope === scope && held.value === value),
+        )?.id,
+    };
+  }
+
+  #view(record: ResourceRecord): ResourceView {
+    const { id, type, inputs, outputs } = record;
+    return { id, type, record, inputs, outputs, drift: this.drift.get(id) ?? [] };
+  }
+
+  #now(): string {
+    this.#clock += 1000;
+    return new Date(this.#clock).toISOString();
+  }
+}
+
+function reject(code: StackyardError["code"], message: string, value?: string): Promise<never> {
+  return Promise.reject(new StackyardError(code, { message, ...(value === undefined ? {} : { value }) }));
+}
