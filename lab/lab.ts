@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readFile, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import { sh } from "../providers/hosts/command.ts";
 import { parseRange } from "./addresses.ts";
@@ -134,7 +135,7 @@ async function createState(topology: Topology): Promise<LabState> {
 
 /** The topology without absent fields, as it reads back from the record. */
 function asJson(topology: Topology): LabState["topology"] {
-  return JSON.parse(JSON.stringify(topology));
+  return z.json().parse(JSON.parse(JSON.stringify(topology)));
 }
 
 async function isMounted(path: string): Promise<boolean> {

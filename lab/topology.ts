@@ -139,6 +139,9 @@ function addressCapacity(range: AddressRange): number {
   return range.last - range.first - firstHostOffset;
 }
 
+const knownKeys =
+  "name, driver, hosts (each: name, roles), networks.management.cidr, networks.data.cidr, networks.data.mtuBytes, diskFolder";
+
 /** What a lab is made of, complete with defaults: three compute hosts h1 to h3 on address ranges chosen when it comes up. */
 export type Topology = z.infer<typeof topologySchema>;
 
@@ -150,16 +153,12 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function remedyFor(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "custom":
-      return z.object({ remedy: z.string() }).parse(issue.params).remedy;
-    case "invalid_value":
-      return `Use ${issue.values.map((value) => `"${String(value)}"`).join(" or ")}.`;
-    case "unrecognized_keys":
-      return "Remove the key, or correct its name. Known: name, driver, hosts, networks.management.cidr, networks.data.cidr, networks.data.mtuBytes, diskFolder.";
-    default:
-      return "Correct the field of the topology and run again.";
-  }
+  if (issue.code === "custom") return z.object({ remedy: z.string() }).parse(issue.params).remedy;
+  if (issue.code === "invalid_value")
+    return `Use ${issue.values.map((value) => `"${String(value)}"`).join(" or ")}.`;
+  if (issue.code === "unrecognized_keys")
+    return `Remove the key, or correct its name. Known keys: ${knownKeys}.`;
+  return "Correct the field of the topology and run again.";
 }
 
 /**

@@ -15,16 +15,24 @@ export interface ProcessResult {
   readonly stderr: string;
 }
 
+/** How a program is run; by default in `/`, for a minute at most. */
+export interface ProcessOptions {
+  readonly stdin?: string | Uint8Array;
+  readonly cwd?: string;
+  readonly timeoutMs?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Runs a program without a shell and waits for it, whatever its exit code. */
 export function runProcess(
   file: string,
   args: readonly string[],
-  options: { readonly stdin?: string | Uint8Array; readonly cwd?: string; readonly timeoutMs?: number } = {},
+  options: ProcessOptions = {},
 ): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       cwd: options.cwd ?? "/",
-      env: { ...process.env, PATH: systemPath, LC_ALL: "C" },
+      env: { ...process.env, ...options.env, PATH: systemPath, LC_ALL: "C" },
       timeout: options.timeoutMs ?? 60_000,
       killSignal: "SIGKILL",
     });
@@ -62,7 +70,7 @@ export async function expectProcess(
   attempting: string,
   file: string,
   args: readonly string[],
-  options: { readonly stdin?: string | Uint8Array; readonly cwd?: string } = {},
+  options: ProcessOptions = {},
 ): Promise<string> {
   const result = await runProcess(file, args, options);
   if (result.exitCode === 0) return result.stdout;
