@@ -1,7 +1,9 @@
 import type { ChangeLabel } from "./change.ts";
 import type { ErrorCode } from "./errors.ts";
+import type { HostAddress } from "./host.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
+import type { Operations } from "./operations.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Drift } from "./resource.ts";
 import type { Secret } from "./secret.ts";
@@ -89,8 +91,58 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A question to the scheduler that places nothing. */
+export interface PlacementQuestion {
+  /** Ids or names. */
+  readonly flavor: string;
+  readonly image?: string;
+  readonly serverGroup?: string;
+  readonly availabilityZone?: string;
+  readonly hints?: Readonly<Record<string, string>>;
+  /** How many servers. Default 1. */
+  readonly count?: number;
+}
+
+/** The scheduler's answer, with its reasons. */
+export interface PlacementAnswer {
+  /** Host names, one a server; empty when not all found one. */
+  readonly selected: readonly string[];
+  /** What each filter removed and what each host weighs, line by line. */
+  readonly explanation: readonly string[];
+}
+
+/** One entry of a task's journal. */
+export interface JournalEntry {
+  readonly taskId: string;
+  readonly kind: "reconcile" | "remove";
+  readonly state: "pending" | "running" | "succeeded" | "failed";
+  readonly step: string;
+  /** `intent` before a step, `result` after it, `failure`, `undo` when it was taken back. */
+  readonly phase: string;
+  readonly at: string;
+  readonly detail: string | undefined;
+}
+
+/** Something on a host, or in the store, that carries this cloud's mark and that no record owns. */
+export interface Leftover {
+  readonly hostId: string | undefined;
+  readonly host: string;
+  /** `domain`, `server-folder`, `image-folder`, `network`, `record`, … */
+  readonly kind: string;
+  readonly id: string;
+  readonly description: string;
+}
+
+/** How to reach a guest through its host. */
+export interface GuestAccess {
+  readonly host: HostAddress;
+  readonly address: string;
+  /** Command for the host's shell that relays standard input and output to the guest's SSH port. */
+  readonly relayCommand: string;
+}
+
 /** A logged-in user's way to the cloud: the one facade that every engine uses. Each call validates the token and authorises. */
-export interface Cloud {
+export interface Cloud extends Operations {
   /** Validates and completes inputs and says what applying them would do. Writes nothing anywhere. */
   plan(request: PlanRequest): Promise<Planned>;
   /** Creates, changes or repairs. Waits until the task has ended. */
@@ -110,6 +162,18 @@ export interface Cloud {
   act(type: string, id: string, action: string, input: JsonObject, signal?: AbortSignal): Promise<JsonObject>;
   /** Steps of the last build of a server, in the order of their number. */
   trace(serverId: string): Promise<readonly TraceEvent[]>;
+  /** Where a server would be placed, and why. */
+  explainPlacement(question: PlacementQuestion): Promise<PlacementAnswer>;
+  /** What was done to a resource, removed ones included, oldest first. */
+  journal(id: string): Promise<readonly JournalEntry[]>;
+  /** What no record owns, on all hosts. An unreachable host is an error. */
+  listLeftovers(signal?: AbortSignal): Promise<readonly Leftover[]>;
+  removeLeftover(leftover: Leftover, signal?: AbortSignal): Promise<void>;
+  guestAccess(serverId: string): Promise<GuestAccess>;
+  /** Ends the login: its token is no longer valid. */
+  revoke(): Promise<void>;
+  /** Deletes expired tokens; returns how many. */
+  flushTokens(): Promise<number>;
   /** Ends the session: stops workers, closes connections. A task in work is left for the next start to resume. */
   close(): Promise<void>;
 }

@@ -63,7 +63,11 @@ export const errorCatalogue = {
     remedy: "If the change is expected, remove the old key from known_hosts.",
   },
   "host-key-unknown": { status: 503, retryable: false, remedy: "Add the host's key to known_hosts." },
-  "host-login-refused": { status: 503, retryable: false, remedy: "Put your public key into authorized_keys of that user on the host, or name another key." },
+  "host-login-refused": {
+    status: 503,
+    retryable: false,
+    remedy: "Put your public key into authorized_keys of that user on the host, or name another key.",
+  },
   "host-unsuitable": { status: 409, retryable: false, remedy: "Install what is missing on the host." },
   "command-failed": { status: 500, retryable: true, remedy: "See the message of the command." },
   "command-timeout": {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { ErrorCode } from "./errors.ts";
-import type { ResourceId } from "./ids.ts";
+import type { CloudId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Ports } from "./ports.ts";
 import type { ResourceRecord } from "./record.ts";
@@ -83,6 +83,10 @@ export interface StepContext<I, O> {
   /** Resources this one refers to. */
   readonly world: World;
   readonly signal: AbortSignal;
+  readonly cloudId: CloudId;
+  readonly taskId: TaskId;
+  /** Validates the caller's token anew, as each service does. Raises `unauthenticated`. */
+  validateToken(): Promise<void>;
   /** Runs work that must not overlap with other work of the same key in this process. */
   exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
   /** One line for whoever waits. */

@@ -14,7 +14,9 @@ export function parseInputs(
   unknown: readonly string[],
 ): { readonly inputs: JsonObject; readonly issues: readonly Issue[] } {
   const shape = shapeOf(definition.inputs);
-  const schema = z.strictObject(Object.fromEntries(Object.entries(shape).filter(([key]) => !unknown.includes(key))));
+  const schema = z.strictObject(
+    Object.fromEntries(Object.entries(shape).filter(([key]) => !unknown.includes(key))),
+  );
   const result = schema.safeParse(inputs);
   if (!result.success)
     return { inputs, issues: result.error.issues.flatMap((issue) => toIssues(definition, inputs, issue)) };

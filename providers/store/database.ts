@@ -52,11 +52,7 @@ export async function openDatabase(path: string): Promise<Database> {
 
 /** Takes the write lock at the start: a transaction that reads first and writes later would fail when another process wrote between. */
 class ImmediateSqliteDriver extends SqliteDriver implements Driver {
-  override async beginTransaction(
-    connection: DatabaseConnection,
-    settings?: TransactionSettings,
-  ): Promise<void> {
-    void settings;
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
 }

@@ -44,6 +44,7 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
     .values([
       { key: "cloud_id", value: newId<"cloud">() },
       { key: "sequence", value: "0" },
+      { key: "identity_sequence", value: "0" },
     ])
     .execute();
   await sql`create table records (
@@ -88,13 +89,34 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
     consumer_id text not null, host_id text not null references providers (host_id), resource_class text not null, used integer not null,
     primary key (consumer_id, resource_class)) strict`.execute(database);
   await sql`create index allocations_by_host on allocations (host_id)`.execute(database);
-  await sql`create table passwords (
-    user_id text primary key references records (id) on delete cascade, hash text not null,
-    failed_attempts integer not null, failed_at_ms integer) strict`.execute(database);
+  await sql`create table login_failures (
+    user_id text primary key references records (id) on delete cascade,
+    failed_attempts integer not null, failed_at_ms real not null) strict`.execute(database);
   await sql`create table tokens (
     hash text primary key, user_id text not null references records (id) on delete cascade, project_id text,
-    issued_at_ms real not null, expires_at_ms real not null, issue_duration_ms real not null, revoked integer not null) strict`.execute(
+    password_mark text not null, issued_at_ms real not null, expires_at_ms real not null, issue_duration_ms real not null, revoked integer not null) strict`.execute(
     database,
   );
   await sql`create index tokens_by_expiry on tokens (expires_at_ms)`.execute(database);
+  await sql`create index tokens_by_user on tokens (user_id)`.execute(database);
+  await createIdentityTriggers(database);
+}
+
+/** Whatever changes who may do what grows `identity_sequence`, in the same transaction: no writer can forget to. */
+async function createIdentityTriggers(database: Database): Promise<void> {
+  const isIdentity = (row: "new" | "old") =>
+    sql`${sql.ref(row)}.type in ('user', 'project', 'role-assignment')`;
+  const grow = sql`update settings set value = cast(cast(value as integer) + 1 as text) where key = 'identity_sequence'`;
+  await sql`create trigger identity_inserted after insert on records when ${isIdentity("new")} begin ${grow}; end`.execute(
+    database,
+  );
+  await sql`create trigger identity_updated after update on records when ${isIdentity("new")} begin ${grow}; end`.execute(
+    database,
+  );
+  await sql`create trigger identity_deleted after delete on records when ${isIdentity("old")} begin ${grow}; end`.execute(
+    database,
+  );
+  await sql`create trigger token_revoked after update of revoked on tokens begin ${grow}; end`.execute(
+    database,
+  );
 }

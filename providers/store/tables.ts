@@ -12,11 +12,11 @@ export interface Tables {
   providers: ProvidersTable;
   inventories: InventoriesTable;
   allocations: AllocationsTable;
-  passwords: PasswordsTable;
+  login_failures: LoginFailuresTable;
   tokens: TokensTable;
 }
 
-/** `cloud_id`, `schema_version`, and `sequence`: the number of the last write. */
+/** `cloud_id`, `schema_version`, `sequence`: the number of the last write, and `identity_sequence`: grows when someone's rights may have changed. */
 export interface SettingsTable {
   key: string;
   value: string;
@@ -110,12 +110,11 @@ export interface AllocationsTable {
   used: number;
 }
 
-export interface PasswordsTable {
+/** Wrong passwords in a row; passwords themselves are digests in the inputs of users. */
+export interface LoginFailuresTable {
   user_id: string;
-  /** `scrypt$N$r$p$salt$hash`, base64. */
-  hash: string;
   failed_attempts: number;
-  failed_at_ms: number | null;
+  failed_at_ms: number;
 }
 
 export interface TokensTable {
@@ -123,6 +122,8 @@ export interface TokensTable {
   hash: string;
   user_id: string;
   project_id: string | null;
+  /** Digest of the user's password digest at login: the token ends with the password. */
+  password_mark: string;
   issued_at_ms: number;
   expires_at_ms: number;
   /** How long issuing took, for the trace. */

@@ -1,0 +1,99 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { StackyardError } from "../core/errors.ts";
+
+/** Every setting, with its environment variable, default and meaning. The only reader of the environment. */
+const settings = z.object({
+  STACKYARD_HOME: z
+    .string()
+    .optional()
+    .describe("Folder of all clouds. Default: $XDG_DATA_HOME/stackyard, else ~/.local/share/stackyard."),
+  STACKYARD_CLOUD: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be lower-case letters, digits and hyphens, at most 63")
+    .default("default")
+    .describe("Name of the cloud: a folder in STACKYARD_HOME."),
+  STACKYARD_USERNAME: z.string().optional().describe("User. Default: the administrator made with the cloud."),
+  STACKYARD_PASSWORD: z.string().optional().describe("Password of STACKYARD_USERNAME."),
+  STACKYARD_PASSWORD_FILE: z
+    .string()
+    .optional()
+    .describe("File that holds the password, instead of STACKYARD_PASSWORD."),
+  STACKYARD_PROJECT: z.string().optional().describe("Project by name or id. Default: the user's own."),
+  STACKYARD_TOKEN_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(3600)
+    .describe("How long a token lives, in seconds (keystone: [token] expiration)."),
+  STACKYARD_CPU_ALLOCATION_RATIO: z.coerce
+    .number()
+    .positive()
+    .default(4)
+    .describe("VCPUs per core (nova: initial_cpu_allocation_ratio)."),
+  STACKYARD_RAM_ALLOCATION_RATIO: z.coerce
+    .number()
+    .positive()
+    .default(1)
+    .describe("RAM overcommit (nova: initial_ram_allocation_ratio)."),
+  STACKYARD_DISK_ALLOCATION_RATIO: z.coerce
+    .number()
+    .positive()
+    .default(1)
+    .describe("Disk overcommit (nova: initial_disk_allocation_ratio)."),
+  STACKYARD_RESERVED_HOST_MEMORY_MIB: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(512)
+    .describe("RAM kept for each host itself, MiB (nova: reserved_host_memory_mb)."),
+});
+
+/** Settings as the program uses them. */
+export interface Config {
+  readonly cloudName: string;
+  /** Folder of the cloud: store and administrator's credentials. */
+  readonly folder: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly project: string | undefined;
+  readonly tokenSeconds: number;
+  readonly allocationRatios: { readonly cpu: number; readonly ram: number; readonly disk: number };
+  readonly reservedHostMemoryMib: number;
+}
+
+/** Reads the settings. Raises `invalid-input` naming the variable. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const given = Object.fromEntries(
+    Object.keys(settings.shape).map((key) => [key, environment[key] === "" ? undefined : environment[key]]),
+  );
+  const result = settings.safeParse(given);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const field = issue?.path.join(".") ?? "environment";
+    throw new StackyardError("invalid-input", {
+      message: `the setting ${field} is wrong: ${issue?.message ?? "unreadable"}`,
+      field,
+      remedy: `Correct or unset ${field}.`,
+    });
+  }
+  const values = result.data;
+  const dataHome = environment["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share");
+  return {
+    cloudName: values.STACKYARD_CLOUD,
+    folder: join(values.STACKYARD_HOME ?? join(dataHome, "stackyard"), values.STACKYARD_CLOUD),
+    username: values.STACKYARD_USERNAME,
+    password: values.STACKYARD_PASSWORD,
+    passwordFile: values.STACKYARD_PASSWORD_FILE,
+    project: values.STACKYARD_PROJECT,
+    tokenSeconds: values.STACKYARD_TOKEN_SECONDS,
+    allocationRatios: {
+      cpu: values.STACKYARD_CPU_ALLOCATION_RATIO,
+      ram: values.STACKYARD_RAM_ALLOCATION_RATIO,
+      disk: values.STACKYARD_DISK_ALLOCATION_RATIO,
+    },
+    reservedHostMemoryMib: values.STACKYARD_RESERVED_HOST_MEMORY_MIB,
+  };
+}

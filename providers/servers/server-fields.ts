@@ -1,0 +1,176 @@
+import { z } from "zod";
+import { addressSchema } from "../core/cidr.ts";
+import { idSchema, nameField, projectField } from "../core/common-fields.ts";
+import { field } from "../core/fields.ts";
+import { readinessRungs } from "../core/ports.ts";
+
+/** Most interfaces that a server may have. */
+const maxNetworks = 16;
+
+/** Most user data in bytes (nova: 65535 characters of base64). */
+const maxUserDataBytes = 49_151;
+
+const seconds = (fallback: number, doc: string) =>
+  field(z.int().min(1).max(86_400).default(fallback), {
+    doc: `${doc} In seconds, default ${String(fallback)}.`,
+  });
+
+const networkSchema = z.strictObject({
+  port: field(idSchema().optional(), {
+    doc: "A port to take. Without it the server has a port of its own here.",
+    references: "port",
+  }),
+  network: field(idSchema().optional(), {
+    doc: "Network for a port of its own. Default: the subnet's.",
+    references: "network",
+    computed: "plan",
+  }),
+  subnet: field(idSchema().optional(), {
+    doc: "Subnet for a port of its own. Default: the network's only one.",
+    references: "subnet",
+    computed: "plan",
+  }),
+  address: field(addressSchema().optional(), {
+    doc: "Fixed address of a port of its own. Default: a free one, shown in the preview.",
+    computed: "plan",
+  }),
+  mac: field(
+    z
+      .string()
+      .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, "must be a unicast MAC address in lower case")
+      .optional(),
+    { doc: "MAC address of a port of its own. Default: derived from the server's id.", computed: "plan" },
+  ),
+});
+
+export const serverInputs = z.object({
+  name: nameField({ doc: "Name, unique among the project's servers." }),
+  project: projectField(),
+  hostname: field(
+    z
+      .string()
+      .regex(
+        /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+        "must be a host name: lower-case letters, digits, hyphens, at most 63",
+      )
+      .optional(),
+    {
+      doc: "Host name that the guest is told at first boot. Default: made of the name (nova: utils.sanitize_hostname).",
+      change: "replace",
+      computed: "plan",
+    },
+  ),
+  flavor: field(idSchema(), {
+    doc: "Size. A change keeps host and disk, grows the disk, and power-cycles the server (nova: resize).",
+    references: "flavor",
+    change: "restart",
+  }),
+  image: field(idSchema(), {
+    doc: "What it boots. The root disk is made of it.",
+    references: "image",
+    change: "replace",
+  }),
+  keypair: field(idSchema().optional(), {
+    doc: "Key that may log in; given to the guest at first boot.",
+    references: "keypair",
+    change: "replace",
+  }),
+  networks: field(z.array(networkSchema).max(maxNetworks).default([]), {
+    doc: "Interfaces, in order. Default none.",
+    change: "restart",
+    computed: "plan",
+  }),
+  serverGroup: field(idSchema().optional(), {
+    doc: "Group whose policy places it together with, or apart from, its members.",
+    references: "server-group",
+    change: "replace",
+  }),
+  availabilityZone: field(z.string().min(1).max(255).optional(), {
+    doc: "Zone whose hosts may take it. Default any.",
+    change: "replace",
+  }),
+  schedulerHints: field(z.record(z.string().max(255), z.string().max(255)).default({}), {
+    doc: "Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed.",
+    change: "replace",
+  }),
+  userData: field(
+    z
+      .string()
+      .refine(
+        (text) => Buffer.byteLength(text) <= maxUserDataBytes,
+        `must be at most ${String(maxUserDataBytes)} bytes`,
+      )
+      .optional(),
+    {
+      doc: `Script or cloud-config for the first boot, at most ${String(maxUserDataBytes)} bytes. The guest and the cloud's store keep it readable: put no secret here.`,
+      change: "replace",
+    },
+  ),
+  running: field(z.boolean().default(true), {
+    doc: "Whether it runs. Default true.",
+    change: {
+      says: "`restart` when it stops, `live` when it starts",
+      label: (_from, to) => (to === false ? "restart" : "live"),
+    },
+  }),
+  waitFor: field(z.enum(readinessRungs).default("running"), {
+    doc: "How far it must be before it counts as made: `running`, `address` (its lease or ARP is seen), `ssh` (a banner), `cloud-init` (done). Default `running`.",
+  }),
+  timeouts: field(
+    z
+      .strictObject({
+        running: seconds(60, "Limit until it runs."),
+        address: seconds(300, "Limit from there until its address is seen."),
+        ssh: seconds(300, "Limit from there until SSH answers."),
+        cloudInit: seconds(600, "Limit from there until cloud-init is done."),
+        shutdown: seconds(60, "Limit for a clean shutdown before power off (nova: shutdown_timeout)."),
+      })
+      .prefault({}),
+    { doc: "Limits of each rung, in seconds." },
+  ),
+});
+
+export type ServerInputs = z.infer<typeof serverInputs>;
+
+export const serverOutputs = z.object({
+  status: field(z.enum(["BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "ERROR"]), {
+    doc: "Status as OpenStack shows it.",
+  }),
+  hostId: field(z.string(), { doc: "Id of the host it is on." }),
+  host: field(z.string(), { doc: "Name of the host it is on." }),
+  address: field(z.string().optional(), { doc: "First address." }),
+  interfaces: field(
+    z.array(
+      z.object({
+        port: field(z.string(), { doc: "Id of the port." }),
+        network: field(z.string(), { doc: "Id of the network." }),
+        subnet: field(z.string(), { doc: "Id of the subnet." }),
+        address: field(z.string(), { doc: "Address." }),
+        mac: field(z.string(), { doc: "MAC address." }),
+      }),
+    ),
+    { doc: "Interfaces with their addresses, in order." },
+  ),
+  image: field(
+    z.object({
+      diskPath: field(z.string().optional(), { doc: "Disk image on the host." }),
+      kernelPath: field(z.string().optional(), { doc: "Kernel on the host." }),
+      initrdPath: field(z.string().optional(), { doc: "Initial RAM disk on the host." }),
+    }),
+    { doc: "Files of the image in the host's cache." },
+  ),
+  blockDevices: field(
+    z.array(
+      z.object({
+        device: field(z.string(), { doc: "Device name in the guest." }),
+        source: field(z.enum(["image", "blank"]), { doc: "What it was made of." }),
+        destination: field(z.literal("local"), { doc: "Where it lives: `local`, on the host." }),
+        sizeGib: field(z.int(), { doc: "Size, GiB." }),
+      }),
+    ),
+    { doc: "Disks, in order." },
+  ),
+  launchedAt: field(z.string(), { doc: "When it first ran, ISO 8601." }),
+});
+
+export type ServerOutputs = z.infer<typeof serverOutputs>;

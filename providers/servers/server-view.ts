@@ -1,0 +1,262 @@
+import { z } from "zod";
+import { StackyardError } from "../core/errors.ts";
+import { brandId, type CloudId, type ResourceId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type {
+  ComputeHost,
+  ConfigDrive,
+  DomainSpec,
+  NetworkSpec,
+  PortSpec,
+  ReadinessRequest,
+} from "../core/ports.ts";
+import type { World, WorldEntry } from "../core/resource.ts";
+import { readImageNeeds } from "../images/image.ts";
+import { toNetworkSpec } from "../networks/network.ts";
+import { portInputs } from "../networks/port.ts";
+import { subnetInputs } from "../networks/subnet-fields.ts";
+import { listComputeHosts, toComputeHost } from "./host.ts";
+import { serverInputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
+
+/** One interface of a server with everything known. */
+export type ServerInterface = ServerOutputs["interfaces"][number];
+
+const flavorAmounts = z.object({
+  vcpus: z.int(),
+  ramMib: z.int(),
+  diskGib: z.int(),
+  extraSpecs: z.record(z.string(), z.string()),
+});
+const keypairOutputs = z.object({ publicKey: z.string() });
+
+/** What the flavor gives: cores, MiB, GiB. */
+export function readFlavor(id: string, world: World): z.infer<typeof flavorAmounts> {
+  return flavorAmounts.parse(mustFind("flavor", id, world).inputs);
+}
+
+function mustFind(type: string, id: string, world: World): WorldEntry {
+  const entry = world.find(type, id);
+  if (entry === undefined)
+    throw new StackyardError("unknown-reference", {
+      message: `${type} ${id} does not exist any more`,
+      value: id,
+    });
+  return entry;
+}
+
+/** The server's interfaces: ports it takes, and ports of its own. */
+export function listInterfaces(
+  inputs: ServerInputs,
+  serverId: ResourceId,
+  world: World,
+): readonly ServerInterface[] {
+  return inputs.networks.map((entry, index) => {
+    const place =
+      entry.port === undefined ? entry : portInputs.parse(mustFind("port", entry.port, world).inputs);
+    const { network, subnet, address, mac } = place;
+    if (network === undefined || subnet === undefined || address === undefined || mac === undefined) {
+      throw new StackyardError("internal", {
+        message: "a server was stored with an incomplete interface",
+        field: `networks.${String(index)}`,
+      });
+    }
+    return { port: entry.port ?? ownPortId(serverId, mac), network, subnet, address, mac };
+  });
+}
+
+/** Id of a port that a server has of its own: follows from server and MAC. */
+function ownPortId(serverId: ResourceId, mac: string): string {
+  const digits = mac.replaceAll(":", "");
+  return `${serverId.slice(0, 23)}-${digits}`;
+}
+
+/** Servers that are on a host, or have been placed there. */
+function listPlacedServers(
+  world: World,
+): readonly { readonly entry: WorldEntry; readonly inputs: ServerInputs; readonly hostId: string }[] {
+  return world.all("server").flatMap((entry) => {
+    const hostId = entry.outputs["hostId"];
+    return typeof hostId === "string" ? [{ entry, inputs: serverInputs.parse(entry.inputs), hostId }] : [];
+  });
+}
+
+/** How one network looks from one host: the other hosts that carry it, and the ports here. */
+export interface NetworkMembership {
+  readonly network: NetworkSpec;
+  readonly peers: readonly ComputeHost[];
+  readonly ports: readonly PortSpec[];
+}
+
+/** Membership of each network that `networkIds` names, seen from `host`. A server named `without` is left out. */
+export function listMemberships(
+  host: ComputeHost,
+  networkIds: readonly string[],
+  world: World,
+  cloudId: CloudId,
+  without?: ResourceId,
+): readonly NetworkMembership[] {
+  const placed = listPlacedServers(world)
+    .filter(({ entry }) => entry.id !== without)
+    .flatMap(({ entry, inputs, hostId }) =>
+      listInterfaces(inputs, entry.id, world).map((nic) => ({
+        nic,
+        hostId,
+        hostname: inputs.hostname ?? entry.name,
+      })),
+    );
+  const hosts = listComputeHosts(world, cloudId);
+  return [...new Set(networkIds)].map((networkId) => {
+    const here = placed.filter(({ nic }) => nic.network === networkId);
+    const carriers = new Set(here.map(({ hostId }) => hostId));
+    return {
+      network: toNetworkSpec(mustFind("network", networkId, world), world),
+      peers: hosts.filter((candidate) => candidate.id !== host.id && carriers.has(candidate.id)),
+      ports: here
+        .filter(({ hostId }) => hostId === host.id)
+        .map(({ nic, hostname }) => ({
+          id: brandId(nic.port),
+          mac: nic.mac,
+          networkId: brandId(nic.network),
+          addresses: [{ subnetId: brandId(nic.subnet), address: nic.address }],
+          hostname,
+        })),
+    };
+  });
+}
+
+/** The host that a server is on. Raises `internal` when its record names none. */
+export function requireHost(outputs: Partial<ServerOutputs>, world: World, cloudId: CloudId): ComputeHost {
+  const entry = outputs.hostId === undefined ? undefined : world.find("host", outputs.hostId);
+  const host = entry === undefined ? undefined : toComputeHost(entry, cloudId);
+  if (host === undefined) throw new StackyardError("internal", { message: "the server has no host yet" });
+  return host;
+}
+
+/** The domain that the server's host is to have. */
+export function toDomainSpec(
+  server: { readonly id: ResourceId; readonly name: string; readonly projectId: ResourceId | null },
+  inputs: ServerInputs,
+  outputs: Partial<ServerOutputs>,
+  world: World,
+  cloudId: CloudId,
+): DomainSpec {
+  const flavor = readFlavor(inputs.flavor, world);
+  const image = readImageNeeds(mustFind("image", inputs.image, world));
+  const interfaces = listInterfaces(inputs, server.id, world);
+  const networks = new Map(
+    interfaces.map(
+      (nic) => [nic.network, toNetworkSpec(mustFind("network", nic.network, world), world)] as const,
+    ),
+  );
+  return {
+    id: server.id,
+    name: server.name,
+    cloudId,
+    projectId: server.projectId ?? server.id,
+    vcpus: flavor.vcpus,
+    ramMib: flavor.ramMib,
+    diskGib: flavor.diskGib,
+    image: {
+      diskPath: outputs.image?.diskPath,
+      kernelPath: outputs.image?.kernelPath,
+      initrdPath: outputs.image?.initrdPath,
+      diskFormat: image.diskFormat,
+      kernelArguments: image.kernelArguments,
+    },
+    interfaces: interfaces.flatMap((nic) => {
+      const network = networks.get(nic.network);
+      return network === undefined
+        ? []
+        : [
+            {
+              portId: brandId<"resource">(nic.port),
+              mac: nic.mac,
+              localVlan: network.localVlan,
+              mtuBytes: network.mtuBytes,
+            },
+          ];
+    }),
+    configDrive: toConfigDrive(server, inputs, interfaces, world, networks),
+    hardware: {
+      machine: image.properties["hw_machine_type"],
+      diskBus: diskBusSchema.parse(image.properties["hw_disk_bus"]),
+      nicModel: image.properties["hw_vif_model"] ?? "virtio",
+      guestAgent: image.properties["hw_qemu_guest_agent"] === "yes",
+      rng: flavor.extraSpecs["hw_rng:allowed"]?.toLowerCase() !== "false",
+    },
+  };
+}
+
+const diskBusSchema = z.enum(["virtio", "scsi", "sata", "ide"]).default("virtio");
+
+/** Image property values that the domain understands; for the rule that refuses others. */
+export function rejectDiskBus(value: string | undefined): boolean {
+  return !diskBusSchema.safeParse(value).success;
+}
+
+/** meta_data.json, network_data.json and user_data (nova: api/metadata/base.py, virt/netutils.py). */
+function toConfigDrive(
+  server: { readonly id: ResourceId; readonly name: string; readonly projectId: ResourceId | null },
+  inputs: ServerInputs,
+  interfaces: readonly ServerInterface[],
+  world: World,
+  networks: ReadonlyMap<string, NetworkSpec>,
+): ConfigDrive {
+  const keypair = inputs.keypair === undefined ? undefined : mustFind("keypair", inputs.keypair, world);
+  const publicKey = keypair === undefined ? undefined : keypairOutputs.parse(keypair.outputs).publicKey;
+  const metaData: JsonObject = {
+    uuid: server.id,
+    name: server.name,
+    hostname: inputs.hostname ?? server.name,
+    project_id: server.projectId,
+    availability_zone: inputs.availabilityZone ?? "nova",
+    launch_index: 0,
+    ...(keypair === undefined || publicKey === undefined
+      ? {}
+      : {
+          public_keys: { [keypair.name]: publicKey },
+          keys: [{ name: keypair.name, type: "ssh", data: publicKey }],
+        }),
+  };
+  const networkData: JsonObject = {
+    links: interfaces.map((nic) => ({
+      id: `tap${nic.port.slice(0, 11)}`,
+      vif_id: nic.port,
+      type: "ovs",
+      mtu: networks.get(nic.network)?.mtuBytes ?? null,
+      ethernet_mac_address: nic.mac,
+    })),
+    networks: interfaces.map((nic, index) => {
+      const subnet = subnetInputs.parse(mustFind("subnet", nic.subnet, world).inputs);
+      return {
+        id: `network${String(index)}`,
+        network_id: nic.network,
+        link: `tap${nic.port.slice(0, 11)}`,
+        ...(subnet.enableDhcp
+          ? { type: "ipv4_dhcp" }
+          : { type: "ipv4", ip_address: nic.address, netmask: subnet.cidr.split("/")[1] ?? "24" }),
+      };
+    }),
+    services: [],
+  };
+  return { metaData, networkData, userData: inputs.userData };
+}
+
+/** The ladder that the server must climb. */
+export function toReadinessRequest(
+  inputs: ServerInputs,
+  interfaces: readonly ServerInterface[],
+): ReadinessRequest {
+  const [first] = interfaces;
+  const { running, address, ssh, cloudInit } = inputs.timeouts;
+  return {
+    until: inputs.waitFor,
+    limitsMs: {
+      running: running * 1000,
+      address: address * 1000,
+      ssh: ssh * 1000,
+      "cloud-init": cloudInit * 1000,
+    },
+    address: first === undefined ? undefined : { networkId: brandId(first.network), address: first.address },
+  };
+}

@@ -1,0 +1,211 @@
+import { brandId } from "../core/ids.ts";
+import type { Step, StepContext } from "../core/resource.ts";
+import { toImageSpec } from "../images/image.ts";
+import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
+import {
+  listInterfaces,
+  listMemberships,
+  readFlavor,
+  requireHost,
+  toDomainSpec,
+  toReadinessRequest,
+} from "./server-view.ts";
+
+type Context = StepContext<ServerInputs, ServerOutputs>;
+type ServerStep = Step<ServerInputs, ServerOutputs>;
+
+/** Chooses a host and claims it, or keeps the claim and changes its amounts. Steps 8 to 11 are traced where they happen. */
+const placement: ServerStep = {
+  name: "placement",
+  reschedulesHere: true,
+  run: async ({ ports, record, world, taskId, progress }) => {
+    progress("choosing a host");
+    const hostId = await ports.placement.claim(taskId, record.id);
+    return { status: "BUILD", hostId, host: world.find("host", hostId)?.name ?? hostId };
+  },
+  undo: ({ ports, record }) => ports.placement.release(record.id),
+};
+
+/** The image is on the host, whoever brought it there. */
+const image: ServerStep = {
+  name: "image",
+  on: "compute",
+  run: async (context) => {
+    const { inputs, outputs, world, cloudId, ports, signal, progress, trace } = context;
+    const host = requireHost(outputs, world, cloudId);
+    const spec = await trace(19, () => {
+      const entry = world.find("image", inputs.image);
+      return entry === undefined ? undefined : toImageSpec(entry);
+    });
+    await trace(20, context.validateToken);
+    const cached =
+      spec === undefined
+        ? undefined
+        : await trace(21, () => ports.images.ensureCached(host, spec, progress, signal));
+    return {
+      image: {
+        ...(cached?.diskPath === undefined ? {} : { diskPath: cached.diskPath }),
+        ...(cached?.kernelPath === undefined ? {} : { kernelPath: cached.kernelPath }),
+        ...(cached?.initrdPath === undefined ? {} : { initrdPath: cached.initrdPath }),
+      },
+    };
+  },
+};
+
+/** Networks are wired on the host and the ports' addresses are served. */
+const ports: ServerStep = {
+  name: "ports",
+  on: "compute",
+  run: async (context) => {
+    const { inputs, outputs, record, world, cloudId, progress, trace } = context;
+    const host = requireHost(outputs, world, cloudId);
+    const interfaces = await trace(22, () => listInterfaces(inputs, record.id, world));
+    await trace(23, context.validateToken);
+    progress(`wiring ${String(interfaces.length)} ports`);
+    await trace(24, () =>
+      eachNetwork(
+        context,
+        interfaces.map((nic) => nic.network),
+        (networkId) => ensureNetwork(context, networkId, host.id),
+      ),
+    );
+    const [first] = interfaces;
+    return { interfaces: [...interfaces], ...(first === undefined ? {} : { address: first.address }) };
+  },
+  undo: releaseNetworks,
+};
+
+async function ensureNetwork(
+  { outputs, world, cloudId, ports: { switching }, signal }: Context,
+  networkId: string,
+  hostId: string,
+): Promise<void> {
+  const host = requireHost({ ...outputs, hostId }, world, cloudId);
+  // Read inside the lock: another server may have joined the network meanwhile.
+  for (const { network, peers, ports: here } of listMemberships(host, [networkId], world, cloudId)) {
+    await switching.ensureNetwork(host, network, peers, here, signal);
+  }
+}
+
+async function releaseNetworks(context: Context): Promise<void> {
+  const {
+    inputs,
+    outputs,
+    record,
+    world,
+    cloudId,
+    ports: { switching },
+    signal,
+  } = context;
+  if (outputs.hostId === undefined) return;
+  const host = requireHost(outputs, world, cloudId);
+  const interfaces = listInterfaces(inputs, record.id, world);
+  const networkIds = interfaces.map((nic) => nic.network);
+  await eachNetwork(context, networkIds, async (networkId) => {
+    const leaving = interfaces
+      .filter((nic) => nic.network === networkId)
+      .map((nic) => brandId<"resource">(nic.port));
+    for (const { network, peers } of listMemberships(host, [networkId], world, cloudId, record.id)) {
+      await switching.releaseNetwork(host, network, peers, leaving, signal);
+    }
+  });
+}
+
+/** One network at a time for all servers of this process: lists of members must not overtake each other. */
+async function eachNetwork(
+  context: Context,
+  networkIds: readonly string[],
+  work: (networkId: string) => Promise<void>,
+): Promise<void> {
+  await Promise.all([...new Set(networkIds)].map((id) => context.exclusive(`network/${id}`, () => work(id))));
+}
+
+/** Which disks the server has. They are all local; volumes join here. */
+const blockDevices: ServerStep = {
+  name: "block-devices",
+  on: "compute",
+  run: async (context) => {
+    const { inputs, outputs, world, trace } = context;
+    const flavor = await trace(25, () => readFlavor(inputs.flavor, world));
+    await trace(26, context.validateToken);
+    const source = outputs.image?.diskPath === undefined ? "blank" : "image";
+    return trace(27, () => ({
+      blockDevices: [{ device: "vda", source, destination: "local", sizeGib: flavor.diskGib } as const],
+    }));
+  },
+};
+
+/** Disk, config drive and domain are there; the domain runs if it should. */
+const spawn: ServerStep = {
+  name: "spawn",
+  on: "compute",
+  run: async (context) => {
+    const {
+      inputs,
+      outputs,
+      record,
+      world,
+      cloudId,
+      ports: { domains },
+      signal,
+      progress,
+      trace,
+    } = context;
+    const host = requireHost(outputs, world, cloudId);
+    const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
+    return trace(28, async () => {
+      const found = record.applied === undefined ? undefined : await domains.observe(host, spec, signal);
+      const mustStop =
+        found !== undefined && found.state !== "shut-off" && (!inputs.running || found.drift.length > 0);
+      if (mustStop) {
+        progress("shutting down");
+        await domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
+      }
+      progress(inputs.running ? "starting the domain" : "defining the domain");
+      await domains.spawn(host, spec, inputs.running, signal);
+      return {
+        status: inputs.running ? ("ACTIVE" as const) : ("SHUTOFF" as const),
+        launchedAt: outputs.launchedAt ?? new Date().toISOString(),
+      };
+    });
+  },
+  undo: async ({ outputs, record, world, cloudId, ports: { domains }, signal }) => {
+    if (outputs.hostId !== undefined)
+      await domains.remove(requireHost(outputs, world, cloudId), record.id, signal);
+  },
+};
+
+/** The server is as far as `waitFor` says. What is built stays when it is not. */
+const ready: ServerStep = {
+  name: "ready",
+  on: "compute",
+  keepOnFailure: true,
+  run: async ({ inputs, outputs, record, world, cloudId, ports: { domains }, signal, progress, trace }) => {
+    if (!inputs.running) return undefined;
+    const host = requireHost(outputs, world, cloudId);
+    const request = toReadinessRequest(inputs, outputs.interfaces ?? []);
+    await trace(29, () => domains.waitReady(host, record.id, request, progress, signal));
+    return undefined;
+  },
+};
+
+/** How a server is built, changed and repaired. */
+export const reconcileServer: readonly ServerStep[] = [placement, image, ports, blockDevices, spawn, ready];
+
+/** How a server is taken away. */
+export const removeServer: readonly ServerStep[] = [
+  {
+    name: "domain",
+    run: async ({ outputs, record, world, cloudId, ports: { domains }, signal, progress }) => {
+      if (outputs.hostId === undefined) return undefined;
+      progress("removing the domain");
+      await domains.remove(requireHost(outputs, world, cloudId), brandId(record.id), signal);
+      return undefined;
+    },
+  },
+  { name: "ports", run: (context) => releaseNetworks(context).then(() => undefined) },
+  {
+    name: "placement",
+    run: ({ ports: { placement: claims }, record }) => claims.release(record.id).then(() => undefined),
+  },
+];

@@ -1,0 +1,245 @@
+import { z } from "zod";
+import { reserveName } from "../core/common-fields.ts";
+import { StackyardError } from "../core/errors.ts";
+import { field } from "../core/fields.ts";
+import type { DomainObservation } from "../core/ports.ts";
+import { defineResource, type Observation, type StepContext } from "../core/resource.ts";
+import { readImageNeeds } from "../images/image.ts";
+import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
+import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
+import { reconcileServer, removeServer } from "./server.flow.ts";
+import {
+  listMemberships,
+  readFlavor,
+  rejectDiskBus,
+  requireHost,
+  toDomainSpec,
+  toReadinessRequest,
+} from "./server-view.ts";
+
+type Context = StepContext<ServerInputs, ServerOutputs>;
+
+/** Most lines of the console that one call returns. */
+const maxConsoleLines = 10_000;
+
+/** A virtual machine. */
+export const server = defineResource({
+  type: "server",
+  plural: "servers",
+  service: "compute",
+  summary: "A virtual machine, placed by the scheduler on one of the cloud's hosts.",
+  scope: "project",
+  inputs: serverInputs,
+  outputs: serverOutputs,
+  rules: [
+    {
+      field: "networks",
+      says: "Each interface names a port, or a network or subnet with room.",
+      reads: ["networks"],
+      violated: ({ networks }, { world }) => {
+        for (const [index, entry] of networks.entries()) {
+          const own = entry.network ?? entry.subnet ?? entry.address ?? entry.mac;
+          if (entry.port !== undefined && own !== undefined)
+            return `: entry ${String(index)} names a port and more; a port brings its own place`;
+          const wrong = entry.port === undefined ? rejectAttachment(entry, world) : undefined;
+          if (wrong !== undefined) return `: entry ${String(index)}: ${wrong.field} ${wrong.problem}`;
+        }
+        return undefined;
+      },
+    },
+    {
+      field: "flavor",
+      says: "The flavor's disk and memory are at least what the image needs.",
+      reads: ["flavor", "image"],
+      remedy: "Choose a larger flavor, or a smaller image.",
+      violated: ({ flavor, image }, { world }) => {
+        const size = readFlavor(flavor, world);
+        const entry = world.find("image", image);
+        if (entry === undefined) return undefined;
+        const needs = readImageNeeds(entry);
+        if (size.diskGib > 0 && size.diskGib < needs.minDiskGib) {
+          return `has ${String(size.diskGib)} GiB of disk; the image needs ${String(needs.minDiskGib)} GiB`;
+        }
+        if (size.ramMib < needs.minRamMib)
+          return `has ${String(size.ramMib)} MiB of memory; the image needs ${String(needs.minRamMib)} MiB`;
+        return undefined;
+      },
+    },
+    {
+      field: "image",
+      says: "The image's hw_disk_bus is virtio, scsi, sata or ide.",
+      reads: ["image"],
+      violated: ({ image }, { world }) => {
+        const entry = world.find("image", image);
+        const bus = entry === undefined ? undefined : readImageNeeds(entry).properties["hw_disk_bus"];
+        return rejectDiskBus(bus)
+          ? `has the property hw_disk_bus ${String(bus)}: not virtio, scsi, sata or ide`
+          : undefined;
+      },
+    },
+    {
+      field: "waitFor",
+      says: "Waiting for more than `running` needs a network.",
+      reads: ["waitFor", "networks"],
+      violated: ({ waitFor, networks }) =>
+        (waitFor === "address" || waitFor === "ssh") && networks.length === 0
+          ? `is ${waitFor}, but the server has no network`
+          : undefined,
+    },
+  ],
+  complete: (draft, context) => ({
+    ...draft,
+    ...(draft.hostname === undefined && draft.name !== undefined
+      ? { hostname: sanitizeHostname(draft.name, context.id) }
+      : {}),
+    ...(draft.networks === undefined
+      ? {}
+      : {
+          networks: draft.networks.map((entry, index) =>
+            entry.port === undefined
+              ? completeAttachment(entry, seedOf(context.id, draft.networks ?? [], index), context)
+              : entry,
+          ),
+        }),
+  }),
+  reservations: (inputs) => [
+    ...reserveName("server", inputs.project, inputs.name),
+    ...inputs.networks.flatMap((entry, index) =>
+      entry.port === undefined
+        ? reserveAttachment(entry, `networks.${String(index)}`)
+        : [{ kind: "port", scope: "cloud", value: entry.port, field: `networks.${String(index)}.port` }],
+    ),
+  ],
+  reconcile: reconcileServer,
+  remove: removeServer,
+  observe: observeServer,
+  actions: {
+    reboot: {
+      doc: "Restarts the guest: `soft` asks it to (same process), `hard` power-cycles it (nova: reboot).",
+      input: z.strictObject({
+        kind: field(z.enum(["soft", "hard"]).default("soft"), { doc: "`soft` or `hard`. Default `soft`." }),
+      }),
+      run: async (context, input) => {
+        const kind = input["kind"] === "hard" ? "hard" : "soft";
+        await context.ports.domains.reboot(hostOf(context), context.record.id, kind, context.signal);
+        await waitUntilReady(context);
+        return {};
+      },
+    },
+    "console-log": {
+      doc: "The last lines of the serial console.",
+      role: "reader",
+      input: z.strictObject({
+        lines: field(z.int().min(1).max(maxConsoleLines).default(100), {
+          doc: "How many lines. Default 100.",
+        }),
+      }),
+      run: async (context, input) => {
+        const lines = typeof input["lines"] === "number" ? input["lines"] : 100;
+        return {
+          text: await context.ports.domains.readConsole(
+            hostOf(context),
+            context.record.id,
+            lines,
+            context.signal,
+          ),
+        };
+      },
+    },
+  },
+});
+
+function hostOf({ outputs, world, cloudId }: Context) {
+  return requireHost(outputs, world, cloudId);
+}
+
+async function waitUntilReady(context: Context): Promise<void> {
+  const { inputs, outputs, record, ports, progress, signal } = context;
+  const request = toReadinessRequest(inputs, outputs.interfaces ?? []);
+  await ports.domains.waitReady(hostOf(context), record.id, request, progress, signal);
+}
+
+/** Identity of an interface: its subnet or network, and which of several it is. */
+function seedOf(id: string, networks: ServerInputs["networks"], index: number): string {
+  const key = (entry: ServerInputs["networks"][number] | undefined): string =>
+    entry?.subnet ?? entry?.network ?? "";
+  const own = key(networks[index]);
+  const before = networks
+    .slice(0, index)
+    .filter((entry) => entry.port === undefined && key(entry) === own).length;
+  return `${id}/${own}/${String(before)}`;
+}
+
+/** A host name made of a display name (nova: utils.sanitize_hostname). */
+export function sanitizeHostname(name: string, id: string): string {
+  const text = name
+    .replaceAll(/[ _.]/g, "-")
+    .replaceAll(/[^A-Za-z0-9-]/g, "")
+    .toLowerCase()
+    .slice(0, 63)
+    .replaceAll(/^-+|-+$/g, "");
+  return text === "" ? `server-${id}` : text;
+}
+
+async function observeServer(
+  context: Context,
+): Promise<Observation<ServerInputs, ServerOutputs> | undefined> {
+  const { inputs, outputs, record, world, cloudId, ports, signal } = context;
+  if (outputs.hostId === undefined)
+    return { drift: [{ field: "host", expected: "a host", found: "not placed yet" }] };
+  const host = hostOf(context);
+  const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
+  const memberships = listMemberships(
+    host,
+    (outputs.interfaces ?? []).map((nic) => nic.network),
+    world,
+    cloudId,
+  );
+  const [domain, ...wiring] = await Promise.all([
+    ports.domains.observe(host, spec, signal),
+    ...memberships.map(({ network, peers, ports: here }) =>
+      ports.switching.observeNetwork(host, network, peers, here, signal),
+    ),
+  ]);
+  const drift = wiring.flat();
+  if (domain === undefined) {
+    return {
+      inputs: { running: false },
+      outputs: { status: "ERROR" },
+      drift: [{ field: "domain", expected: "defined", found: "undefined" }, ...drift],
+    };
+  }
+  const running = domain.state === "running";
+  return {
+    ...(running === inputs.running ? {} : { inputs: { running } }),
+    outputs: { status: toStatus(domain.state) },
+    drift: [
+      ...(running === inputs.running
+        ? []
+        : [{ field: "running", expected: inputs.running ? "running" : "shut-off", found: domain.state }]),
+      ...domain.drift,
+      ...drift,
+    ],
+  };
+}
+
+/** Power state as OpenStack's status (nova: compute/power_state.py, api/openstack/common.py). */
+function toStatus(state: DomainObservation["state"]): ServerOutputs["status"] {
+  switch (state) {
+    case "running":
+      return "ACTIVE";
+    case "shut-off":
+      return "SHUTOFF";
+    case "paused":
+      return "PAUSED";
+    case "suspended":
+      return "SUSPENDED";
+    case "crashed":
+    case "other":
+      return "ERROR";
+    default:
+      throw new StackyardError("internal", {
+        message: `unknown domain state ${String(state satisfies never)}`,
+      });
+  }
+}

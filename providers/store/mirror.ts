@@ -1,0 +1,69 @@
+import type { ResourceRecord } from "../core/record.ts";
+import type { Database } from "./database.ts";
+import { parseRecord } from "./records.ts";
+
+/** All records in memory, kept current by reading only what changed. Plans look a great deal up and must not query each time. */
+export class RecordMirror {
+  readonly #database: Database;
+  readonly #records = new Map<string, ResourceRecord>();
+  readonly #byType = new Map<string, Map<string, ResourceRecord>>();
+  #sequence = -1;
+  #refreshing: Promise<void> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Brings the mirror up to date, other processes' writes included. */
+  async refresh(): Promise<void> {
+    // A caller that comes while a refresh runs may have written after it began: it needs one of its own.
+    await this.#refreshing;
+    this.#refreshing ??= this.#load().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+  }
+
+  async #load(): Promise<void> {
+    const setting = await this.#database
+      .selectFrom("settings")
+      .select("value")
+      .where("key", "=", "sequence")
+      .executeTakeFirstOrThrow();
+    const newest = Number(setting.value);
+    if (newest === this.#sequence) return;
+    const [rows, tombstones] = await Promise.all([
+      this.#database.selectFrom("records").selectAll().where("sequence", ">", this.#sequence).execute(),
+      this.#database.selectFrom("tombstones").select("id").where("sequence", ">", this.#sequence).execute(),
+    ]);
+    for (const { id } of tombstones) this.#drop(id);
+    for (const row of rows) this.#put(parseRecord(row));
+    this.#sequence = newest;
+  }
+
+  #put(record: ResourceRecord): void {
+    this.#records.set(record.id, record);
+    const ofType = this.#byType.get(record.type) ?? new Map<string, ResourceRecord>();
+    ofType.set(record.id, record);
+    this.#byType.set(record.type, ofType);
+  }
+
+  #drop(id: string): void {
+    const record = this.#records.get(id);
+    if (record === undefined) return;
+    this.#records.delete(id);
+    this.#byType.get(record.type)?.delete(id);
+  }
+
+  find(id: string): ResourceRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  all(type: string): readonly ResourceRecord[] {
+    return [...(this.#byType.get(type)?.values() ?? [])];
+  }
+
+  everything(): Iterable<ResourceRecord> {
+    return this.#records.values();
+  }
+}
