@@ -12,7 +12,7 @@ export type { HostAddress } from "../core/host.ts";
 
 /** How a command is run. */
 export interface RunOptions {
-  /** What the command reads; the place for secrets and for anything long. Default: nothing. */
+  /** What the command reads; the place for secrets and for anything long. Default: nothing. May be a socket: `/dev/stdin` does not open. */
   readonly stdin?: string | Uint8Array | NodeJS.ReadableStream;
   /** After this the command and all its children are ended on the host. Default 60,000. */
   readonly timeoutMs?: number;

@@ -1,0 +1,298 @@
+import { z } from "zod";
+import { StackyardError } from "../core/errors.ts";
+import { script, sh } from "./command.ts";
+import type { Shell } from "./command.ts";
+import type { HostConnection } from "./connection.ts";
+import { parseCapabilities } from "./virsh.ts";
+
+/** Tools that we run on hosts. */
+export const hostTools = [
+  "curl",
+  "dnsmasq",
+  "ethtool",
+  "flock",
+  "genisoimage",
+  "ip",
+  "ovs-vsctl",
+  "qemu-img",
+  "virsh",
+] as const;
+
+export type HostTool = (typeof hostTools)[number];
+
+/** Debian package of each tool. */
+export const toolPackages: Readonly<Record<HostTool, string>> = {
+  curl: "curl",
+  dnsmasq: "dnsmasq-base",
+  ethtool: "ethtool",
+  flock: "util-linux",
+  genisoimage: "genisoimage",
+  ip: "iproute2",
+  "ovs-vsctl": "openvswitch-switch",
+  "qemu-img": "qemu-utils",
+  virsh: "libvirt-clients",
+};
+
+/** An address of a host. */
+export interface HostInterfaceAddress {
+  readonly interface: string;
+  readonly address: string;
+  readonly prefix: number;
+}
+
+/** What a host is. */
+export interface HostFacts {
+  readonly hostname: string;
+  /** As `uname -m` says: `x86_64`, `aarch64`. */
+  readonly arch: string;
+  readonly kernel: string;
+  /** Changes with each boot of the host. */
+  readonly bootId: string;
+  readonly cpus: number;
+  readonly ramMib: number;
+  /** Free space where the images go, as root sees it. */
+  readonly freeDiskGib: number;
+  /** Size of the file system where the images go. */
+  readonly diskGib: number;
+  /** Absent where libvirtd does not answer. */
+  readonly libvirtVersion: string | undefined;
+  readonly qemuVersion: string | undefined;
+  /** Absent where ovs-vswitchd's database does not answer. */
+  readonly ovsVersion: string | undefined;
+  readonly missingTools: readonly HostTool[];
+  /** IPv4 and IPv6 addresses, loopback aside. */
+  readonly addresses: readonly HostInterfaceAddress[];
+  /** `system` needs the kernel's module, `netdev` forwards in user space. */
+  readonly datapaths: readonly ("system" | "netdev")[];
+  /** Machine types that libvirt offers for the host's own architecture. */
+  readonly machines: readonly string[];
+  readonly virtType: "kvm" | "qemu";
+  /** Why {@link HostFacts.virtType} is what it is. */
+  readonly virtTypeReason: string;
+}
+
+/**
+ * Asks a host all that decides how it can be used, in one round trip. `folder` is where images go; it need not be there yet.
+ *
+ * Raises what {@link HostConnection.run} raises, and `command-failed` where the answer cannot be read.
+ */
+export async function probeHost(connection: HostConnection, folder: string): Promise<HostFacts> {
+  const result = await connection.run(describeHost(folder), { attempting: "look at what the host is" });
+  return parseHostFacts(result.stdout);
+}
+
+/** Raises `host-unsuitable` with all that is missing on a host at once, and how to get it on Debian. */
+export function requireSuitable(name: string, facts: HostFacts): void {
+  const packages = facts.missingTools.map((tool) => toolPackages[tool]);
+  const problems = facts.missingTools.map((tool) => `${tool} is missing`);
+  if (facts.libvirtVersion === undefined) {
+    packages.push(...libvirtPackages);
+    problems.push("libvirtd does not answer at qemu:///system");
+  }
+  if (facts.ovsVersion === undefined && !facts.missingTools.includes("ovs-vsctl")) {
+    problems.push("Open vSwitch does not answer: is openvswitch-switch running?");
+  }
+  if (facts.ovsVersion !== undefined && facts.datapaths.length === 0) {
+    problems.push("Open vSwitch has neither the kernel's datapath nor one in user space");
+  }
+  if (problems.length === 0) return;
+  const install = `apt-get install -y --no-install-recommends ${[...new Set(packages)].sort().join(" ")}`;
+  throw new StackyardError("host-unsuitable", {
+    message: `Host ${name} cannot run servers: ${problems.join("; ")}`,
+    remedy: packages.length === 0 ? "Start the service on the host." : `On the host: ${install}`,
+  });
+}
+
+const libvirtPackages = ["libvirt-daemon-system", "qemu-system-x86"] as const;
+
+/** How KVM is proven. */
+export interface KvmTrial {
+  /** Kernel and initrd on the host that print `hello` on the first serial port and power off. */
+  readonly kernelPath: string;
+  readonly initrdPath: string;
+  readonly hello: string;
+  /** Default 60,000: nested KVM under emulation takes 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Boots a kernel under KVM and looks for its greeting. `/dev/kvm` may open and still run no guest; smaller payloads do not show it. */
+export async function confirmKvm(connection: HostConnection, trial: KvmTrial): Promise<boolean> {
+  const seconds = (trial.timeoutMs ?? 60_000) / 1000;
+  const machine = [
+    "-accel",
+    "kvm",
+    "-cpu",
+    "host",
+    "-m",
+    "256",
+    "-nodefaults",
+    "-no-user-config",
+    "-no-reboot",
+  ];
+  const boot = sh`timeout -s KILL ${seconds} "qemu-system-$(uname -m)" ${machine} -display none -serial stdio -kernel ${trial.kernelPath} -initrd ${trial.initrdPath} -append 'console=ttyS0 quiet' < /dev/null 2>&1 | grep -q -m 1 -F -- ${trial.hello}`;
+  const result = await connection.run(boot, {
+    attempting: "boot a guest under KVM",
+    timeoutMs: (seconds + 10) * 1000,
+    allowFailure: true,
+  });
+  return result.exitCode === 0;
+}
+
+/** Between the sections of the answer; no JSON or XML has it at the start of a line. */
+const sectionMark = "@@ ";
+
+/** Prints `key value` lines, then sections. What a host lacks leaves its line out. */
+function describeHost(folder: string): Shell {
+  return script(sh`say() { printf '%s %s\n' "$1" "$2"; }
+say hostname "$(uname -n)"
+say arch "$(uname -m)"
+say kernel "$(uname -r)"
+say bootId "$(cat /proc/sys/kernel/random/boot_id)"
+say cpus "$(nproc)"
+say ramKib "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
+folder=${folder}
+while [ ! -d "$folder" ]; do folder=$(dirname -- "$folder"); done
+df -P -k -- "$folder" | { read -r header; read -r device size used free rest; say diskKib "$size"; say freeKib "$free"; }
+for tool in ${hostTools}; do command -v "$tool" > /dev/null || say missing "$tool"; done
+if [ ! -e /dev/kvm ]; then say kvm absent
+elif ( exec 3<> /dev/kvm ) 2> /dev/null; then say kvm opens
+else say kvm closed
+fi
+say cpuFlags "$(grep -c -w -E -e vmx -e svm /proc/cpuinfo || :)"
+for module in kvm_pvm kvm_amd kvm_intel; do [ ! -d "/sys/module/$module" ] || say module "$module"; done
+if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2> /dev/null; then say module openvswitch; fi
+ovs-vsctl --version 2> /dev/null | sed -n '1s/.* /ovsVersion /p'
+ovs-vsctl --timeout=5 get Open_vSwitch . datapath_types 2> /dev/null | sed 's/^/datapaths /'
+virsh -q -c qemu:///system version 2> /dev/null | sed -n -e 's/^Using library: libvirt /libvirtVersion /p' -e 's/^Running hypervisor: QEMU /qemuVersion /p'
+echo '@@ addresses'
+ip -json address show 2> /dev/null || echo '[]'
+echo '@@ capabilities'
+virsh -q -c qemu:///system capabilities 2> /dev/null || :`);
+}
+
+const linesSchema = z.object({
+  hostname: z.string().min(1),
+  arch: z.string().min(1),
+  kernel: z.string().min(1),
+  bootId: z.string().min(1),
+  cpus: z.coerce.number().int().positive(),
+  ramKib: z.coerce.number().int().positive(),
+  diskKib: z.coerce.number().int().nonnegative(),
+  freeKib: z.coerce.number().int().nonnegative(),
+  kvm: z.enum(["absent", "closed", "opens"]),
+  cpuFlags: z.coerce.number().int().nonnegative(),
+  libvirtVersion: z.string().optional(),
+  qemuVersion: z.string().optional(),
+  ovsVersion: z.string().optional(),
+  datapaths: z.string().optional(),
+});
+
+const addressesSchema = z.array(
+  z.object({
+    ifname: z.string(),
+    addr_info: z
+      .array(z.object({ local: z.string().optional(), prefixlen: z.int(), scope: z.string() }))
+      .default([]),
+  }),
+);
+
+const mib = 1024;
+const gib = 1024 * 1024;
+
+/** Reads the answer of a host. */
+export function parseHostFacts(output: string): HostFacts {
+  const [head = "", ...rest] = `\n${output}`.split(`\n${sectionMark}`);
+  const sections = new Map(rest.map((section) => cut(section, "\n")));
+  const pairs = head
+    .trim()
+    .split("\n")
+    .map((line) => cut(line, " "));
+  const all = (key: string): readonly string[] =>
+    pairs.filter(([name]) => name === key).map(([, value]) => value);
+  try {
+    const lines = linesSchema.parse(Object.fromEntries(pairs));
+    const addresses = addressesSchema.parse(JSON.parse(sections.get("addresses") ?? ""));
+    const capabilities = lines.libvirtVersion === undefined ? "" : (sections.get("capabilities") ?? "");
+    const offer = readOffer(capabilities, lines.arch);
+    const modules = all("module");
+    const datapaths = lines.datapaths ?? "";
+    return {
+      hostname: lines.hostname,
+      arch: lines.arch,
+      kernel: lines.kernel,
+      bootId: lines.bootId,
+      cpus: lines.cpus,
+      ramMib: Math.floor(lines.ramKib / mib),
+      diskGib: Math.floor(lines.diskKib / gib),
+      freeDiskGib: Math.floor(lines.freeKib / gib),
+      libvirtVersion: lines.libvirtVersion,
+      qemuVersion: lines.qemuVersion,
+      // The tool answers without the daemon; the datapaths come from the daemon.
+      ovsVersion: lines.datapaths === undefined ? undefined : lines.ovsVersion,
+      missingTools: hostTools.filter((tool) => all("missing").includes(tool)),
+      addresses: addresses.flatMap(toAddresses),
+      datapaths: [
+        ...(datapaths.includes("system") && modules.includes("openvswitch") ? ["system" as const] : []),
+        ...(datapaths.includes("netdev") ? ["netdev" as const] : []),
+      ],
+      machines: offer.machines,
+      ...judgeVirtType({ ...lines, modules, isOffered: offer.virtTypes.includes("kvm") }),
+    };
+  } catch (cause) {
+    if (cause instanceof StackyardError) throw cause;
+    throw new StackyardError("command-failed", {
+      message: "A host described itself in an unknown way",
+      cause,
+    });
+  }
+}
+
+function cut(text: string, separator: string): readonly [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function toAddresses(device: z.output<typeof addressesSchema>[number]): readonly HostInterfaceAddress[] {
+  return device.addr_info.flatMap(({ local, prefixlen, scope }) =>
+    local === undefined || scope === "host"
+      ? []
+      : [{ interface: device.ifname, address: local, prefix: prefixlen }],
+  );
+}
+
+/** What libvirt offers for guests of the host's own architecture; nothing where it does not answer. */
+function readOffer(
+  capabilities: string,
+  arch: string,
+): { readonly virtTypes: readonly string[]; readonly machines: readonly string[] } {
+  if (capabilities.trim() === "") return { virtTypes: [], machines: [] };
+  const guest = parseCapabilities(capabilities).guests.find((candidate) => candidate.arch === arch);
+  return guest ?? { virtTypes: [], machines: [] };
+}
+
+/**
+ * Whether guests can run under KVM. A `/dev/kvm` that opens may still be unusable: kvm_pvm opens it on processors without virtualisation, and
+ * guests hang in their firmware (measured). A doubt that is left can be settled by {@link confirmKvm}.
+ */
+function judgeVirtType(seen: {
+  readonly arch: string;
+  readonly kvm: "absent" | "closed" | "opens";
+  readonly cpuFlags: number;
+  readonly modules: readonly string[];
+  readonly isOffered: boolean;
+}): Pick<HostFacts, "virtType" | "virtTypeReason"> {
+  const qemu = (virtTypeReason: string): ReturnType<typeof judgeVirtType> => ({
+    virtType: "qemu",
+    virtTypeReason,
+  });
+  if (seen.kvm === "absent") return qemu("there is no /dev/kvm");
+  if (seen.kvm === "closed") return qemu("/dev/kvm cannot be opened");
+  const isX86 = seen.arch === "x86_64";
+  const hasDriver = seen.modules.includes("kvm_amd") || seen.modules.includes("kvm_intel");
+  if (isX86 && seen.cpuFlags === 0) return qemu("/dev/kvm opens, but the processor has neither vmx nor svm");
+  if (isX86 && seen.modules.includes("kvm_pvm") && !hasDriver) {
+    return qemu("/dev/kvm is of kvm_pvm, which runs no full guests");
+  }
+  if (!seen.isOffered) return qemu("libvirt does not offer kvm");
+  return { virtType: "kvm", virtTypeReason: "/dev/kvm opens, the processor can, and libvirt offers it" };
+}
