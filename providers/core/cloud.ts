@@ -3,7 +3,6 @@ import type { ErrorCode } from "./errors.ts";
 import type { HostAddress } from "./host.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
-import type { Operations } from "./operations.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Drift } from "./resource.ts";
 import type { Secret } from "./secret.ts";
@@ -142,7 +141,7 @@ export interface GuestAccess {
 }
 
 /** A logged-in user's way to the cloud: the one facade that every engine uses. Each call validates the token and authorises. */
-export interface Cloud extends Operations {
+export interface Cloud {
   /** Validates and completes inputs and says what applying them would do. Writes nothing anywhere. */
   plan(request: PlanRequest): Promise<Planned>;
   /** Creates, changes or repairs. Waits until the task has ended. */
