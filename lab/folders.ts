@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { findPackageRoot } from "../providers/core/package-root.ts";
 import { parseLabName } from "./topology.ts";
 
 /** Reads a folder setting of the XDG base directory specification; a relative value is ignored, as it demands. */
@@ -24,11 +24,9 @@ export function cacheFolder(): string {
   return join(baseFolder("XDG_CACHE_HOME", ".cache"), "stackyard");
 }
 
-/** A file of the lab that is no code, found from the package's root, whether this file runs as source or compiled. */
+/** A file of the lab that is no code: a script, an example. */
 export function labAsset(...path: readonly string[]): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, "package.json")) && folder !== "/") folder = dirname(folder);
-  return join(folder, "lab", ...path);
+  return join(findPackageRoot(), "lab", ...path);
 }
 
 /** The files of one lab's folder. */

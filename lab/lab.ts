@@ -30,15 +30,10 @@ const lockWaitMs = 120_000;
 const sshPort = 22;
 const sshUser = "root";
 
-/** One thing that a verb has done or waits for. `elapsedMs` counts from the verb's begin. */
-export interface LabProgress {
-  readonly elapsedMs: number;
-  readonly message: string;
-}
-
 /** Options of the verbs that take time. */
 export interface LabOptions {
-  readonly onProgress?: (progress: LabProgress) => void;
+  /** Told what has been done, and what is waited for. */
+  readonly onProgress?: (message: string) => void;
   /** Ends the waiting. What was made stays for the next `up` or `down`. */
   readonly signal?: AbortSignal;
 }
@@ -66,18 +61,10 @@ export interface LabDescription {
   readonly hosts: readonly HostDescription[];
 }
 
-type Report = (message: string) => void;
-
-function reporter(options: LabOptions): Report {
-  const begin = performance.now();
-  return (message) => options.onProgress?.({ elapsedMs: Math.round(performance.now() - begin), message });
-}
-
 /** Runs a verb alone on its lab; an abort comes out as `interrupted`, whatever it interrupted. */
 async function withLab<Result>(
   name: string,
   options: LabOptions,
-  report: Report,
   action: () => Promise<Result>,
 ): Promise<Result> {
   requireRoot();
@@ -88,7 +75,7 @@ async function withLab<Result>(
       {
         waitMs: lockWaitMs,
         signal: options.signal,
-        onWait: () => report("waiting for another command on this lab"),
+        onWait: () => options.onProgress?.("waiting for another command on this lab"),
       },
       action,
     );
@@ -192,19 +179,14 @@ function inventoryOf(plan: LabPlan): Inventory {
   };
 }
 
-async function bringHostsUp(
-  plan: LabPlan,
-  hosts: readonly LabHost[],
-  report: Report,
-  options: LabOptions,
-): Promise<void> {
+async function bringHostsUp(plan: LabPlan, hosts: readonly LabHost[], options: LabOptions): Promise<void> {
   const capabilities = findCapabilities();
   const results = await Promise.allSettled(
     hosts.map((host) =>
       start(plan, host, {
         capabilities,
         signal: options.signal,
-        onStep: (step) => report(`${host.name}: ${step}`),
+        onStep: (step) => options.onProgress?.(`${host.name}: ${step}`),
       }),
     ),
   );
@@ -219,8 +201,7 @@ async function bringHostsUp(
  * `host-unsuitable` when programs are missing or a host does not start, `forbidden` when not root, `interrupted`.
  */
 export async function bringUp(topology: Topology, options: LabOptions = {}): Promise<LabDescription> {
-  const report = reporter(options);
-  return withLab(topology.name, options, report, async () => {
+  return withLab(topology.name, options, async () => {
     requirePrograms();
     const state =
       findState(topology.name) ??
@@ -237,10 +218,14 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
     if (missing.length > 0) {
       await ensureFiles(plan);
       await withLock("networks", { waitMs: lockWaitMs }, () => ensureBridges(plan));
-      report(`networks: management ${plan.networks.management.cidr}, data ${plan.networks.data.cidr}`);
-      await bringHostsUp(plan, missing, report, options);
+      options.onProgress?.(
+        `networks: management ${plan.networks.management.cidr}, data ${plan.networks.data.cidr}`,
+      );
+      await bringHostsUp(plan, missing, options);
     }
-    await replaceFile(labFiles(plan.folder).inventory, `${JSON.stringify(inventoryOf(plan), null, 2)}\n`);
+    const { inventory } = labFiles(plan.folder);
+    if (!existsSync(inventory))
+      await replaceFile(inventory, `${JSON.stringify(inventoryOf(plan), null, 2)}\n`);
     return describe(state);
   });
 }
@@ -302,8 +287,7 @@ async function removeEmptyFolders(from: string, outermost: string): Promise<void
  * @returns false when there was nothing to remove.
  */
 export async function tearDown(name: string, options: LabOptions = {}): Promise<boolean> {
-  const report = reporter(options);
-  return withLab(name, options, report, async () => {
+  return withLab(name, options, async () => {
     const folder = labFolder(name);
     const state = findState(name);
     if (state === undefined) {
@@ -314,18 +298,18 @@ export async function tearDown(name: string, options: LabOptions = {}): Promise<
     }
     const { plan, madeFolders } = state;
     await Promise.all(plan.hosts.map((host) => cutPower(plan, host)));
-    report("hosts ended");
+    options.onProgress?.("hosts ended");
     await removeLinks([plan.networks.management.bridge, plan.networks.data.bridge]);
-    report("networks removed");
+    options.onProgress?.("networks removed");
     const { roots } = labFiles(folder);
     if (await isMounted(roots))
       await expectProcess("unmounting the hosts' roots", "umount", ["--lazy", roots]);
     for (const host of plan.hosts) await rm(host.diskFolder, { recursive: true, force: true });
-    // The record goes last, so that a killed `down` can be run again.
+    // The folder goes last: it holds the record, by which a killed `down` is finished.
     await rm(folder, { recursive: true, force: true });
     const parents = [dirname(folder), ...plan.hosts.slice(0, 1).map((host) => dirname(host.diskFolder))];
     for (const parent of parents) for (const made of madeFolders) await removeEmptyFolders(parent, made);
-    report("files removed");
+    options.onProgress?.("files removed");
     return true;
   });
 }
@@ -414,13 +398,13 @@ export async function readLogs(name: string, host: string): Promise<string> {
 /** Ends a host at once, as a power cut does. Its files and disks stay; {@link startHost} brings it back. */
 export async function stopHost(name: string, host: string): Promise<void> {
   const found = findHost(name, host);
-  await withLab(name, {}, reporter({}), () => cutPower(found.plan, found.host));
+  await withLab(name, {}, () => cutPower(found.plan, found.host));
 }
 
 /** Starts a host that is down, with its files, disks, address and host key as they were. Nothing to do when it is up. */
 export async function startHost(name: string, host: string): Promise<void> {
   const found = findHost(name, host);
-  await withLab(name, {}, reporter({}), async () => {
+  await withLab(name, {}, async () => {
     if (observeHost(found.plan, found.host).state === "up") return;
     await start(found.plan, found.host, { capabilities: findCapabilities(), onStep: () => undefined });
   });

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import {
   copyFile,
   cp,
-  mkdir,
   mkdtemp,
   open,
   readFile,
@@ -13,7 +12,7 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { cacheFolder, labAsset } from "../folders.ts";
 import { expectProcess } from "../namespace/process.ts";
@@ -244,8 +243,8 @@ export async function buildGuest(
     }
   }
   if (options.outDir === undefined) return filesIn(cached);
-  await mkdir(options.outDir, { recursive: true });
-  await cp(cached, options.outDir, { recursive: true });
-  onProgress(`written to ${options.outDir}`);
-  return filesIn(options.outDir);
+  const outDir = resolve(options.outDir);
+  await cp(cached, outDir, { recursive: true });
+  onProgress(`written to ${outDir}`);
+  return filesIn(outDir);
 }

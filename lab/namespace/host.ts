@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import { mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { labAsset, labFiles } from "../folders.ts";
@@ -91,7 +92,9 @@ export async function startHost(plan: LabPlan, host: LabHost, options: StartHost
   await cutPower(plan, host);
   await ensureHostKey(plan, host);
   const files = labFiles(plan.folder).host(host.name);
-  const progressFile = await open(files.progress, "w", 0o600);
+  // A new file: a process of an earlier start that still ends does not write into it.
+  await rm(files.progress, { force: true });
+  const progressFile = await open(files.progress, "wx", 0o600);
   const logFile = await open(files.log, "w", 0o600);
   const script = labAsset("namespace", "host-init.sh");
   const child = spawn(
@@ -117,32 +120,49 @@ export async function startHost(plan: LabPlan, host: LabHost, options: StartHost
   );
   let ended: string | undefined;
   child.on("error", (error) => (ended = error.message));
-  child.on("exit", (code) => (ended ??= `it ended with ${String(code)}`));
-  await Promise.all([progressFile.close(), logFile.close()]);
+  child.on("exit", (code, signal) => (ended ??= `it ended with ${String(code ?? signal)}`));
+  try {
+    await Promise.all([progressFile.close(), logFile.close()]);
+    await followStart(plan, host, options, child.stdin, () => ended);
+  } finally {
+    // Without "go" the host ends when its input does. With it, it no longer reads.
+    child.stdin?.destroy();
+    child.unref();
+  }
+}
 
+/** Connects the host as soon as its namespaces are there, lets it go on, and waits until it is ready. */
+async function followStart(
+  plan: LabPlan,
+  host: LabHost,
+  options: StartHostOptions,
+  input: Writable | null,
+  whyEnded: () => string | undefined,
+): Promise<void> {
   const deadline = performance.now() + startLimitMs;
   const reported = new Set<string>();
   let connected = false;
-  for (;;) {
+  while (!reported.has("ready")) {
     const { identity, steps } = readProgress(plan, host);
     if (identity !== undefined && !connected) {
       await connectHost(plan, host, identity.pid);
-      child.stdin?.end("go\n");
       connected = true;
+      await new Promise<void>((resolve) => input?.end("go\n", () => resolve()));
     }
     for (const step of steps.filter((name) => !reported.has(name))) {
       reported.add(step);
       options.onStep(step);
     }
-    if (reported.has("ready")) break;
-    if (ended !== undefined || performance.now() > deadline) {
+    const ended =
+      whyEnded() ??
+      (performance.now() > deadline ? `not ready after ${String(startLimitMs / 1000)} s` : undefined);
+    if (ended !== undefined && !reported.has("ready")) {
       throw new StackyardError("host-unsuitable", {
-        message: `lab host ${host.name} did not start: ${ended ?? `not ready after ${String(startLimitMs / 1000)} s`}, last step: ${steps.at(-1) ?? "none"}`,
+        message: `lab host ${host.name} did not start: ${ended}, last step: ${steps.at(-1) ?? "none"}`,
         remedy: `Read its log (stackyard lab logs ${host.name} --name ${plan.name}), then run up again, or down.`,
-        notes: [readFileSync(files.log, "utf8").slice(-logTailChars)],
+        notes: [readFileSync(labFiles(plan.folder).host(host.name).log, "utf8").slice(-logTailChars)],
       });
     }
     await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
   }
-  child.unref();
 }
