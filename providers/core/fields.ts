@@ -48,9 +48,14 @@ export interface Leaf {
   readonly policy: FieldPolicy | undefined;
 }
 
-/** Takes `.optional()`, `.nullable()` and `.default()` off a schema. */
+/** Takes `.optional()`, `.nullable()`, `.default()` and `.prefault()` off a schema. */
 export function unwrapSchema(schema: z.core.$ZodType): z.core.$ZodType {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault
+  ) {
     const inner: z.core.$ZodType = schema.unwrap();
     return unwrapSchema(inner);
   }

@@ -2,7 +2,12 @@ import type {
   ApplyRequest,
   Change,
   Cloud,
+  GuestAccess,
   Issue,
+  JournalEntry,
+  Leftover,
+  PlacementAnswer,
+  PlacementQuestion,
   Planned,
   PlanRequest,
   ReadOptions,
@@ -14,7 +19,7 @@ import { shapeOf } from "../../providers/core/fields.ts";
 import { brandId, deriveId, type ResourceId } from "../../providers/core/ids.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import type { ResourceRecord } from "../../providers/core/record.ts";
-import type { Definition, Drift, World } from "../../providers/core/resource.ts";
+import type { Definition, Drift, World, WorldEntry } from "../../providers/core/resource.ts";
 import type { TraceEvent } from "../../providers/core/trace.ts";
 import { checkInputs, parseInputs } from "../../providers/core/validate.ts";
 
@@ -25,6 +30,8 @@ export interface FakeCloudOptions {
   readonly outputsOf?: (type: string, inputs: JsonObject) => JsonObject;
   /** The answer of an action. An action without one is an error. */
   readonly answerOf?: (type: string, action: string, input: JsonObject) => JsonObject | undefined;
+  /** The scheduler's answer. */
+  readonly placementOf?: (question: PlacementQuestion) => PlacementAnswer;
 }
 
 /**
@@ -40,9 +47,16 @@ export class FakeCloud implements Cloud {
   readonly failures = new Map<string, StackyardError>();
   /** Ids whose host cannot be asked. */
   readonly unreachable = new Set<string>();
+  readonly entries = new Map<string, readonly JournalEntry[]>();
+  readonly leftovers = new Set<Leftover>();
+  readonly accesses = new Map<string, GuestAccess>();
+  expiredTokenCount = 0;
+  revoked = false;
   closed = false;
   readonly #options: FakeCloudOptions;
   readonly #records = new Map<string, ResourceRecord>();
+  /** Resources that were planned without issues: later plans may refer to them, as in a preview. */
+  readonly #planned = new Map<string, WorldEntry>();
   #clock = Date.parse("2026-01-02T03:04:05Z");
 
   constructor(options: FakeCloudOptions) {
@@ -64,7 +78,14 @@ export class FakeCloud implements Cloud {
     const issues =
       parsed.issues.length > 0
         ? parsed.issues
-        : [...checkInputs(definition, completed, unknown, context), ...this.#listTaken(definition, id, completed)];
+        : [
+            ...checkInputs(definition, completed, unknown, context),
+            ...this.#listTaken(definition, id, completed),
+          ];
+    if (issues.length === 0) {
+      const { type, defaultName: name } = request;
+      this.#planned.set(id, { id, type, name, projectId: this.projectId, inputs: completed, outputs: {} });
+    }
     return Promise.resolve({
       inputs: { ...completed, id },
       issues,
@@ -75,7 +96,8 @@ export class FakeCloud implements Cloud {
   apply(request: ApplyRequest): Promise<ResourceView> {
     const definition = this.#definition(request.type);
     const { id, ...inputs } = request.inputs;
-    if (typeof id !== "string") return reject("internal", "apply was given inputs that plan did not complete");
+    if (typeof id !== "string")
+      return reject("internal", "apply was given inputs that plan did not complete");
     request.signal?.throwIfAborted();
     const before = this.#records.get(id);
     if (before !== undefined && before.maker !== request.maker)
@@ -153,6 +175,43 @@ export class FakeCloud implements Cloud {
     return Promise.resolve(this.events.get(serverId) ?? []);
   }
 
+  explainPlacement(question: PlacementQuestion): Promise<PlacementAnswer> {
+    const answer = this.#options.placementOf?.(question);
+    return answer === undefined
+      ? reject("internal", "the fake places nothing: add placementOf")
+      : Promise.resolve(answer);
+  }
+
+  journal(id: string): Promise<readonly JournalEntry[]> {
+    return Promise.resolve(this.entries.get(id) ?? []);
+  }
+
+  listLeftovers(): Promise<readonly Leftover[]> {
+    return Promise.resolve([...this.leftovers]);
+  }
+
+  removeLeftover(leftover: Leftover): Promise<void> {
+    return this.leftovers.delete(leftover)
+      ? Promise.resolve()
+      : reject("not-found", "there is no such leftover", leftover.id);
+  }
+
+  guestAccess(serverId: string): Promise<GuestAccess> {
+    const access = this.accesses.get(serverId);
+    return access === undefined
+      ? reject("wrong-state", "the server has no address", serverId)
+      : Promise.resolve(access);
+  }
+
+  revoke(): Promise<void> {
+    this.revoked = true;
+    return Promise.resolve();
+  }
+
+  flushTokens(): Promise<number> {
+    return Promise.resolve(this.expiredTokenCount);
+  }
+
   close(): Promise<void> {
     this.closed = true;
     return Promise.resolve();
@@ -190,7 +249,10 @@ export class FakeCloud implements Cloud {
 
   #world(): World {
     return {
-      find: (type, id) => this.#all(type).find((record) => record.id === id),
+      find: (type, id) =>
+        [...this.#all(type), ...this.#planned.values()].find(
+          (entry) => entry.type === type && entry.id === id,
+        ),
       all: (type) => this.#all(type),
       holder: (kind, scope, value) =>
         [...this.#records.values()].find((record) =>
