@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeError } from "../../providers/core/errors.ts";
 import { handOver } from "./program.ts";
@@ -13,6 +13,9 @@ async function main(verb: string, args: readonly string[]): Promise<number> {
   const root = join(import.meta.dirname, "..", "..");
   switch (verb) {
     case "setup":
+      for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+        process.on(signal, () => process.exit(128 + constants.signals[signal])); // ends what set-up has started too
+      }
       await setUp(saying("set-up"));
       return 0;
     case "test":

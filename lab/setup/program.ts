@@ -38,6 +38,10 @@ export async function runProgram(
     timeout: options.timeoutMs,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const end = (): void => {
+    child.kill();
+  };
+  process.once("exit", end); // what we started does not outlive us
   const stdout: string[] = [];
   const tail: string[] = [];
   const take = (line: string): void => {
@@ -50,7 +54,7 @@ export async function runProgram(
     take(line);
   });
   createInterface({ input: child.stderr }).on("line", take);
-  return new Promise((resolve, reject) => {
+  return new Promise<ProgramResult>((resolve, reject) => {
     child.on("error", (cause) => {
       reject(new StackyardError("command-failed", { message: `starting ${file} failed`, cause }));
     });
@@ -64,6 +68,8 @@ export async function runProgram(
           }),
         );
     });
+  }).finally(() => {
+    process.off("exit", end);
   });
 }
 

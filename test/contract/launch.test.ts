@@ -12,6 +12,7 @@ const nobody = 65534;
 let checkout: string;
 let bin: string;
 let cache: string;
+let npm: string;
 
 beforeEach(async () => {
   checkout = await mkdtemp(join(tmpdir(), "stackyard-launch-"));
@@ -29,13 +30,10 @@ beforeEach(async () => {
      else { if (verb !== "setup") console.log(verb, code); process.exitCode = Number(code ?? 0); }`,
   );
   await writeFile(join(checkout, "package-lock.json"), lock);
-  await writeProgram(
-    "npm",
-    `echo "$@" >> ${checkout}/npm-calls
+  npm = `echo "$@" >> ${checkout}/npm-calls
      mkdir -p ${checkout}/node_modules
-     sleep 0.2
-     cp ${checkout}/package-lock.json ${checkout}/node_modules/.package-lock.json`,
-  );
+     cp ${checkout}/package-lock.json ${checkout}/node_modules/.package-lock.json`;
+  await writeProgram("npm", npm);
   await writeProgram("apt-get", "exit 1");
 });
 
@@ -110,6 +108,7 @@ test("an install that was killed half-way is done again", async () => {
 });
 
 test("two at once install once; the second says that it waits", async () => {
+  await writeProgram("npm", `sleep 1; ${npm}`);
   const [a, b] = await Promise.all([launch(["run", "0"]), launch(["run", "0"])]);
   expect([a.code, b.code]).toEqual([0, 0]);
   expect(await npmCalls()).toBe(installOnce);
