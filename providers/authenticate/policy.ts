@@ -15,8 +15,8 @@ export interface AccessRequest {
   readonly id?: string;
 }
 
-/** Resources of the whole cloud that every user may read, since their stacks refer to them (nova: policies/flavor_access.py, glance: get_image). */
-const readableByAll: ReadonlySet<string> = new Set(["flavor", "image"]);
+/** Resources of the whole cloud that every user may read, since their servers refer to them (nova: flavors have no policy for reading). */
+const readableByAll: ReadonlySet<string> = new Set(["flavor"]);
 
 /** Raises `forbidden`, in Nova's words, with the role that is missing. */
 export function authorize(principal: Principal, request: AccessRequest): void {
