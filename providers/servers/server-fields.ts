@@ -151,7 +151,7 @@ export const serverOutputs = z.object({
     ),
     { doc: "Interfaces with their addresses, in order." },
   ),
-  image: field(
+  cachedImage: field(
     z.object({
       diskPath: field(z.string().optional(), { doc: "Disk image on the host." }),
       kernelPath: field(z.string().optional(), { doc: "Kernel on the host." }),

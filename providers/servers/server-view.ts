@@ -157,9 +157,9 @@ export function toDomainSpec(
     ramMib: flavor.ramMib,
     diskGib: flavor.diskGib,
     image: {
-      diskPath: outputs.image?.diskPath,
-      kernelPath: outputs.image?.kernelPath,
-      initrdPath: outputs.image?.initrdPath,
+      diskPath: outputs.cachedImage?.diskPath,
+      kernelPath: outputs.cachedImage?.kernelPath,
+      initrdPath: outputs.cachedImage?.initrdPath,
       diskFormat: image.diskFormat,
       kernelArguments: image.kernelArguments,
     },

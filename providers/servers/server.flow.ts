@@ -43,7 +43,7 @@ const image: ServerStep = {
         ? undefined
         : await trace(21, () => ports.images.ensureCached(host, spec, progress, signal));
     return {
-      image: {
+      cachedImage: {
         ...(cached?.diskPath === undefined ? {} : { diskPath: cached.diskPath }),
         ...(cached?.kernelPath === undefined ? {} : { kernelPath: cached.kernelPath }),
         ...(cached?.initrdPath === undefined ? {} : { initrdPath: cached.initrdPath }),
@@ -128,7 +128,7 @@ const blockDevices: ServerStep = {
     const { inputs, outputs, world, trace } = context;
     const flavor = await trace(25, () => readFlavor(inputs.flavor, world));
     await trace(26, context.validateToken);
-    const source = outputs.image?.diskPath === undefined ? "blank" : "image";
+    const source = outputs.cachedImage?.diskPath === undefined ? "blank" : "image";
     return trace(27, () => ({
       blockDevices: [{ device: "vda", source, destination: "local", sizeGib: flavor.diskGib } as const],
     }));
