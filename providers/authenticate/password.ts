@@ -8,7 +8,7 @@ export interface ScryptCost {
   readonly p: number;
 }
 
-/** 32 MiB and some 80 ms: every start of a program logs in, so that a dearer one would be felt. */
+/** 32 MiB and about 0.1 s of one processor: every start of a program logs in, so that a dearer one would be felt. */
 export const defaultScryptCost: ScryptCost = { n: 2 ** 15, r: 8, p: 1 };
 
 const saltBytes = 16;
