@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { describeError, StackyardError } from "../../providers/core/errors.ts";
+import { StackyardError } from "../../providers/core/errors.ts";
 import { findOnPath, requireProgram, runProgram } from "./program.ts";
 import { withPulse, type Say } from "./progress.ts";
 import {
@@ -76,7 +76,7 @@ async function fillWithPulumi(work: string, bin: string, say: Say, releases: str
       await withPulse(say, what, go);
       return;
     } catch (error) {
-      const reason = describeError(error).split("\n").slice(0, 2).join("; ");
+      const reason = tellReason(error);
       say(`${what}: ${reason}`);
       reasons.push(`${what}: ${reason}`);
     }
@@ -86,6 +86,14 @@ async function fillWithPulumi(work: string, bin: string, say: Say, releases: str
     notes: reasons,
     remedy: `Install Pulumi ${showVersion(oldestPulumi)} or newer (https://www.pulumi.com/docs/install/), or Go (https://go.dev/doc/install), and run again.`,
   });
+}
+
+/** The messages of an error and its causes on one line, and its notes below. */
+function tellReason(error: unknown): string {
+  const messages: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) messages.push(cause.message);
+  const notes = error instanceof StackyardError ? error.notes : [];
+  return [messages.join(": "), ...notes].join("\n  ");
 }
 
 /** How long the release server may stay silent: first byte and between two bytes. */
