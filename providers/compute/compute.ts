@@ -1,0 +1,24 @@
+import type { DomainsPort, HostsPort, ImagesPort, SwitchingPort } from "../core/ports.ts";
+import type { HostPool } from "../hosts/pool.ts";
+import { openDomains } from "./domains.ts";
+import { openHosts } from "./enrolment.ts";
+import { openImages } from "./image-cache.ts";
+import { openSwitching } from "./switching.ts";
+
+/** What must be true on hosts, carried out over their connections. */
+export interface Compute {
+  readonly hosts: HostsPort;
+  readonly images: ImagesPort;
+  readonly switching: SwitchingPort;
+  readonly domains: DomainsPort;
+}
+
+/** Opens nothing yet: connections of `pool` come by need. */
+export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
+  return {
+    hosts: openHosts(pool),
+    images: openImages(pool),
+    switching: openSwitching(pool),
+    domains: openDomains(pool),
+  };
+}

@@ -1,0 +1,97 @@
+import { posix } from "node:path";
+import { StackyardError } from "../core/errors.ts";
+import type { ComputeHost, DomainSpec } from "../core/ports.ts";
+import { consoleFile, serverFolder } from "./layout.ts";
+import { domainNamespace, integrationBridge, nameDomain, nameTap } from "./marks.ts";
+import { renderXml } from "./render.ts";
+
+/** Machine type when neither image nor flavor names one (nova: `x86_64=pc` of `libvirt.hw_machine_type`). */
+const defaultMachine = "pc";
+
+/** Kinds of machine that differ in the buses they have. */
+type MachineFamily = "pc" | "q35" | "virt";
+
+/**
+ * The domain of a server (nova: `nova/virt/libvirt/driver.py`, `_get_guest_config`). Pure.
+ *
+ * Disks are cached `writeback`: `none` needs O_DIRECT, which a tmpfs and some network file systems refuse, and a guest's flushes are honoured
+ * either way. Under TCG the CPU is `maximum`, since the default lacks what today's distributions are built for.
+ *
+ * Raises `invalid-input` for a disk bus that the machine lacks, and for characters that XML cannot hold.
+ */
+export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
+  const folder = serverFolder(host.folder, spec.id);
+  const machine = spec.hardware.machine ?? defaultMachine;
+  const family = familyOf(machine);
+  const targets = chooseTargets(family, spec.hardware.diskBus);
+  return renderXml("domain", {
+    virtType: host.virtType,
+    name: nameDomain(spec.id),
+    id: spec.id,
+    title: spec.name,
+    namespace: domainNamespace,
+    cloudId: spec.cloudId,
+    projectId: spec.projectId,
+    ramMib: spec.ramMib,
+    vcpus: spec.vcpus,
+    machine,
+    hasSmbios: family !== "virt",
+    hasApic: family !== "virt",
+    kernelPath: spec.image.kernelPath,
+    initrdPath: spec.image.initrdPath,
+    kernelArguments: spec.image.kernelArguments,
+    cpuMode: host.virtType === "kvm" ? "host-model" : "maximum",
+    diskPath: hasDisk(spec) ? posix.join(folder, "disk") : undefined,
+    configDrivePath: posix.join(folder, "config-drive.iso"),
+    consolePath: consoleFile(host.folder, spec.id),
+    ...targets,
+    hasScsi: targets.diskBus === "scsi" || targets.cdromBus === "scsi",
+    bridge: integrationBridge,
+    interfaces: spec.interfaces.map((entry) => ({
+      mac: entry.mac,
+      localVlan: entry.localVlan,
+      mtuBytes: entry.mtuBytes,
+      portId: entry.portId,
+      tap: nameTap(entry.portId),
+      model: spec.hardware.nicModel,
+      // A userspace datapath forwards packets whose checksum the guest left to the device, and TCP never connects.
+      isOffloadless: host.datapath === "netdev" && spec.hardware.nicModel === "virtio",
+    })),
+    guestAgent: spec.hardware.guestAgent,
+    rng: spec.hardware.rng,
+  });
+}
+
+/** Whether the server has a root disk: not when it boots a kernel and its flavor has none. */
+export function hasDisk(spec: DomainSpec): boolean {
+  return spec.image.diskPath !== undefined || spec.diskGib > 0;
+}
+
+function familyOf(machine: string): MachineFamily {
+  if (machine === "q35" || machine.startsWith("pc-q35-")) return "q35";
+  if (machine === "virt" || machine.startsWith("virt-")) return "virt";
+  return "pc";
+}
+
+interface Targets {
+  readonly diskBus: string;
+  readonly diskTarget: string;
+  readonly cdromBus: string;
+  readonly cdromTarget: string;
+}
+
+/** Bus of the config drive (nova: `nova/virt/libvirt/blockinfo.py`, `get_disk_bus_for_device_type`), and names that no two devices share. */
+function chooseTargets(family: MachineFamily, diskBus: DomainSpec["hardware"]["diskBus"]): Targets {
+  if ((family !== "pc" && diskBus === "ide") || (family === "virt" && diskBus === "sata")) {
+    throw new StackyardError("invalid-input", {
+      message: `A machine of the family ${family} has no ${diskBus} disks`,
+      field: "hardware.diskBus",
+      value: diskBus,
+      remedy: "Set hw_disk_bus to virtio, or choose another hw_machine_type.",
+    });
+  }
+  const cdromBus = ({ pc: "ide", q35: "sata", virt: "scsi" } as const)[family];
+  const diskTarget = { virtio: "vda", scsi: "sda", sata: "sda", ide: "hda" }[diskBus];
+  const cdromTarget = cdromBus === "ide" ? "hdb" : "sdb";
+  return { diskBus, diskTarget, cdromBus, cdromTarget };
+}

@@ -1,0 +1,298 @@
+import { posix } from "node:path";
+import { StackyardError } from "../core/errors.ts";
+import type { ResourceId } from "../core/ids.ts";
+import type { ComputeHost, DomainObservation, DomainSpec, DomainsPort } from "../core/ports.ts";
+import { script, sh } from "../hosts/command.ts";
+import type { Shell } from "../hosts/command.ts";
+import type { HostPool } from "../hosts/pool.ts";
+import { parseDomain, parseListedDomain } from "../hosts/virsh.ts";
+import type { Domain, DomainState } from "../hosts/virsh.ts";
+import type { Drift } from "../core/resource.ts";
+import { hashDrive, listDriveFiles } from "./config-drive.ts";
+import type { DriveFile } from "./config-drive.ts";
+import { hasDisk, renderDomain } from "./domain-xml.ts";
+import { serverFolder } from "./layout.ts";
+import { domainNamespace, nameDomain } from "./marks.ts";
+import { readConsole, waitReady } from "./readiness.ts";
+
+/** Last words of a script that refuses to go on; it ends well, so that every other failure is told apart. */
+const refusals = ["foreign", "absent", "disk-too-small"] as const;
+type Refusal = (typeof refusals)[number];
+
+function refuse(refusal: Refusal): Shell {
+  return sh`{ echo ${`refused ${refusal}`}; exit 0; }`;
+}
+
+/** Time that a script may take beside the waiting it is asked for. */
+const scriptTimeoutMs = 120_000;
+/** How long a guest may take to restart by itself before it is reset (nova: `wait_soft_reboot_seconds` 120). */
+const softRebootSeconds = 120;
+/** Between two requests to shut down (nova: `shutdown_retry_interval`). */
+const shutdownRetrySeconds = 10;
+
+/** Servers on hosts, by `virsh` and `qemu-img`. */
+export function openDomains(pool: HostPool): DomainsPort {
+  async function run(
+    host: ComputeHost,
+    id: ResourceId,
+    attempting: string,
+    body: Shell,
+    signal: AbortSignal,
+    options: { readonly stdin?: Uint8Array; readonly timeoutMs?: number } = {},
+  ): Promise<string> {
+    const connection = await pool.get(host.address, signal);
+    const result = await connection.run(script(findDomain(host, id), body), {
+      attempting: `${attempting} ${id}`,
+      timeoutMs: scriptTimeoutMs,
+      ...options,
+      signal,
+    });
+    throwIfRefused(result.stdout, host, id, attempting);
+    return result.stdout;
+  }
+
+  return {
+    renderXml: renderDomain,
+    async spawn(host, spec, start, signal) {
+      const xml = Buffer.from(renderDomain(host, spec));
+      const files = listDriveFiles(spec.configDrive);
+      const stdin = Buffer.concat([xml, ...files.map((file) => file.content)]);
+      const body = script(
+        enterServerFolder(host, spec.id),
+        sh`head -c ${xml.length} > domain.xml`,
+        hasDisk(spec) ? ensureDisk(spec) : sh`:`,
+        ensureConfigDrive(files),
+        defineDomain(start),
+      );
+      await run(host, spec.id, "build server", body, signal, { stdin });
+    },
+    async start(host, id, signal) {
+      await run(host, id, "start server", script(requireDomain, startDomain), signal);
+    },
+    async stop(host, id, graceMs, signal) {
+      const seconds = Math.ceil(graceMs / 1000);
+      await run(host, id, "stop server", script(requireDomain, stopDomain(seconds)), signal, {
+        timeoutMs: graceMs + scriptTimeoutMs,
+      });
+    },
+    async reboot(host, id, kind, signal) {
+      const body = kind === "soft" ? softReboot : hardReboot;
+      await run(host, id, "reboot server", script(requireDomain, body), signal, {
+        timeoutMs: softRebootSeconds * 1000 + scriptTimeoutMs,
+      });
+    },
+    async remove(host, id, signal) {
+      await run(host, id, "remove server", removeDomain(serverFolder(host.folder, id)), signal);
+    },
+    async observe(host, spec, signal) {
+      return parseObservation(await run(host, spec.id, "observe server", describeDomain, signal), host, spec);
+    },
+    async readConsole(host, id, lines, signal) {
+      return readConsole(await pool.get(host.address, signal), host, id, lines, signal);
+    },
+    waitReady: (host, id, request, progress, signal) => waitReady(pool, host, id, request, progress, signal),
+  };
+}
+
+/**
+ * Sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's name or uuid without our mark for this server
+ * ends the script before anything is written.
+ */
+function findDomain(host: ComputeHost, id: ResourceId): Shell {
+  return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)}
+ours="<server cloud=\"$cloud\" id=\"$id\" "
+libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
+# The list comes last: its success makes the exit code, and only a domain that it lacks is absent.
+seen=$(libvirt "metadata $id $uri; metadata $name $uri; list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
+case $seen in
+  *"$ours"*"$ours"*) state=present ;;
+  *"$id "*|*" $name"*) ${refuse("foreign")} ;;
+  *) state=absent ;;
+esac
+is_on() { kill -0 "$(cat "/run/libvirt/qemu/$name.pid" 2> /dev/null)" 2> /dev/null; }`;
+}
+
+const requireDomain = sh`[ "$state" != absent ] || ${refuse("absent")}`;
+
+/** QEMU's own user must be able to pass through, not to list. */
+function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
+  return sh`umask 077
+mkdir -p -- ${serverFolder(host.folder, id)}
+chmod 711 -- ${posix.join(host.folder, "servers")} ${serverFolder(host.folder, id)}
+cd -- ${serverFolder(host.folder, id)}`;
+}
+
+/**
+ * The root disk: an overlay on the cached image, or blank. One that is there is kept, since it holds the guest's data, and only grows. It is
+ * renamed into place when whole, so that a broken attempt never looks like a disk. A virtual size of qcow2 is the 8 bytes at 24 (qemu:
+ * `docs/interop/qcow2.txt`).
+ */
+function ensureDisk(spec: DomainSpec): Shell {
+  const size = sh`size=$((${spec.diskGib} * 1073741824))
+virtual_size() { od -A n -t u8 -j 24 -N 8 --endian=big -- "$1" | tr -d ' '; }`;
+  const create = createDisk(spec);
+  return sh`${size}
+if [ ! -e disk ]; then
+  rm -f disk.part
+  ${create}
+  mv disk.part disk
+elif ! is_on && [ "$(virtual_size disk)" -lt "$size" ]; then
+  qemu-img resize -q -f qcow2 disk "$size"
+fi`;
+}
+
+function createDisk(spec: DomainSpec): Shell {
+  const { diskPath, diskFormat } = spec.image;
+  if (diskPath === undefined) return sh`qemu-img create -q -f qcow2 disk.part "$size"`;
+  const format = diskFormat ?? "qcow2";
+  const baseSize = format === "raw" ? sh`stat -c %s -- ${diskPath}` : sh`virtual_size ${diskPath}`;
+  if (spec.diskGib === 0) return sh`qemu-img create -q -f qcow2 -b ${diskPath} -F ${format} disk.part`;
+  return sh`[ "$(${baseSize})" -le "$size" ] || ${refuse("disk-too-small")}
+  qemu-img create -q -f qcow2 -b ${diskPath} -F ${format} disk.part "$size"`;
+}
+
+/** The config drive, from the rest of standard input; kept as it is when it was made from the same files. */
+function ensureConfigDrive(files: readonly DriveFile[]): Shell {
+  const receive = files.map(
+    (file) => sh`head -c ${file.content.length} > ${`config-drive.new/openstack/latest/${file.name}`}`,
+  );
+  return sh`if [ ! -e config-drive.iso ] || [ "$(cat config-drive.sha256)" != ${hashDrive(files)} ]; then
+rm -rf config-drive.new
+mkdir -p config-drive.new/openstack/latest
+${script(...receive)}
+genisoimage -quiet -input-charset utf-8 -V config-2 -J -r -o config-drive.part config-drive.new < /dev/null
+rm -rf config-drive.new
+mv config-drive.part config-drive.iso
+printf '%s' ${hashDrive(files)} > config-drive.sha256
+fi`;
+}
+
+/** A new domain is defined and started by one `virsh`; a start after a failed definition finds no domain and fails too. */
+function defineDomain(start: boolean): Shell {
+  if (!start) {
+    return sh`libvirt "define domain.xml" > /dev/null
+rm domain.xml`;
+  }
+  return sh`if [ "$state" = absent ]; then
+  libvirt "define domain.xml; start $name" > /dev/null
+else
+  libvirt "define domain.xml" > /dev/null
+  ${startDomain}
+fi
+rm domain.xml`;
+}
+
+const startDomain = sh`is_on || libvirt "start $name" > /dev/null`;
+
+/** Asks the guest to power off, again and again as nova does, then takes the power. */
+function stopDomain(graceSeconds: number): Shell {
+  return sh`end=$(($(date +%s) + ${graceSeconds})) ask=0
+while is_on; do
+  now=$(date +%s)
+  [ "$now" -lt "$end" ] || break
+  if [ "$now" -ge "$ask" ]; then
+    libvirt "shutdown $name" > /dev/null 2>&1 || true
+    ask=$((now + ${shutdownRetrySeconds}))
+  fi
+  sleep 0.1
+done
+! is_on || libvirt "destroy $name" > /dev/null
+[ "$(libvirt "domstate $name")" = "shut off" ]`;
+}
+
+/** The guest restarts by itself, and is reset if it does not within nova's limit. */
+const softReboot = sh`is_on || { ${startDomain}; exit 0; }
+limit=${softRebootSeconds}
+libvirt "event $name reboot --timeout $limit" > /dev/null 2>&1 & watch=$!
+sleep 0.1
+libvirt "reboot $name" > /dev/null
+wait "$watch" || libvirt "reset $name" > /dev/null`;
+
+const hardReboot = sh`! is_on || libvirt "destroy $name" > /dev/null
+libvirt "start $name" > /dev/null`;
+
+/** State, process and definition of our domain; nothing when it is absent. */
+const describeDomain = sh`[ "$state" != absent ] || exit 0
+echo "process $(cat "/run/libvirt/qemu/$name.pid" 2> /dev/null)"
+libvirt "domstate $name --reason; dumpxml $name"`;
+
+/** Reads the answer of {@link describeDomain}. */
+function parseObservation(output: string, host: ComputeHost, spec: DomainSpec): DomainObservation | undefined {
+  if (output === "") return undefined;
+  const processId = /^process (\d+)\n/.exec(output)?.[1];
+  const { domain, state } = parseListedDomain(output.slice(output.indexOf("\n") + 1));
+  return {
+    state: toState(state),
+    vcpus: domain.vcpus,
+    ramMib: domain.ramMib,
+    processId: processId === undefined ? undefined : Number(processId),
+    drift: compareDomain(domain, parseDomain(renderDomain(host, spec))),
+  };
+}
+
+function toState(state: DomainState): DomainObservation["state"] {
+  switch (state) {
+    case "running":
+    case "idle":
+    case "in shutdown":
+      return "running";
+    case "paused":
+      return "paused";
+    case "shut off":
+      return "shut-off";
+    case "crashed":
+      return "crashed";
+    case "pmsuspended":
+      return "suspended";
+    case "no state":
+      return "other";
+  }
+}
+
+/** What a domain has otherwise than `spawn` would define it, of what the specification says. */
+function compareDomain(found: Domain, expected: Domain): readonly Drift[] {
+  const aspects: readonly (readonly [string, (domain: Domain) => string])[] = [
+    ["vcpus", (domain) => String(domain.vcpus)],
+    ["ramMib", (domain) => String(domain.ramMib)],
+    ["disks", (domain) => domain.disks.map(({ target, source }) => `${target} ${source ?? "empty"}`).join(", ")],
+    [
+      "interfaces",
+      (domain) => domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", "),
+    ],
+  ];
+  return aspects
+    .map(([field, describe]) => ({ field, expected: describe(expected), found: describe(found) }))
+    .filter((drift) => drift.expected !== drift.found);
+}
+
+/** Flags for all that libvirt keeps beside a domain; without them it refuses to let go of one that has it. */
+function removeDomain(folder: string): Shell {
+  return sh`if [ "$state" != absent ]; then
+  ! is_on || libvirt "destroy $name" > /dev/null || true
+  libvirt "undefine $name --nvram --managed-save --snapshots-metadata --checkpoints-metadata" > /dev/null
+fi
+rm -rf -- ${folder}`;
+}
+
+function throwIfRefused(stdout: string, host: ComputeHost, id: ResourceId, attempting: string): void {
+  const cannot = `Cannot ${attempting} ${id} on host ${host.name}`;
+  switch (refusals.find((refusal) => stdout.trim() === `refused ${refusal}`)) {
+    case "foreign":
+      throw new StackyardError("not-ours", {
+        message: `${cannot}: a domain with its name ${nameDomain(id)} or its uuid is not of this cloud`,
+        remedy: `Look at it on the host: virsh dumpxml ${nameDomain(id)}`,
+      });
+    case "absent":
+      throw new StackyardError("not-found", {
+        message: `${cannot}: libvirt has no such domain`,
+        remedy: "Apply the stack again: it builds the server anew.",
+      });
+    case "disk-too-small":
+      throw new StackyardError("invalid-input", {
+        message: `${cannot}: the image is larger than the flavor's disk`,
+        field: "flavor.diskGib",
+        remedy: "Choose a flavor with a larger disk.",
+      });
+    case undefined:
+  }
+}

@@ -1,0 +1,257 @@
+import { createReadStream } from "node:fs";
+import { Transform } from "node:stream";
+import { StackyardError } from "../core/errors.ts";
+import type { ResourceId } from "../core/ids.ts";
+import type { CachedImage, ComputeHost, ImageSource, ImageSpec, ImagesPort } from "../core/ports.ts";
+import { script, sh } from "../hosts/command.ts";
+import type { Shell } from "../hosts/command.ts";
+import type { HostConnection } from "../hosts/connection.ts";
+import { cleanJob, startJob, waitForJob } from "../hosts/job.ts";
+import type { HostPool } from "../hosts/pool.ts";
+import { localPath, openImageInspector } from "./image-source.ts";
+import { imageFolder } from "./layout.ts";
+
+/** Longest that the bytes of an image may take to a host. */
+const transferTimeoutMs = 3_600_000;
+/** Space that is left free on a host's disk beside the image. */
+const reserveBytes = 64 * 1024 * 1024;
+/** Redirects that a download follows. */
+const maxRedirects = 5;
+
+/** Images of servers: read where the stack runs, kept once a host under their id. */
+export function openImages(pool: HostPool): ImagesPort {
+  const fetching = new Map<string, Promise<CachedImage>>();
+  return {
+    ...openImageInspector(),
+    ensureCached(host, image, progress, signal) {
+      const key = `${host.id} ${image.id}`;
+      const known = fetching.get(key);
+      if (known !== undefined) return known;
+      const work = fetchImage(pool, host, image, progress, signal).finally(() => fetching.delete(key));
+      fetching.set(key, work);
+      return work;
+    },
+    async removeCached(host, imageId, signal) {
+      const connection = await pool.get(host.address, signal);
+      const { stdout } = await connection.run(removeScript(host, imageId), {
+        attempting: `remove image ${imageId}`,
+        signal,
+      });
+      if (stdout.trim() === "") return;
+      throw new StackyardError("in-use", {
+        message: `Image ${imageId} on host ${host.name} is the base of the disks of servers: ${stdout.trim().split("\n").join(", ")}`,
+      });
+    },
+  };
+}
+
+/** One file of an image as it must be on the host. */
+interface WantedFile {
+  readonly name: "disk" | "kernel" | "initrd";
+  readonly source: ImageSource;
+  readonly checksum: string;
+  readonly sizeBytes: number;
+  /** Format that `qemu-img` must find it to have; absent for what is no disk. */
+  readonly format: "qcow2" | "raw" | undefined;
+}
+
+function listFiles({ disk, kernel, initrd }: ImageSpec): readonly WantedFile[] {
+  return [
+    ...(disk === undefined ? [] : [{ name: "disk" as const, source: disk.source, ...disk.facts }]),
+    ...(kernel === undefined ? [] : [{ name: "kernel" as const, format: undefined, ...kernel }]),
+    ...(initrd === undefined ? [] : [{ name: "initrd" as const, format: undefined, ...initrd }]),
+  ];
+}
+
+async function fetchImage(
+  pool: HostPool,
+  host: ComputeHost,
+  image: ImageSpec,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<CachedImage> {
+  const connection = await pool.get(host.address, signal);
+  const folder = imageFolder(host.folder, image.id);
+  const files = listFiles(image);
+  const missing = await findMissing(connection, folder, image, files, signal);
+  for (const file of missing) {
+    const from = localPath(file.source);
+    progress(`bringing ${file.name} of image ${image.name} to host ${host.name} (${describeSize(file.sizeBytes)})`);
+    const refusal = await (from === undefined
+      ? download(connection, host, folder, image, file, progress, signal)
+      : upload(connection, folder, from, file, progress, signal));
+    throwIfRefused(refusal, host, image, file);
+  }
+  const pathOf = (name: WantedFile["name"]): string | undefined =>
+    files.some((file) => file.name === name) ? `${folder}/${name}` : undefined;
+  return { diskPath: pathOf("disk"), kernelPath: pathOf("kernel"), initrdPath: pathOf("initrd") };
+}
+
+/** Which files the host lacks. Raises `host-disk-full` when they do not fit, before anything is sent. */
+async function findMissing(
+  connection: HostConnection,
+  folder: string,
+  image: ImageSpec,
+  files: readonly WantedFile[],
+  signal: AbortSignal,
+): Promise<readonly WantedFile[]> {
+  const { stdout } = await connection.run(
+    script(sh`umask 022
+mkdir -p -- ${folder}
+cd -- ${folder}
+df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free"; }
+for file in ${files.map(({ name }) => name)}; do [ ! -e "$file" ] || echo "$file"; done`),
+    { attempting: `look for image ${image.name}`, signal },
+  );
+  const [free, ...present] = stdout.trim().split("\n");
+  const missing = files.filter(({ name }) => !present.includes(name));
+  const neededBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, reserveBytes);
+  if (missing.length > 0 && Number(free) < neededBytes) {
+    throw new StackyardError("host-disk-full", {
+      message: `Image ${image.name} does not fit on host ${connection.host.name}: ${describeSize(neededBytes)} needed, ${describeSize(Number(free))} free in ${folder}`,
+    });
+  }
+  return missing;
+}
+
+/** Sends a local file. The lock on the host lets one of several processes send; the others find it done. */
+async function upload(
+  connection: HostConnection,
+  folder: string,
+  from: string,
+  file: WantedFile,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const receive = sh`if [ -e ${file.name} ]; then exit 0; fi
+cat > ${`${file.name}.part`}`;
+  const { stdout } = await connection.run(
+    script(
+      sh`umask 022
+cd -- ${folder}
+exec 9> lock
+flock 9`,
+      receive,
+      keepIfRight(file),
+    ),
+    {
+      stdin: createReadStream(from).pipe(countBytes(file, progress)),
+      timeoutMs: transferTimeoutMs,
+      attempting: `bring ${file.name} to ${folder}`,
+      signal,
+    },
+  );
+  return stdout.trim();
+}
+
+/** Lets the host fetch a URL itself, as a job that outlives our connection. */
+async function download(
+  connection: HostConnection,
+  host: ComputeHost,
+  folder: string,
+  image: ImageSpec,
+  file: WantedFile,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const part = `${file.name}.part`;
+  const job = { name: `image-${image.id}-${file.name}`, folder: `${host.folder}/jobs` };
+  const command = script(
+    sh`umask 022
+cd -- ${folder}
+[ ! -e ${file.name} ] || exit 0
+curl --fail --silent --show-error --location --max-redirs ${maxRedirects} --proto =http,https --retry 3 --continue-at - --output ${part} -- ${file.source.location} || { code=$?; rm -f -- ${part}; exit "$code"; }`,
+    keepIfRight(file),
+  );
+  await startJob(connection, { ...job, command });
+  const report = throttle(progress);
+  try {
+    const log = await waitForJob(connection, job, {
+      timeoutMs: transferTimeoutMs,
+      signal,
+      onProgress: () => report(`host ${host.name} fetches ${file.source.location}`),
+    });
+    return log.trim();
+  } finally {
+    if (!signal.aborted) await cleanJob(connection, job);
+  }
+}
+
+/** Last words of a script that found something wrong with what arrived. */
+const refusals = ["checksum", "unsafe", "truncated"] as const;
+
+/** Keeps what arrived if it is what was wanted, else takes it away and says why. */
+function keepIfRight({ name, checksum, format }: WantedFile): Shell {
+  const part = `${name}.part`;
+  const digest = checksum.replace(/^sha256:/, "");
+  const drop = sh`refuse() { rm -f -- ${part}; echo "refused $1"; exit 0; }
+[ "$(sha256sum -- ${part} | cut -d ' ' -f 1)" = ${digest} ] || refuse checksum`;
+  const inspect =
+    format === undefined
+      ? sh`:`
+      : sh`case $(qemu-img info -f ${format} --output=json -- ${part}) in
+  *'"backing-filename"'*|*'"data-file"'*) refuse unsafe ;;
+esac`;
+  const check =
+    format === "qcow2"
+      ? sh`qemu-img check -q -f qcow2 -- ${part} > /dev/null 2>&1 || [ $? -eq 3 ] || refuse truncated`
+      : sh`:`;
+  return sh`${drop}
+${inspect}
+${check}
+mv -- ${part} ${name}`;
+}
+
+function throwIfRefused(answer: string, host: ComputeHost, image: ImageSpec, file: WantedFile): void {
+  const what = `The ${file.name} of image ${image.name} that arrived on host ${host.name}`;
+  switch (refusals.find((refusal) => answer.endsWith(`refused ${refusal}`))) {
+    case "checksum":
+      throw new StackyardError("image-checksum", {
+        message: `${what} is not what was inspected: its checksum is not ${file.checksum}`,
+        remedy: "The source changed in the meantime: apply again.",
+      });
+    case "unsafe":
+      throw new StackyardError("image-unsafe", { message: `${what} reads from a file outside` });
+    case "truncated":
+      throw new StackyardError("image-truncated", { message: `${what} refers to data beyond its end` });
+    case undefined:
+  }
+}
+
+function countBytes(file: WantedFile, progress: (line: string) => void): Transform {
+  const report = throttle(progress);
+  let bytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      report(`${file.name}: ${String(Math.floor((bytes / file.sizeBytes) * 100))} % of ${describeSize(file.sizeBytes)}`);
+      done(null, chunk);
+    },
+  });
+}
+
+const progressIntervalMs = 2_000;
+
+function throttle(progress: (line: string) => void): (line: string) => void {
+  let lastAt = performance.now();
+  return (line) => {
+    if (performance.now() - lastAt < progressIntervalMs) return;
+    lastAt = performance.now();
+    progress(line);
+  };
+}
+
+function describeSize(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+/** Prints the servers whose disks lie on the image; removes it when there are none. The name of the base is in the first cluster of an overlay. */
+function removeScript(host: ComputeHost, imageId: ResourceId): Shell {
+  const folder = imageFolder(host.folder, imageId);
+  return script(sh`used=
+for disk in ${`${host.folder}/servers`}/*/disk; do
+  [ -e "$disk" ] || continue
+  if head -c 65536 -- "$disk" | grep -aqF ${`${folder}/disk`}; then basename "$(dirname "$disk")"; used=yes; fi
+done
+[ -n "$used" ] || rm -rf -- ${folder}`);
+}

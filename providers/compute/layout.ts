@@ -1,0 +1,33 @@
+import { posix } from "node:path";
+
+/** Where things lie under a host's folder. All paths are absolute, on the host. */
+
+/** File that says which cloud the host belongs to. */
+export function cloudFile(folder: string): string {
+  return posix.join(folder, "cloud.json");
+}
+
+/** Folder of a server's disks, config drive and console log. */
+export function serverFolder(folder: string, serverId: string): string {
+  return posix.join(folder, "servers", serverId);
+}
+
+/** Folder of an image's files. */
+export function imageFolder(folder: string, imageId: string): string {
+  return posix.join(folder, "images", imageId);
+}
+
+/** Folder of a network's DHCP server: settings, a file a port, leases. */
+export function networkFolder(folder: string, networkId: string): string {
+  return posix.join(networksFolder(folder), networkId);
+}
+
+/** Serial console of a server, since its last start. */
+export function consoleFile(folder: string, serverId: string): string {
+  return posix.join(serverFolder(folder, serverId), "console.log");
+}
+
+/** Folder of all networks on a host; their changes are made one at a time, under its lock. */
+export function networksFolder(folder: string): string {
+  return posix.join(folder, "networks");
+}

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+
+/**
+ * Names and ownership marks of what compute makes on hosts. Everything carries the cloud's id: libvirt domains in their metadata, Open vSwitch
+ * rows in `external_ids`, files by lying in the host's folder, which holds `cloud.json`.
+ */
+
+/** XML namespace of our element in a domain's `<metadata>`. */
+export const domainNamespace = "https://stackyard.dev/xmlns/domain/1";
+
+/** Keys of Open vSwitch `external_ids`. */
+export const ovsKeys = {
+  cloud: "stackyard-cloud",
+  host: "stackyard-host",
+  network: "stackyard-network",
+  peer: "stackyard-peer",
+} as const;
+
+/** Bridge that all guests' ports are on (neutron: `integration_bridge`). */
+export const integrationBridge = "br-int";
+/** Bridge that holds the tunnel interface of a userspace datapath. */
+export const underlayBridge = "br-underlay";
+
+/** Name of a server's domain: short, since libvirt makes socket paths of it, and unique in a cloud. */
+export function nameDomain(serverId: string): string {
+  return `stackyard-${serverId.slice(0, 13)}`;
+}
+
+/** Name of a port's tap device (nova: `nova/network/model.py`, `tap` and 11 characters of the port's id). */
+export function nameTap(portId: string): string {
+  return `tap${portId.slice(0, 11)}`;
+}
+
+/** Name of the internal port of a network's DHCP server (neutron: `neutron/agent/linux/dhcp.py`). */
+export function nameDhcpPort(networkId: string): string {
+  return `tap${networkId.slice(0, 11)}`;
+}
+
+/** Name of the namespace of a network's DHCP server (neutron: `NS_PREFIX` in `neutron/agent/linux/dhcp.py`). */
+export function nameNamespace(networkId: string): string {
+  return `qdhcp-${networkId}`;
+}
+
+/** Name of the VXLAN port of a network towards a peer; device names have at most 15 characters. */
+export function nameTunnel(networkId: string, peerId: string): string {
+  return `vx${createHash("sha256").update(`${networkId} ${peerId}`).digest("hex").slice(0, 12)}`;
+}
+
+/** Cookie of a network's flows: they are replaced and removed by it. */
+export function nameCookie(networkId: string): string {
+  return `0x${networkId.replaceAll("-", "").slice(0, 15)}`;
+}
