@@ -2,15 +2,22 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
+import packages from "../../../lab/setup/packages.json" with { type: "json" };
 import { describeDiagnosis } from "../../../lab/setup/doctor.ts";
 import { pulumiPrograms } from "../../../lab/setup/pulumi.ts";
 import { missingPackages, toolPath } from "../../../lab/setup/requirements.ts";
+import { toolPackages } from "../../../providers/hosts/probe.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
 test("a package that dpkg does not list, or lists as removed, is missing", () => {
   const listing = "cpio\tinstalled\nmtools\tconfig-files\n";
   expect(missingPackages(["cpio", "mtools", "fdisk"], listing)).toEqual(["mtools", "fdisk"]);
+});
+
+test("set-up installs the package of every tool that we run on hosts", () => {
+  const names = packages.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(Object.values(toolPackages)));
 });
 
 test("a missing thing is told in one line with its remedy", () => {
