@@ -32,7 +32,7 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     namespace: domainNamespace,
     cloudId: spec.cloudId,
     projectId: spec.projectId,
-    ramMib: spec.ramMib,
+    ramKib: spec.ramMib * 1024,
     vcpus: spec.vcpus,
     machine,
     hasSmbios: family !== "virt",

@@ -27,6 +27,7 @@ function refuse(refusal: Refusal): Shell {
 const scriptTimeoutMs = 120_000;
 /** How long a guest may take to restart by itself before it is reset (nova: `wait_soft_reboot_seconds` 120). */
 const softRebootSeconds = 120;
+const bytesPerGib = 1024 ** 3;
 /** Between two requests to shut down (nova: `shutdown_retry_interval`). */
 const shutdownRetrySeconds = 10;
 
@@ -128,7 +129,7 @@ cd -- ${serverFolder(host.folder, id)}`;
  * `docs/interop/qcow2.txt`).
  */
 function ensureDisk(spec: DomainSpec): Shell {
-  const size = sh`size=$((${spec.diskGib} * 1073741824))
+  const size = sh`size=${spec.diskGib * bytesPerGib}
 virtual_size() { od -A n -t u8 -j 24 -N 8 --endian=big -- "$1" | tr -d ' '; }`;
   const create = createDisk(spec);
   return sh`${size}
@@ -186,13 +187,14 @@ const startDomain = sh`is_on || libvirt "start $name" > /dev/null`;
 
 /** Asks the guest to power off, again and again as nova does, then takes the power. */
 function stopDomain(graceSeconds: number): Shell {
-  return sh`end=$(($(date +%s) + ${graceSeconds})) ask=0
+  return sh`grace=${graceSeconds} retry=${shutdownRetrySeconds} ask=0
+end=$(($(date +%s) + grace))
 while is_on; do
   now=$(date +%s)
   [ "$now" -lt "$end" ] || break
   if [ "$now" -ge "$ask" ]; then
     libvirt "shutdown $name" > /dev/null 2>&1 || true
-    ask=$((now + ${shutdownRetrySeconds}))
+    ask=$((now + retry))
   fi
   sleep 0.1
 done

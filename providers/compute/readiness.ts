@@ -103,7 +103,8 @@ answers() {
   case $(ip -n "$2" neigh show to "$1" dev "$3") in *REACHABLE*) ;; *) return 1 ;; esac
 }
 greets() { case $(knock "$1" "$2") in SSH-*) ;; *) return 1 ;; esac; }
-end=$(($(date +%s%N) / 1000000 + ${Math.ceil(limitMs)}))
+limit=${Math.ceil(limitMs)}
+end=$(($(date +%s%N) / 1000000 + limit))
 while :; do
   if ${look}; then echo reached; exit; fi
   is_on || { echo stopped; exit; }
