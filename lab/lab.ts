@@ -294,6 +294,7 @@ export async function tearDown(name: string, options: LabOptions = {}): Promise<
       // At most the folder of an `up` that was killed before it wrote its record.
       const found = existsSync(folder);
       await rm(folder, { recursive: true, force: true });
+      await removeEmptyFolders(dirname(folder), dirname(dirname(folder)));
       return found;
     }
     const { plan, madeFolders } = state;

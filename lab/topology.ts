@@ -145,9 +145,10 @@ const knownKeys =
 /** What a lab is made of, complete with defaults: three compute hosts h1 to h3 on address ranges chosen when it comes up. */
 export type Topology = z.infer<typeof topologySchema>;
 
+/** The value at a path, or the short form that stands for it there: a name, a count. */
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
-    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined),
+    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : value),
     input,
   );
 }

@@ -1,0 +1,118 @@
+import { describe, expect, test } from "vitest";
+import { labAsset } from "../../../lab/folders.ts";
+import { loadTopology, parseTopology } from "../../../lab/topology.ts";
+
+const threeHosts = ["h1", "h2", "h3"].map((name) => ({ name, roles: ["compute"] }));
+
+describe("a topology", () => {
+  test("left empty is three compute hosts on ranges to be chosen", () => {
+    expect(parseTopology({})).toEqual({
+      name: "lab",
+      driver: "namespace",
+      hosts: threeHosts,
+      networks: { management: {}, data: { mtuBytes: 1600 } },
+    });
+  });
+
+  test("takes a count, names, or hosts with roles", () => {
+    expect(parseTopology({ hosts: 3 }).hosts).toEqual(threeHosts);
+    expect(parseTopology({ hosts: ["a", { name: "b", roles: ["compute"] }] }).hosts).toEqual([
+      { name: "a", roles: ["compute"] },
+      { name: "b", roles: ["compute"] },
+    ]);
+  });
+
+  test("parses to itself again", () => {
+    const topology = parseTopology({ name: "x", hosts: ["a"], networks: { data: { cidr: "10.9.0.0/24" } } });
+    expect(parseTopology(topology)).toEqual(topology);
+  });
+
+  test("of the example file is the default one", () => {
+    expect(loadTopology(labAsset("topologies", "three-hosts.yaml"))).toEqual(parseTopology({}));
+  });
+
+  test.each([
+    [
+      "a host name twice",
+      { hosts: ["a", "b", "a"] },
+      "hosts.2.name",
+      "a",
+      "Give each host a name of its own.",
+    ],
+    ["a hostile host name", { hosts: ["$(reboot)"] }, "hosts.0.name", "$(reboot)", "a-z"],
+    ["a hostile lab name", { name: "../../etc" }, "name", "../../etc", "a-z"],
+    ["a name of 10,000 characters", { name: "a".repeat(10_000) }, "name", "a".repeat(10_000), "at most 32"],
+    ["a name with a line feed", { name: "a\n" }, "name", "a\n", "a-z"],
+    ["no hosts", { hosts: [] }, "hosts", [], "Correct the field"],
+    ["too many hosts", { hosts: 65 }, "hosts", 65, "Correct the field"],
+    [
+      "an unknown role",
+      { hosts: [{ name: "a", roles: ["ceph"] }] },
+      "hosts.0.roles.0",
+      "ceph",
+      'Use "compute".',
+    ],
+    ["an unknown driver", { driver: "vagrant" }, "driver", "vagrant", 'Use "namespace".'],
+    ["an unknown key", { network: 1 }, "network", 1, "Remove the key"],
+    [
+      "a CIDR with host bits",
+      cidr("10.77.0.5/24"),
+      "networks.management.cidr",
+      "10.77.0.5/24",
+      "10.77.0.0/24",
+    ],
+    [
+      "a CIDR that is none",
+      cidr("lots"),
+      "networks.management.cidr",
+      "lots",
+      "network address with its prefix",
+    ],
+    ["a CIDR too small", cidr("10.0.0.0/30"), "networks.management.cidr", "10.0.0.0/30", "/16 to /28"],
+    [
+      "more hosts than addresses",
+      { ...cidr("10.0.0.0/28"), hosts: 5 },
+      "networks.management.cidr",
+      undefined,
+      "larger range",
+    ],
+    [
+      "two networks on one range",
+      { networks: { management: { cidr: "10.0.0.0/24" }, data: { cidr: "10.0.0.0/16" } } },
+      "networks.data.cidr",
+      undefined,
+      "do not overlap",
+    ],
+    [
+      "an MTU too small for a tunnel",
+      { networks: { data: { mtuBytes: 900 } } },
+      "networks.data.mtuBytes",
+      900,
+      "",
+    ],
+    ["a relative disk folder", { diskFolder: "disks" }, "diskFolder", "disks", "Begin the path with /."],
+    ["no mapping", "three hosts", "", "three hosts", "Correct the field"],
+  ])("with %s is refused", (_, input, field, value, remedy) => {
+    const error = refusalOf(input);
+    expect(error).toMatchObject({ code: "invalid-input", field, ...(value === undefined ? {} : { value }) });
+    expect(error).toHaveProperty("remedy", expect.stringContaining(remedy));
+  });
+
+  test("that cannot be read is not found", () => {
+    expect(() => loadTopology("/nonexistent.yaml")).toThrow(
+      expect.objectContaining({ code: "not-found", value: "/nonexistent.yaml" }),
+    );
+  });
+});
+
+function refusalOf(input: unknown): unknown {
+  try {
+    return parseTopology(input);
+  } catch (error) {
+    return error;
+  }
+}
+
+function cidr(text: string) {
+  return { networks: { management: { cidr: text } } };
+}
