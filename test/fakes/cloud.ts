@@ -69,7 +69,7 @@ export class FakeCloud implements Cloud {
     const id = brandId<"resource">(
       typeof request.inputs["id"] === "string" ? request.inputs["id"] : deriveId(request.maker),
     );
-    const { id: _, ...given } = request.inputs;
+    const given = Object.fromEntries(Object.entries(request.inputs).filter(([key]) => key !== "id"));
     const named =
       "name" in shapeOf(definition.inputs) ? { name: request.defaultName, ...given } : { ...given };
     const parsed = parseInputs(definition, named, unknown);

@@ -1,0 +1,74 @@
+import { parse } from "yaml";
+import { z } from "zod";
+import type { Cloud, Issue } from "../../core/cloud.ts";
+import { StackyardError } from "../../core/errors.ts";
+import { isUuid } from "../../core/ids.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { Definition } from "../../core/resource.ts";
+import { listReferences } from "../../core/validate.ts";
+import { setAt } from "./flags.ts";
+
+const fragmentSchema = z.record(z.string(), z.json());
+
+/** Inputs out of the text of a YAML or JSON file. Raises `invalid-input` naming the file. */
+export function parseFragment(text: string, path: string): JsonObject {
+  const wrong = (cause?: unknown): StackyardError =>
+    new StackyardError("invalid-input", {
+      message: "the file of --file does not hold the inputs of a resource",
+      field: "--file",
+      value: path,
+      remedy: "Write the fields as a YAML or JSON object, e.g. `ramMib: 512`.",
+      cause,
+    });
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    throw wrong(cause);
+  }
+  const result = fragmentSchema.safeParse(value);
+  if (!result.success) throw wrong();
+  return result.data;
+}
+
+/** Inputs in which each reference that was given by name holds the id. Raises `unknown-reference` naming the field. */
+export async function resolveReferences(
+  cloud: Cloud,
+  definition: Definition,
+  inputs: JsonObject,
+): Promise<JsonObject> {
+  let resolved = inputs;
+  for (const { field, type, id: idOrName } of listReferences(definition, inputs)) {
+    if (isUuid(idOrName)) continue;
+    const id = await findReferenced(cloud, type, idOrName, field);
+    resolved = setAt(resolved, field.split("."), id);
+  }
+  return resolved;
+}
+
+async function findReferenced(cloud: Cloud, type: string, name: string, field: string): Promise<string> {
+  try {
+    return (await cloud.find(type, name)).id;
+  } catch (error) {
+    if (!(error instanceof StackyardError) || error.code !== "not-found") throw error;
+    throw new StackyardError("unknown-reference", {
+      message: `there is no ${type} of this id or name`,
+      field,
+      value: name,
+      remedy: `See what there is: stackyard ${type} list`,
+    });
+  }
+}
+
+/** Raises the first of a plan's issues, with the others as notes. */
+export function raiseIssues(attempted: string, issues: readonly Issue[]): void {
+  const [first, ...others] = issues;
+  if (first === undefined) return;
+  throw new StackyardError(first.code, {
+    message: `cannot ${attempted}: ${first.field} ${first.message}`,
+    field: first.field,
+    ...(first.value === undefined ? {} : { value: first.value }),
+    ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
+    notes: others.map(({ field, message }) => `also: ${field} ${message}`),
+  });
+}
