@@ -5,7 +5,7 @@ import type { FieldChange } from "../../core/cloud.ts";
 export function describeLabel(label: ChangeLabel): string {
   switch (label) {
     case "live":
-      return "takes effect at once; nothing stops";
+      return "is live: nothing stops";
     case "reboot":
       return "reboots the guest";
     case "restart":

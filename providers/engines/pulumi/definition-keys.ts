@@ -12,7 +12,9 @@ export function keysWith(object: z.ZodObject, passes: (policy: FieldPolicy) => b
   return [...keys];
 }
 
-/** Those of an object's entries that have these keys. */
-export function pick(object: JsonObject, keys: readonly string[]): JsonObject {
-  return Object.fromEntries(keys.filter((key) => object[key] !== undefined).map((key) => [key, object[key]]));
+/** The entries of an object that are set and whose key passes. */
+export function pick(object: JsonObject, passes: (key: string) => boolean): JsonObject {
+  return Object.fromEntries(
+    Object.entries(object).filter(([key, value]) => value !== undefined && passes(key)),
+  );
 }

@@ -11,6 +11,8 @@ import {
   containsUnknown,
   driftKey,
   dropUndefined,
+  filledKey,
+  filledKeys,
   fromCloudInputs,
   internalsOf,
   stateVersion,
@@ -63,22 +65,41 @@ export function createDynamicProvider(
     definition.outputs,
     (policy) => policy.secret === true || policy.onceOnly === true,
   );
+  const filledByApply = keysWith(definition.inputs, (policy) => policy.computed === "apply");
 
-  /** Everything that Pulumi's state holds of a resource. */
-  function describeView(view: ResourceView, known: JsonObject): { inputs: JsonObject; props: JsonObject } {
-    const inputs = {
+  /** A resource as Pulumi's state holds it. Secrets and what is given once are kept from `known`. */
+  function describeView(
+    view: ResourceView,
+    known: JsonObject,
+    filled: readonly string[],
+  ): { inputs: JsonObject; props: JsonObject } {
+    const found = {
       ...fromCloudInputs({ ...view.inputs, id: view.id }, view.drift),
-      ...pick(known, secretInputs),
+      ...pick(known, (key) => secretInputs.includes(key)),
       ...internalsOf(known),
     };
-    return { inputs, props: { ...dropUndefined(view.outputs), ...pick(known, keptOutputs), ...inputs } };
+    return {
+      inputs: pick(found, (key) => !filled.includes(key)),
+      props: {
+        ...pick(known, (key) => keptOutputs.includes(key)),
+        ...dropUndefined(view.outputs),
+        ...found,
+        [filledKey]: filled,
+      },
+    };
   }
 
-  async function apply(news: JsonObject): Promise<ResourceView> {
+  /** Applies, and gives what the state is to hold. */
+  async function apply(news: JsonObject, olds: JsonObject): Promise<JsonObject> {
     const cloud = await openCloud();
     const inputs = toCloudInputs(news);
+    const describe = (view: ResourceView): JsonObject => {
+      const known = { ...pick(olds, (key) => keptOutputs.includes(key)), ...news };
+      const filled = filledByApply.filter((key) => news[key] === undefined);
+      return describeView(view, known, filled).props;
+    };
     try {
-      return await log.follow(textProperty(news, "__urn"), (onProgress) =>
+      const view = await log.follow(textProperty(news, "__urn"), (onProgress) =>
         cloud.apply({
           type,
           inputs,
@@ -87,9 +108,10 @@ export function createDynamicProvider(
           onProgress,
         }),
       );
+      return describe(view);
     } catch (error) {
       const left = await readLeftover(cloud, inputs);
-      throw left === undefined ? error : new PartialFailure(error, left.id, describeView(left, news).props);
+      throw left === undefined ? error : new PartialFailure(error, left.id, describe(left));
     }
   }
 
@@ -126,7 +148,11 @@ export function createDynamicProvider(
 
     diff: (_id, olds, news) =>
       forUser(() => {
-        const prior = pick(toCloudInputs(olds), Object.keys(definition.inputs.shape));
+        const filled = filledKeys(olds);
+        const prior = pick(
+          olds,
+          (key) => key in definition.inputs.shape && !(filled.includes(key) && news[key] === undefined),
+        );
         const { fields } = diffInputs(definition, prior, toCloudInputs(news));
         if (fields.length === 0 && equalJson(olds[driftKey] ?? [], news[driftKey] ?? [])) {
           return { changes: false };
@@ -139,18 +165,17 @@ export function createDynamicProvider(
 
     create: (news) =>
       forUser(async () => {
-        const view = await apply(news);
-        return { id: view.id, outs: describeView(view, news).props };
+        const outs = await apply(news, {});
+        return { id: textProperty(outs, "uuid"), outs };
       }),
 
-    update: (_id, _olds, news) =>
-      forUser(async () => ({ outs: describeView(await apply(news), news).props })),
+    update: (_id, olds, news) => forUser(async () => ({ outs: await apply(news, olds) })),
 
     read: (id, props) =>
       forUser(async () => {
         const cloud = await openCloud();
         const view = await cloud.read(type, id);
-        return view === undefined ? {} : { id, ...describeView(view, props) };
+        return view === undefined ? {} : { id, ...describeView(view, props, filledKeys(props)) };
       }),
 
     delete: (id, props) =>

@@ -8,11 +8,14 @@ export const unknownMarker = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 export const stateVersion = 1;
 
 /**
- * Properties of ours beside a resource's inputs and outputs. The CLI hides keys that start with `__`.
+ * Inputs of ours beside the user's. The CLI hides keys that start with `__`.
  * `__urn` addresses messages to the resource; `__maker` is the URN it was created under, which a later alias does not change.
  */
 export const internalKeys = ["__provider", "__urn", "__maker", "__defaultName", "__v"] as const;
 export type InternalKey = (typeof internalKeys)[number];
+
+/** Output of ours: the inputs that the cloud filled in when it applied, and that the program left open. */
+export const filledKey = "__filled";
 
 /** Input that `read` fills with what is not as declared; the program always wants it empty, so the next update repairs. */
 export const driftKey = "drift";
@@ -24,18 +27,23 @@ export function containsUnknown(value: JsonValue | undefined): boolean {
   return isJsonObject(value) && Object.values(value).some(containsUnknown);
 }
 
-/** A property that must be text, such as `__urn`; empty when it is not there. */
-export function textProperty(properties: JsonObject, key: InternalKey): string {
+/** A property that is text, such as `__urn`; empty when it is not there. */
+export function textProperty(properties: JsonObject, key: InternalKey | "uuid"): string {
   const value = properties[key];
   return typeof value === "string" ? value : "";
 }
 
+/** The list under {@link filledKey}. */
+export function filledKeys(properties: JsonObject): readonly string[] {
+  const value = properties[filledKey];
+  return Array.isArray(value) ? value.filter((key) => typeof key === "string") : [];
+}
+
 /** A resource's inputs as the cloud names them: without internals and drift; Pulumi's `uuid` is the cloud's `id`. */
 export function toCloudInputs(properties: JsonObject): JsonObject {
-  const internal: ReadonlySet<string> = new Set<string>([...internalKeys, driftKey]);
   return Object.fromEntries(
     Object.entries(properties)
-      .filter(([key, value]) => value !== undefined && !internal.has(key))
+      .filter(([key, value]) => value !== undefined && key !== driftKey && !key.startsWith("__"))
       .map(([key, value]) => [key === "uuid" ? "id" : key, value]),
   );
 }

@@ -7,8 +7,8 @@ export interface ResourceShape {
   readonly type: string;
   /** Name of the class: `ServerGroup`. */
   readonly className: string;
-  /** Properties that the cloud fills in. */
-  readonly outputs: readonly string[];
+  /** Every input and output. */
+  readonly properties: readonly string[];
   readonly secretInputs: readonly string[];
   readonly secretOutputs: readonly string[];
 }
@@ -37,7 +37,7 @@ export abstract class StackyardResource extends pulumi.CustomResource {
       token,
       name,
       {
-        ...Object.fromEntries(shape.outputs.map((key) => [key, undefined])),
+        ...Object.fromEntries(shape.properties.map((key) => [key, undefined])),
         uuid: undefined,
         drift: undefined,
         ...inputs,
@@ -56,9 +56,11 @@ export abstract class StackyardResource extends pulumi.CustomResource {
 /** Replaces resources by their ids, at any depth. */
 function referById(value: unknown): unknown {
   if (value instanceof StackyardResource) return value.uuid;
+  if (pulumi.Output.isInstance(value) || value instanceof Promise) {
+    return pulumi.output(value).apply((inner: unknown) => pulumi.output(referById(inner)));
+  }
   if (Array.isArray(value)) return value.map(referById);
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
-    return value;
+  if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]: [string, unknown]) => [key, referById(inner)]),
   );

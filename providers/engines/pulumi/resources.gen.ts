@@ -1,0 +1,1282 @@
+// Generated from the definitions by providers/engines/pulumi/generate.ts. Do not edit.
+import type * as pulumi from "@pulumi/pulumi";
+import { StackyardResource } from "./resource.ts";
+
+export interface ProjectQuotaArgs {
+  /**
+   * Most servers that the project's servers may have together; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly instances?: pulumi.Input<number> | undefined;
+  /**
+   * Most virtual processors that the project's servers may have together; -1 for no limit. Default 20.
+   * @default 20
+   */
+  readonly cores?: pulumi.Input<number> | undefined;
+  /**
+   * Most memory in MiB that the project's servers may have together; -1 for no limit. Default 51200.
+   * @default 51200
+   */
+  readonly ramMib?: pulumi.Input<number> | undefined;
+}
+
+/** What a {@link Project} is to be. */
+export interface ProjectArgs {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: pulumi.Input<string> | undefined;
+  /**
+   * Whether users may log in to it. Tokens of a disabled project stop working at once; its servers go on
+   * running. Default true.
+   * Changing it is live: nothing stops.
+   * @default true
+   */
+  readonly enabled?: pulumi.Input<boolean> | undefined;
+  /**
+   * Limits of the project. A lower limit stops new servers only.
+   * Changing it is live: nothing stops.
+   * @default {"instances":10,"cores":20,"ramMib":51200}
+   */
+  readonly quota?: pulumi.Input<ProjectQuotaArgs> | undefined;
+}
+
+export interface ProjectQuota {
+  /** Most servers that the project's servers may have together; -1 for no limit. Default 10. */
+  readonly instances: number;
+  /** Most virtual processors that the project's servers may have together; -1 for no limit. Default 20. */
+  readonly cores: number;
+  /** Most memory in MiB that the project's servers may have together; -1 for no limit. Default 51200. */
+  readonly ramMib: number;
+}
+
+/** Owns servers, networks and what belongs to them, within a quota. */
+export class Project extends StackyardResource {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Free text for people, at most 255 characters. */
+  declare readonly description: pulumi.Output<string | undefined>;
+  /**
+   * Whether users may log in to it. Tokens of a disabled project stop working at once; its servers go on
+   * running. Default true.
+   */
+  declare readonly enabled: pulumi.Output<boolean>;
+  /** Limits of the project. A lower limit stops new servers only. */
+  declare readonly quota: pulumi.Output<ProjectQuota>;
+
+  constructor(name: string, args: ProjectArgs = {}, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "project",
+      className: "Project",
+      properties: ["name", "description", "enabled", "quota"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link User} is to be. */
+export interface UserArgs {
+  /**
+   * Login name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the
+   * stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Password, 1 to 4096 characters. Changing it ends the user's sessions.
+   * Secret: encrypted in the state, never shown.
+   * Changing it is live: nothing stops.
+   */
+  readonly password: pulumi.Input<string>;
+  /**
+   * Project of a login that names none. Default: the only project where the user has a role.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it is live: nothing stops.
+   */
+  readonly defaultProject?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Address for people; nothing is sent to it.
+   * Changing it is live: nothing stops.
+   */
+  readonly email?: pulumi.Input<string> | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: pulumi.Input<string> | undefined;
+  /**
+   * Whether the user may log in. Tokens of a disabled user stop working at once. Default true.
+   * Changing it is live: nothing stops.
+   * @default true
+   */
+  readonly enabled?: pulumi.Input<boolean> | undefined;
+}
+
+/** Logs in with a name and a password; role assignments say what the user may do. */
+export class User extends StackyardResource {
+  /**
+   * Login name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the
+   * stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Password, 1 to 4096 characters. Changing it ends the user's sessions. */
+  declare readonly password: pulumi.Output<string>;
+  /** Project of a login that names none. Default: the only project where the user has a role. */
+  declare readonly defaultProject: pulumi.Output<string | undefined>;
+  /** Address for people; nothing is sent to it. */
+  declare readonly email: pulumi.Output<string | undefined>;
+  /** Free text for people, at most 255 characters. */
+  declare readonly description: pulumi.Output<string | undefined>;
+  /** Whether the user may log in. Tokens of a disabled user stop working at once. Default true. */
+  declare readonly enabled: pulumi.Output<boolean>;
+
+  constructor(name: string, args: UserArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "user",
+      className: "User",
+      properties: ["name", "password", "defaultProject", "email", "description", "enabled"],
+      secretInputs: ["password"],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link RoleAssignment} is to be. */
+export interface RoleAssignmentArgs {
+  /**
+   * User who gets the role.
+   * Takes the {@link User} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly user: pulumi.Input<string> | User;
+  /**
+   * Project on which the user gets it. Default: the whole cloud, every project included.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * `reader` sees, `member` also creates, changes and removes, `admin` also administers; each includes
+   * those before it. Only `admin` on the whole cloud changes users, projects, flavors and hosts.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly role: pulumi.Input<"reader" | "member" | "admin">;
+}
+
+/** Gives a user a role on one project, or on the whole cloud. */
+export class RoleAssignment extends StackyardResource {
+  /** User who gets the role. */
+  declare readonly user: pulumi.Output<string>;
+  /** Project on which the user gets it. Default: the whole cloud, every project included. */
+  declare readonly project: pulumi.Output<string | undefined>;
+  /**
+   * `reader` sees, `member` also creates, changes and removes, `admin` also administers; each includes
+   * those before it. Only `admin` on the whole cloud changes users, projects, flavors and hosts.
+   */
+  declare readonly role: pulumi.Output<"reader" | "member" | "admin">;
+
+  constructor(name: string, args: RoleAssignmentArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "role-assignment",
+      className: "RoleAssignment",
+      properties: ["user", "project", "role"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Host} is to be. */
+export interface HostArgs {
+  /**
+   * Name in the cloud, unique. Default: the resource's name in the stack.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * `ssh`, or `local` for the machine that runs the stack. Default `ssh`.
+   * Changing it is live: nothing stops.
+   * @default "ssh"
+   */
+  readonly transport?: pulumi.Input<"ssh" | "local"> | undefined;
+  /**
+   * Name or address that ssh connects to; `~/.ssh/config`, the agent and ProxyJump are honoured.
+   * Changing it is live: nothing stops.
+   */
+  readonly address: pulumi.Input<string>;
+  /**
+   * SSH port. Default 22, or what ssh_config says.
+   * Changing it is live: nothing stops.
+   */
+  readonly port?: pulumi.Input<number> | undefined;
+  /**
+   * SSH user; needs root's rights. Default root, or what ssh_config says.
+   * Changing it is live: nothing stops.
+   */
+  readonly user?: pulumi.Input<string> | undefined;
+  /**
+   * Private key file. Default: the agent, then ssh_config's.
+   * Changing it is live: nothing stops.
+   */
+  readonly identityFile?: pulumi.Input<string> | undefined;
+  /**
+   * File of trusted host keys. Default `~/.ssh/known_hosts`.
+   * Changing it is live: nothing stops.
+   */
+  readonly knownHostsFile?: pulumi.Input<string> | undefined;
+  /**
+   * Jump hosts, as ssh's ProxyJump.
+   * Changing it is live: nothing stops.
+   */
+  readonly proxyJump?: pulumi.Input<string> | undefined;
+  /**
+   * Own address for VXLAN tunnels to the other hosts, IPv4.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly tunnelAddress: pulumi.Input<string>;
+  /**
+   * Prefix length of the tunnel network. Default 24.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default 24
+   */
+  readonly tunnelPrefixLength?: pulumi.Input<number> | undefined;
+  /**
+   * Interface for tunnels. Needed with the userspace datapath, where it moves into the bridge
+   * `br-underlay`.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly tunnelInterface?: pulumi.Input<string> | undefined;
+  /**
+   * Open vSwitch datapath: `system` (kernel) or `netdev` (userspace). Default: `system` where the kernel
+   * has it.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly datapath?: pulumi.Input<"system" | "netdev"> | undefined;
+  /**
+   * `kvm`, or `qemu` for emulation. Default: `kvm` where it works.
+   * Changing it is live: nothing stops.
+   */
+  readonly virtType?: pulumi.Input<"kvm" | "qemu"> | undefined;
+  /**
+   * Folder on the host for images and disks. Default `/var/lib/libvirt/images/stackyard`.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default "/var/lib/libvirt/images/stackyard"
+   */
+  readonly folder?: pulumi.Input<string> | undefined;
+  /**
+   * Availability zone. Default `nova`.
+   * Changing it is live: nothing stops.
+   * @default "nova"
+   */
+  readonly availabilityZone?: pulumi.Input<string> | undefined;
+  /**
+   * Whether new servers may be placed here. Default true.
+   * Changing it is live: nothing stops.
+   * @default true
+   */
+  readonly enabled?: pulumi.Input<boolean> | undefined;
+}
+
+/**
+ * A KVM host, reached over SSH. Enrolling checks it, wires Open vSwitch, measures it and marks it as this
+ * cloud's.
+ */
+export class Host extends StackyardResource {
+  /** Name in the cloud, unique. Default: the resource's name in the stack. */
+  declare readonly name: pulumi.Output<string>;
+  /** `ssh`, or `local` for the machine that runs the stack. Default `ssh`. */
+  declare readonly transport: pulumi.Output<"ssh" | "local">;
+  /** Name or address that ssh connects to; `~/.ssh/config`, the agent and ProxyJump are honoured. */
+  declare readonly address: pulumi.Output<string>;
+  /** SSH port. Default 22, or what ssh_config says. */
+  declare readonly port: pulumi.Output<number | undefined>;
+  /** SSH user; needs root's rights. Default root, or what ssh_config says. */
+  declare readonly user: pulumi.Output<string | undefined>;
+  /** Private key file. Default: the agent, then ssh_config's. */
+  declare readonly identityFile: pulumi.Output<string | undefined>;
+  /** File of trusted host keys. Default `~/.ssh/known_hosts`. */
+  declare readonly knownHostsFile: pulumi.Output<string | undefined>;
+  /** Jump hosts, as ssh's ProxyJump. */
+  declare readonly proxyJump: pulumi.Output<string | undefined>;
+  /** Own address for VXLAN tunnels to the other hosts, IPv4. */
+  declare readonly tunnelAddress: pulumi.Output<string>;
+  /** Prefix length of the tunnel network. Default 24. */
+  declare readonly tunnelPrefixLength: pulumi.Output<number>;
+  /**
+   * Interface for tunnels. Needed with the userspace datapath, where it moves into the bridge
+   * `br-underlay`.
+   */
+  declare readonly tunnelInterface: pulumi.Output<string | undefined>;
+  /**
+   * Open vSwitch datapath: `system` (kernel) or `netdev` (userspace). Default: `system` where the kernel
+   * has it.
+   */
+  declare readonly datapath: pulumi.Output<"system" | "netdev">;
+  /** `kvm`, or `qemu` for emulation. Default: `kvm` where it works. */
+  declare readonly virtType: pulumi.Output<"kvm" | "qemu">;
+  /** Folder on the host for images and disks. Default `/var/lib/libvirt/images/stackyard`. */
+  declare readonly folder: pulumi.Output<string>;
+  /** Availability zone. Default `nova`. */
+  declare readonly availabilityZone: pulumi.Output<string>;
+  /** Whether new servers may be placed here. Default true. */
+  declare readonly enabled: pulumi.Output<boolean>;
+  /** Datapath in use. */
+  declare readonly activeDatapath: pulumi.Output<"system" | "netdev">;
+  /** Domain type in use. */
+  declare readonly activeVirtType: pulumi.Output<"kvm" | "qemu">;
+  /** CPU architecture, e.g. `x86_64`. */
+  declare readonly architecture: pulumi.Output<string>;
+  /** CPU cores. */
+  declare readonly vcpus: pulumi.Output<number>;
+  /** Memory, MiB. */
+  declare readonly ramMib: pulumi.Output<number>;
+  /** Size of the folder's file system, GiB. */
+  declare readonly diskGib: pulumi.Output<number>;
+  /** QEMU version as Nova writes it: 7002000 is 7.2.0. */
+  declare readonly hypervisorVersion: pulumi.Output<number>;
+  /** libvirt version. */
+  declare readonly libvirtVersion: pulumi.Output<string>;
+  /** Open vSwitch version. */
+  declare readonly openvswitchVersion: pulumi.Output<string>;
+
+  constructor(name: string, args: HostArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "host",
+      className: "Host",
+      properties: [
+        "name",
+        "transport",
+        "address",
+        "port",
+        "user",
+        "identityFile",
+        "knownHostsFile",
+        "proxyJump",
+        "tunnelAddress",
+        "tunnelPrefixLength",
+        "tunnelInterface",
+        "datapath",
+        "virtType",
+        "folder",
+        "availabilityZone",
+        "enabled",
+        "activeDatapath",
+        "activeVirtType",
+        "architecture",
+        "vcpus",
+        "ramMib",
+        "diskGib",
+        "hypervisorVersion",
+        "libvirtVersion",
+        "openvswitchVersion",
+      ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Flavor} is to be. */
+export interface FlavorArgs {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: pulumi.Input<string> | undefined;
+  /**
+   * Virtual processors, at least 1.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly vcpus: pulumi.Input<number>;
+  /**
+   * Memory in MiB, at least 1.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly ramMib: pulumi.Input<number>;
+  /**
+   * Root disk in GiB; 0 takes the size of the image. Default 0.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default 0
+   */
+  readonly diskGib?: pulumi.Input<number> | undefined;
+  /**
+   * Nova's extra specs, e.g. `hw:cpu_policy`, `resources:VCPU`, `trait:HW_CPU_X86_AVX2`. A change concerns
+   * servers made or resized later.
+   * Changing it is live: nothing stops.
+   * @default {}
+   */
+  readonly extraSpecs?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+}
+
+/** A size of servers: processors, memory, disk. */
+export class Flavor extends StackyardResource {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Free text for people, at most 255 characters. */
+  declare readonly description: pulumi.Output<string | undefined>;
+  /** Virtual processors, at least 1. */
+  declare readonly vcpus: pulumi.Output<number>;
+  /** Memory in MiB, at least 1. */
+  declare readonly ramMib: pulumi.Output<number>;
+  /** Root disk in GiB; 0 takes the size of the image. Default 0. */
+  declare readonly diskGib: pulumi.Output<number>;
+  /**
+   * Nova's extra specs, e.g. `hw:cpu_policy`, `resources:VCPU`, `trait:HW_CPU_X86_AVX2`. A change concerns
+   * servers made or resized later.
+   */
+  declare readonly extraSpecs: pulumi.Output<Record<string, string>>;
+
+  constructor(name: string, args: FlavorArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "flavor",
+      className: "Flavor",
+      properties: ["name", "description", "vcpus", "ramMib", "diskGib", "extraSpecs"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Keypair} is to be. */
+export interface KeypairArgs {
+  /**
+   * Name, unique in the project. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Public key in OpenSSH's one-line format, as in `id_ed25519.pub`. Default: an ed25519 pair is generated.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly publicKey?: pulumi.Input<string> | undefined;
+}
+
+/** An SSH key that servers let in: your own public key, or a pair that is generated. */
+export class Keypair extends StackyardResource {
+  /**
+   * Name, unique in the project. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Public key in OpenSSH's one-line format. */
+  declare readonly publicKey: pulumi.Output<string>;
+  /** Algorithm of the key, e.g. `ssh-ed25519`. */
+  declare readonly algorithm: pulumi.Output<string>;
+  /** SHA-256 fingerprint, as `ssh-keygen -l` shows it. */
+  declare readonly fingerprint: pulumi.Output<string>;
+  /** Private key in OpenSSH's format, if the pair was generated. Given once and not kept by the cloud. */
+  declare readonly privateKey: pulumi.Output<string | undefined>;
+
+  constructor(name: string, args: KeypairArgs = {}, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "keypair",
+      className: "Keypair",
+      properties: ["name", "project", "publicKey", "algorithm", "fingerprint", "privateKey"],
+      secretInputs: [],
+      secretOutputs: ["privateKey"],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+export interface ImageDiskArgs {
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  readonly location: pulumi.Input<string>;
+  /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
+  readonly checksum?: pulumi.Input<string> | undefined;
+  /** Format. It is detected in any case; a wrong statement is an error. */
+  readonly format?: pulumi.Input<"qcow2" | "raw"> | undefined;
+}
+
+export interface ImageKernelArgs {
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  readonly location: pulumi.Input<string>;
+  /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
+  readonly checksum?: pulumi.Input<string> | undefined;
+}
+
+export interface ImageInitrdArgs {
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  readonly location: pulumi.Input<string>;
+  /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
+  readonly checksum?: pulumi.Input<string> | undefined;
+}
+
+/** What a {@link Image} is to be. */
+export interface ImageArgs {
+  /**
+   * Name, unique among the project's images. 1 to 255 printable characters. Default: the resource's name in
+   * the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Disk image, qcow2 or raw. Optional when a kernel is given: servers then start with an empty disk.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly disk?: pulumi.Input<ImageDiskArgs> | undefined;
+  /**
+   * Kernel for direct boot, without a boot loader.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly kernel?: pulumi.Input<ImageKernelArgs> | undefined;
+  /**
+   * Initial RAM disk for direct boot.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly initrd?: pulumi.Input<ImageInitrdArgs> | undefined;
+  /**
+   * Kernel command line for direct boot. Default `console=ttyS0`.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default "console=ttyS0"
+   */
+  readonly kernelArguments?: pulumi.Input<string> | undefined;
+  /**
+   * Smallest root disk in GiB that a flavor must have.
+   * Changing it is live: nothing stops.
+   * @default 0
+   */
+  readonly minDiskGib?: pulumi.Input<number> | undefined;
+  /**
+   * Smallest memory in MiB that a flavor must have.
+   * Changing it is live: nothing stops.
+   * @default 0
+   */
+  readonly minRamMib?: pulumi.Input<number> | undefined;
+  /**
+   * Image properties of Nova that filters and the domain read: `hw_machine_type`, `hw_disk_bus`,
+   * `hw_vif_model`, `hw_qemu_guest_agent`, `hw_architecture`, …
+   * Changing it is live: nothing stops.
+   * @default {}
+   */
+  readonly properties?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+}
+
+export interface ImageDisk {
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  readonly location: string;
+  /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
+  readonly checksum?: string;
+  /** Format. It is detected in any case; a wrong statement is an error. */
+  readonly format?: "qcow2" | "raw";
+}
+
+export interface ImageKernel {
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  readonly location: string;
+  /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
+  readonly checksum?: string;
+}
+
+export interface ImageInitrd {
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  readonly location: string;
+  /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
+  readonly checksum?: string;
+}
+
+export interface ImageDiskFacts {
+  readonly format: "qcow2" | "raw";
+  readonly sizeBytes: number;
+  readonly virtualSizeBytes: number;
+  readonly checksum: string;
+}
+
+export interface ImageKernelFacts {
+  readonly checksum: string;
+  readonly sizeBytes: number;
+}
+
+export interface ImageInitrdFacts {
+  readonly checksum: string;
+  readonly sizeBytes: number;
+}
+
+/**
+ * What servers boot: a qcow2 or raw disk, or a kernel with initial RAM disk. Hosts fetch it when the first
+ * server needs it, and keep it.
+ */
+export class Image extends StackyardResource {
+  /**
+   * Name, unique among the project's images. 1 to 255 printable characters. Default: the resource's name in
+   * the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Disk image, qcow2 or raw. Optional when a kernel is given: servers then start with an empty disk. */
+  declare readonly disk: pulumi.Output<ImageDisk | undefined>;
+  /** Kernel for direct boot, without a boot loader. */
+  declare readonly kernel: pulumi.Output<ImageKernel | undefined>;
+  /** Initial RAM disk for direct boot. */
+  declare readonly initrd: pulumi.Output<ImageInitrd | undefined>;
+  /** Kernel command line for direct boot. Default `console=ttyS0`. */
+  declare readonly kernelArguments: pulumi.Output<string>;
+  /** Smallest root disk in GiB that a flavor must have. */
+  declare readonly minDiskGib: pulumi.Output<number>;
+  /** Smallest memory in MiB that a flavor must have. */
+  declare readonly minRamMib: pulumi.Output<number>;
+  /**
+   * Image properties of Nova that filters and the domain read: `hw_machine_type`, `hw_disk_bus`,
+   * `hw_vif_model`, `hw_qemu_guest_agent`, `hw_architecture`, …
+   */
+  declare readonly properties: pulumi.Output<Record<string, string>>;
+  /** Format, sizes in bytes and checksum of the disk image, as found. */
+  declare readonly diskFacts: pulumi.Output<ImageDiskFacts | undefined>;
+  /** Size in bytes and checksum of the kernel. */
+  declare readonly kernelFacts: pulumi.Output<ImageKernelFacts | undefined>;
+  /** Size in bytes and checksum of the initial RAM disk. */
+  declare readonly initrdFacts: pulumi.Output<ImageInitrdFacts | undefined>;
+
+  constructor(name: string, args: ImageArgs = {}, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "image",
+      className: "Image",
+      properties: [
+        "name",
+        "project",
+        "disk",
+        "kernel",
+        "initrd",
+        "kernelArguments",
+        "minDiskGib",
+        "minRamMib",
+        "properties",
+        "diskFacts",
+        "kernelFacts",
+        "initrdFacts",
+      ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Network} is to be. */
+export interface NetworkArgs {
+  /**
+   * Name, unique among the project's networks. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN.
+   * Changing it restarts the server (power cycle).
+   * @default 1450
+   */
+  readonly mtuBytes?: pulumi.Input<number> | undefined;
+  /**
+   * VXLAN network identifier, 1001 to 5094. Default: a free one.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly vni?: pulumi.Input<number> | undefined;
+}
+
+/**
+ * A layer 2 network across hosts, carried by VXLAN over Open vSwitch. Hosts are wired when the first server
+ * needs it.
+ */
+export class Network extends StackyardResource {
+  /**
+   * Name, unique among the project's networks. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. */
+  declare readonly mtuBytes: pulumi.Output<number>;
+  /** VXLAN network identifier, 1001 to 5094. Default: a free one. */
+  declare readonly vni: pulumi.Output<number>;
+  /** VLAN tag of the network on each host's integration bridge. */
+  declare readonly localVlan: pulumi.Output<number>;
+
+  constructor(name: string, args: NetworkArgs = {}, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "network",
+      className: "Network",
+      properties: ["name", "project", "mtuBytes", "vni", "localVlan"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+export interface SubnetAllocationPoolsArgs {
+  /** First address of the pool. */
+  readonly start: pulumi.Input<string>;
+  /** Last address of the pool. */
+  readonly end: pulumi.Input<string>;
+}
+
+/** What a {@link Subnet} is to be. */
+export interface SubnetArgs {
+  /**
+   * Name, unique among the project's subnets. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Network that it belongs to.
+   * Takes the {@link Network} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly network: pulumi.Input<string> | Network;
+  /**
+   * Addresses, e.g. `10.0.0.0/24`. IPv4.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly cidr: pulumi.Input<string>;
+  /**
+   * Default route that DHCP hands out. Default none; the first address is kept free for one.
+   * Changing it reboots the guest.
+   */
+  readonly gateway?: pulumi.Input<string> | undefined;
+  /**
+   * Serve addresses by DHCP. Default true.
+   * Changing it reboots the guest.
+   * @default true
+   */
+  readonly enableDhcp?: pulumi.Input<boolean> | undefined;
+  /**
+   * The DHCP servers' own address, the same on every host. Default: the second address.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly dhcpAddress?: pulumi.Input<string> | undefined;
+  /**
+   * Name servers that DHCP hands out. Default none.
+   * Changing it reboots the guest.
+   * @default []
+   */
+  readonly dnsServers?: pulumi.Input<pulumi.Input<string>[]> | undefined;
+  /**
+   * Ranges that addresses are chosen from. Default: all but the first (gateway), the DHCP servers', network
+   * and broadcast.
+   * Changing it is live: nothing stops.
+   */
+  readonly allocationPools?: pulumi.Input<pulumi.Input<SubnetAllocationPoolsArgs>[]> | undefined;
+}
+
+export interface SubnetAllocationPools {
+  /** First address of the pool. */
+  readonly start: string;
+  /** Last address of the pool. */
+  readonly end: string;
+}
+
+/** A range of IPv4 addresses on a network, with DHCP on every host that has a port there. */
+export class Subnet extends StackyardResource {
+  /**
+   * Name, unique among the project's subnets. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Network that it belongs to. */
+  declare readonly network: pulumi.Output<string>;
+  /** Addresses, e.g. `10.0.0.0/24`. IPv4. */
+  declare readonly cidr: pulumi.Output<string>;
+  /** Default route that DHCP hands out. Default none; the first address is kept free for one. */
+  declare readonly gateway: pulumi.Output<string | undefined>;
+  /** Serve addresses by DHCP. Default true. */
+  declare readonly enableDhcp: pulumi.Output<boolean>;
+  /** The DHCP servers' own address, the same on every host. Default: the second address. */
+  declare readonly dhcpAddress: pulumi.Output<string>;
+  /** Name servers that DHCP hands out. Default none. */
+  declare readonly dnsServers: pulumi.Output<string[]>;
+  /**
+   * Ranges that addresses are chosen from. Default: all but the first (gateway), the DHCP servers', network
+   * and broadcast.
+   */
+  declare readonly allocationPools: pulumi.Output<SubnetAllocationPools[] | undefined>;
+
+  constructor(name: string, args: SubnetArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "subnet",
+      className: "Subnet",
+      properties: [
+        "name",
+        "project",
+        "network",
+        "cidr",
+        "gateway",
+        "enableDhcp",
+        "dhcpAddress",
+        "dnsServers",
+        "allocationPools",
+      ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Port} is to be. */
+export interface PortArgs {
+  /**
+   * Name, unique among the project's ports. 1 to 255 printable characters. Default: the resource's name in
+   * the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Network. Default: the subnet's.
+   * Takes the {@link Network} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly network?: pulumi.Input<string> | Network | undefined;
+  /**
+   * Subnet. Default: the network's only one.
+   * Takes the {@link Subnet} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly subnet?: pulumi.Input<string> | Subnet | undefined;
+  /**
+   * Fixed address. Default: a free one of the subnet's pools, shown in the preview.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly address?: pulumi.Input<string> | undefined;
+  /**
+   * MAC address. Default: derived from the port's id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly mac?: pulumi.Input<string> | undefined;
+}
+
+/**
+ * A place on a network with a fixed MAC and address. A server takes it; it is wired on the server's host.
+ */
+export class Port extends StackyardResource {
+  /**
+   * Name, unique among the project's ports. 1 to 255 printable characters. Default: the resource's name in
+   * the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Network. Default: the subnet's. */
+  declare readonly network: pulumi.Output<string>;
+  /** Subnet. Default: the network's only one. */
+  declare readonly subnet: pulumi.Output<string>;
+  /** Fixed address. Default: a free one of the subnet's pools, shown in the preview. */
+  declare readonly address: pulumi.Output<string>;
+  /** MAC address. Default: derived from the port's id. */
+  declare readonly mac: pulumi.Output<string>;
+
+  constructor(name: string, args: PortArgs = {}, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "port",
+      className: "Port",
+      properties: ["name", "project", "network", "subnet", "address", "mac"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link ServerGroup} is to be. */
+export interface ServerGroupArgs {
+  /**
+   * Name. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * `affinity`: all on one host; `anti-affinity`: each on another; the `soft-` ones prefer that, and
+   * otherwise place the server anyway.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly policy: pulumi.Input<"affinity" | "anti-affinity" | "soft-affinity" | "soft-anti-affinity">;
+  /**
+   * With `anti-affinity`: how many servers of the group one host may have. Default 1. A change concerns
+   * servers placed later.
+   * Changing it is live: nothing stops.
+   */
+  readonly maxServersPerHost?: pulumi.Input<number> | undefined;
+}
+
+/** Keeps its servers together on one host, or apart on different hosts. */
+export class ServerGroup extends StackyardResource {
+  /** Name. 1 to 255 printable characters. Default: the resource's name in the stack. */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /**
+   * `affinity`: all on one host; `anti-affinity`: each on another; the `soft-` ones prefer that, and
+   * otherwise place the server anyway.
+   */
+  declare readonly policy: pulumi.Output<
+    "affinity" | "anti-affinity" | "soft-affinity" | "soft-anti-affinity"
+  >;
+  /**
+   * With `anti-affinity`: how many servers of the group one host may have. Default 1. A change concerns
+   * servers placed later.
+   */
+  declare readonly maxServersPerHost: pulumi.Output<number | undefined>;
+
+  constructor(name: string, args: ServerGroupArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "server-group",
+      className: "ServerGroup",
+      properties: ["name", "project", "policy", "maxServersPerHost"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+export interface ServerNetworksArgs {
+  /**
+   * A port to take. Without it the server has a port of its own here.
+   * Takes the {@link Port} itself, or its id.
+   */
+  readonly port?: pulumi.Input<string> | Port | undefined;
+  /**
+   * Network for a port of its own. Default: the subnet's.
+   * Takes the {@link Network} itself, or its id.
+   */
+  readonly network?: pulumi.Input<string> | Network | undefined;
+  /**
+   * Subnet for a port of its own. Default: the network's only one.
+   * Takes the {@link Subnet} itself, or its id.
+   */
+  readonly subnet?: pulumi.Input<string> | Subnet | undefined;
+  /** Fixed address of a port of its own. Default: a free one, shown in the preview. */
+  readonly address?: pulumi.Input<string> | undefined;
+  /** MAC address of a port of its own. Default: derived from the server's id. */
+  readonly mac?: pulumi.Input<string> | undefined;
+}
+
+export interface ServerTimeoutsArgs {
+  /**
+   * Limit until it runs. In seconds, default 60.
+   * @default 60
+   */
+  readonly running?: pulumi.Input<number> | undefined;
+  /**
+   * Limit from there until its address is seen. In seconds, default 300.
+   * @default 300
+   */
+  readonly address?: pulumi.Input<number> | undefined;
+  /**
+   * Limit from there until SSH answers. In seconds, default 300.
+   * @default 300
+   */
+  readonly ssh?: pulumi.Input<number> | undefined;
+  /**
+   * Limit from there until cloud-init is done. In seconds, default 600.
+   * @default 600
+   */
+  readonly cloudInit?: pulumi.Input<number> | undefined;
+  /**
+   * Limit for a clean shutdown before power off (nova: shutdown_timeout). In seconds, default 60.
+   * @default 60
+   */
+  readonly shutdown?: pulumi.Input<number> | undefined;
+}
+
+/** What a {@link Server} is to be. */
+export interface ServerArgs {
+  /**
+   * Name, unique among the project's servers. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Host name that the guest is told at first boot. Default: made of the name (nova:
+   * utils.sanitize_hostname).
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly hostname?: pulumi.Input<string> | undefined;
+  /**
+   * Size. A change keeps host and disk, grows the disk, and power-cycles the server (nova: resize).
+   * Takes the {@link Flavor} itself, or its id.
+   * Changing it restarts the server (power cycle).
+   */
+  readonly flavor: pulumi.Input<string> | Flavor;
+  /**
+   * What it boots. The root disk is made of it.
+   * Takes the {@link Image} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly image: pulumi.Input<string> | Image;
+  /**
+   * Key that may log in; given to the guest at first boot.
+   * Takes the {@link Keypair} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly keypair?: pulumi.Input<string> | Keypair | undefined;
+  /**
+   * Interfaces, in order. Default none.
+   * Changing it restarts the server (power cycle).
+   * @default []
+   */
+  readonly networks?: pulumi.Input<pulumi.Input<ServerNetworksArgs>[]> | undefined;
+  /**
+   * Group whose policy places it together with, or apart from, its members.
+   * Takes the {@link ServerGroup} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly serverGroup?: pulumi.Input<string> | ServerGroup | undefined;
+  /**
+   * Zone whose hosts may take it. Default any.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly availabilityZone?: pulumi.Input<string> | undefined;
+  /**
+   * Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default {}
+   */
+  readonly schedulerHints?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+  /**
+   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
+   * readable: put no secret here.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly userData?: pulumi.Input<string> | undefined;
+  /**
+   * Whether it runs. Default true.
+   * Changing it is `restart` when it stops, `live` when it starts.
+   * @default true
+   */
+  readonly running?: pulumi.Input<boolean> | undefined;
+  /**
+   * How far it must be before it counts as made: `running`, `address` (its lease or ARP is seen), `ssh` (a
+   * banner), `cloud-init` (done). Default `running`.
+   * Changing it is live: nothing stops.
+   * @default "running"
+   */
+  readonly waitFor?: pulumi.Input<"running" | "address" | "ssh" | "cloud-init"> | undefined;
+  /**
+   * Limits of each rung, in seconds.
+   * Changing it is live: nothing stops.
+   */
+  readonly timeouts?: pulumi.Input<ServerTimeoutsArgs> | undefined;
+}
+
+export interface ServerNetworks {
+  /** A port to take. Without it the server has a port of its own here. */
+  readonly port?: string;
+  /** Network for a port of its own. Default: the subnet's. */
+  readonly network?: string;
+  /** Subnet for a port of its own. Default: the network's only one. */
+  readonly subnet?: string;
+  /** Fixed address of a port of its own. Default: a free one, shown in the preview. */
+  readonly address?: string;
+  /** MAC address of a port of its own. Default: derived from the server's id. */
+  readonly mac?: string;
+}
+
+export interface ServerTimeouts {
+  /** Limit until it runs. In seconds, default 60. */
+  readonly running: number;
+  /** Limit from there until its address is seen. In seconds, default 300. */
+  readonly address: number;
+  /** Limit from there until SSH answers. In seconds, default 300. */
+  readonly ssh: number;
+  /** Limit from there until cloud-init is done. In seconds, default 600. */
+  readonly cloudInit: number;
+  /** Limit for a clean shutdown before power off (nova: shutdown_timeout). In seconds, default 60. */
+  readonly shutdown: number;
+}
+
+export interface ServerInterfaces {
+  /** Id of the port. */
+  readonly port: string;
+  /** Id of the network. */
+  readonly network: string;
+  /** Id of the subnet. */
+  readonly subnet: string;
+  /** Address. */
+  readonly address: string;
+  /** MAC address. */
+  readonly mac: string;
+}
+
+export interface ServerCachedImage {
+  /** Disk image on the host. */
+  readonly diskPath?: string;
+  /** Kernel on the host. */
+  readonly kernelPath?: string;
+  /** Initial RAM disk on the host. */
+  readonly initrdPath?: string;
+}
+
+export interface ServerBlockDevices {
+  /** Device name in the guest. */
+  readonly device: string;
+  /** What it was made of. */
+  readonly source: "image" | "blank";
+  /** Where it lives: `local`, on the host. */
+  readonly destination: "local";
+  /** Size, GiB. */
+  readonly sizeGib: number;
+}
+
+/** A virtual machine, placed by the scheduler on one of the cloud's hosts. */
+export class Server extends StackyardResource {
+  /**
+   * Name, unique among the project's servers. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /**
+   * Host name that the guest is told at first boot. Default: made of the name (nova:
+   * utils.sanitize_hostname).
+   */
+  declare readonly hostname: pulumi.Output<string>;
+  /** Size. A change keeps host and disk, grows the disk, and power-cycles the server (nova: resize). */
+  declare readonly flavor: pulumi.Output<string>;
+  /** What it boots. The root disk is made of it. */
+  declare readonly image: pulumi.Output<string>;
+  /** Key that may log in; given to the guest at first boot. */
+  declare readonly keypair: pulumi.Output<string | undefined>;
+  /** Interfaces, in order. Default none. */
+  declare readonly networks: pulumi.Output<ServerNetworks[]>;
+  /** Group whose policy places it together with, or apart from, its members. */
+  declare readonly serverGroup: pulumi.Output<string | undefined>;
+  /** Zone whose hosts may take it. Default any. */
+  declare readonly availabilityZone: pulumi.Output<string | undefined>;
+  /** Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed. */
+  declare readonly schedulerHints: pulumi.Output<Record<string, string>>;
+  /**
+   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
+   * readable: put no secret here.
+   */
+  declare readonly userData: pulumi.Output<string | undefined>;
+  /** Whether it runs. Default true. */
+  declare readonly running: pulumi.Output<boolean>;
+  /**
+   * How far it must be before it counts as made: `running`, `address` (its lease or ARP is seen), `ssh` (a
+   * banner), `cloud-init` (done). Default `running`.
+   */
+  declare readonly waitFor: pulumi.Output<"running" | "address" | "ssh" | "cloud-init">;
+  /** Limits of each rung, in seconds. */
+  declare readonly timeouts: pulumi.Output<ServerTimeouts>;
+  /** Status as OpenStack shows it. */
+  declare readonly status: pulumi.Output<"BUILD" | "ACTIVE" | "SHUTOFF" | "PAUSED" | "SUSPENDED" | "ERROR">;
+  /** Id of the host it is on. */
+  declare readonly hostId: pulumi.Output<string>;
+  /** Name of the host it is on. */
+  declare readonly host: pulumi.Output<string>;
+  /** First address. */
+  declare readonly address: pulumi.Output<string | undefined>;
+  /** Interfaces with their addresses, in order. */
+  declare readonly interfaces: pulumi.Output<ServerInterfaces[]>;
+  /** Files of the image in the host's cache. */
+  declare readonly cachedImage: pulumi.Output<ServerCachedImage>;
+  /** Disks, in order. */
+  declare readonly blockDevices: pulumi.Output<ServerBlockDevices[]>;
+  /** When it first ran, ISO 8601. */
+  declare readonly launchedAt: pulumi.Output<string>;
+
+  constructor(name: string, args: ServerArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "server",
+      className: "Server",
+      properties: [
+        "name",
+        "project",
+        "hostname",
+        "flavor",
+        "image",
+        "keypair",
+        "networks",
+        "serverGroup",
+        "availabilityZone",
+        "schedulerHints",
+        "userData",
+        "running",
+        "waitFor",
+        "timeouts",
+        "status",
+        "hostId",
+        "host",
+        "address",
+        "interfaces",
+        "cachedImage",
+        "blockDevices",
+        "launchedAt",
+      ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
