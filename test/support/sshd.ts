@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -23,7 +22,7 @@ export interface TestSshd {
   readonly identityFile: string;
   /** Public host key as in known_hosts: type and base64. */
   readonly hostKey: string;
-  /** Ends all connections, as if the network had failed: the sessions' processes are killed. */
+  /** Ends all connections, as if the network had failed. */
   dropConnections(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,6 +52,8 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
       "UseDNS no",
       "PasswordAuthentication no",
       "KbdInteractiveAuthentication no",
+      // A shell reads start-up files of the one who runs the tests otherwise.
+      `SetEnv HOME=${folder}`,
       ...settings,
     ].join("\n"),
   );
@@ -78,7 +79,7 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
     },
     environment: { home: folder, user: userInfo().username },
     async dropConnections() {
-      for (const child of await childrenOf(sshd.pid ?? 0)) await killTree(child);
+      for (const child of await childrenOf(sshd.pid ?? 0)) await killServers(child);
     },
     async stop() {
       sshd.kill("SIGTERM");
@@ -114,12 +115,17 @@ async function waitForPort(port: number): Promise<void> {
 }
 
 async function childrenOf(processId: number): Promise<readonly number[]> {
-  const text = await readFile(`/proc/${String(processId)}/task/${String(processId)}/children`, "utf8");
+  const text = await readFile(`/proc/${String(processId)}/task/${String(processId)}/children`, "utf8").catch(
+    () => "",
+  );
   return text.trim().split(" ").filter(Boolean).map(Number);
 }
 
-async function killTree(processId: number): Promise<void> {
-  const children = await childrenOf(processId).catch(() => []);
-  for (const child of children) await killTree(child);
+/** Only the servers: what a session has started goes on, as when the network fails. */
+async function killServers(processId: number): Promise<void> {
+  const name = await readFile(`/proc/${String(processId)}/comm`, "utf8").catch(() => "");
+  if (!name.startsWith("sshd")) return;
+  const children = await childrenOf(processId);
   process.kill(processId, "SIGKILL");
+  for (const child of children) await killServers(child);
 }
