@@ -3,6 +3,8 @@ import type { HostPool } from "../hosts/pool.ts";
 import { openDomains } from "./domains.ts";
 import { openHosts } from "./enrolment.ts";
 import { openImages } from "./image-cache.ts";
+import { openLeftovers } from "./leftovers.ts";
+import type { LeftoversPort } from "./leftovers.ts";
 import { openSwitching } from "./switching.ts";
 
 /** What must be true on hosts, carried out over their connections. */
@@ -11,14 +13,18 @@ export interface Compute {
   readonly images: ImagesPort;
   readonly switching: SwitchingPort;
   readonly domains: DomainsPort;
+  readonly leftovers: LeftoversPort;
 }
 
 /** Opens nothing yet: connections of `pool` come by need. */
 export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
+  const images = openImages(pool);
+  const domains = openDomains(pool);
   return {
     hosts: openHosts(pool),
-    images: openImages(pool),
+    images,
     switching: openSwitching(pool),
-    domains: openDomains(pool),
+    domains,
+    leftovers: openLeftovers(pool, { domains, images }),
   };
 }

@@ -219,7 +219,11 @@ echo "process $(cat "/run/libvirt/qemu/$name.pid" 2> /dev/null)"
 libvirt "domstate $name --reason; dumpxml $name"`;
 
 /** Reads the answer of {@link describeDomain}. */
-function parseObservation(output: string, host: ComputeHost, spec: DomainSpec): DomainObservation | undefined {
+function parseObservation(
+  output: string,
+  host: ComputeHost,
+  spec: DomainSpec,
+): DomainObservation | undefined {
   if (output === "") return undefined;
   const processId = /^process (\d+)\n/.exec(output)?.[1];
   const { domain, state } = parseListedDomain(output.slice(output.indexOf("\n") + 1));
@@ -256,10 +260,14 @@ function compareDomain(found: Domain, expected: Domain): readonly Drift[] {
   const aspects: readonly (readonly [string, (domain: Domain) => string])[] = [
     ["vcpus", (domain) => String(domain.vcpus)],
     ["ramMib", (domain) => String(domain.ramMib)],
-    ["disks", (domain) => domain.disks.map(({ target, source }) => `${target} ${source ?? "empty"}`).join(", ")],
+    [
+      "disks",
+      (domain) => domain.disks.map(({ target, source }) => `${target} ${source ?? "empty"}`).join(", "),
+    ],
     [
       "interfaces",
-      (domain) => domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", "),
+      (domain) =>
+        domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", "),
     ],
   ];
   return aspects

@@ -42,7 +42,10 @@ export function openHosts(pool: HostPool): HostsPort {
       // An enrolment that was refused made nothing here, and nothing of it is to be taken back.
       if (found.record?.cloudId !== request.cloudId || found.record.hostId !== request.id) return;
       await requireUnused(connection, request, signal);
-      await connection.run(unwireHost(request, found.record, found), { attempting: "release the host", signal });
+      await connection.run(unwireHost(request, found.record, found), {
+        attempting: "release the host",
+        signal,
+      });
     },
   };
 }
@@ -89,7 +92,8 @@ interface WiringPlan {
   readonly endpoint: string;
   readonly hasAddress: boolean;
   /** Of the underlay bridge; absent on the kernel's datapath. */
-  readonly underlay: { readonly interface: string; readonly mac: string; readonly mtuBytes: number } | undefined;
+  readonly underlay:
+    { readonly interface: string; readonly mac: string; readonly mtuBytes: number } | undefined;
 }
 
 const separator = "<>";
@@ -117,10 +121,13 @@ echo '<>'
 echo '<>'
 set -- $SSH_CONNECTION
 echo "$3"`;
-  const { stdout } = await connection.run(script(sh`SSH_CONNECTION=$(printenv SSH_CONNECTION || echo - - -)`, look), {
-    attempting: "look at how the host is wired",
-    signal,
-  });
+  const { stdout } = await connection.run(
+    script(sh`SSH_CONNECTION=$(printenv SSH_CONNECTION || echo - - -)`, look),
+    {
+      attempting: "look at how the host is wired",
+      signal,
+    },
+  );
   return parseWiring(stdout);
 }
 
@@ -132,7 +139,8 @@ const routesSchema = z.array(z.looseObject({ dst: z.string(), gateway: z.string(
 
 function parseWiring(output: string): Wiring {
   const parts = output.split(`${separator}\n`).map((part) => part.trim());
-  const [record = "", folder, marks = "", bridges = "", flow, link = "", routes = "", management = "-"] = parts;
+  const [record = "", folder, marks = "", bridges = "", flow, link = "", routes = "", management = "-"] =
+    parts;
   try {
     const ids = new Map(marksSchema.parse(JSON.parse(marks)).data[0][0][1]);
     const device = link === "" ? undefined : linksSchema.parse(JSON.parse(link))[0];
@@ -189,7 +197,10 @@ function requireOurs(request: EnrolRequest, found: Wiring): void {
         remedy: `If nothing needs it, remove it on the host: ovs-vsctl del-br ${bridge.name}`,
       });
     }
-    if (bridge.name !== underlayBridge && bridge.ports.some((port) => port.name === request.tunnelInterface)) {
+    if (
+      bridge.name !== underlayBridge &&
+      bridge.ports.some((port) => port.name === request.tunnelInterface)
+    ) {
       throw new StackyardError("not-ours", {
         message: `Interface ${String(request.tunnelInterface)} of host ${name} is in bridge ${bridge.name}, which is not of this cloud`,
         field: "tunnelInterface",
@@ -245,7 +256,13 @@ function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): Wir
     .map(({ address, prefix }) => `${address}/${String(prefix)}`);
   if (datapath === "system") {
     const tunnel = before.tunnel ?? { interface: device, addresses, routes: [] };
-    return { ...base, record: { ...before, tunnel }, endpoint: device, hasAddress: holder === device, underlay: undefined };
+    return {
+      ...base,
+      record: { ...before, tunnel },
+      endpoint: device,
+      hasAddress: holder === device,
+      underlay: undefined,
+    };
   }
   if (addresses.some((address) => address.split("/")[0] === found.managementAddress)) {
     throw new StackyardError("host-unsuitable", {
@@ -303,7 +320,9 @@ printf '%s' ${renderText("ovs/integration-flows", {})} | ovs-ofctl add-flows ${i
     ...(underlay === undefined
       ? [sh`ip address replace ${request.tunnelAddress} dev ${plan.endpoint}`]
       : [
-          ...moved.map((address) => sh`ip address delete ${address} dev ${underlay.interface} 2> /dev/null || true`),
+          ...moved.map(
+            (address) => sh`ip address delete ${address} dev ${underlay.interface} 2> /dev/null || true`,
+          ),
           sh`ip link set ${underlay.interface} up
 ip link set ${underlayBridge} mtu ${underlay.mtuBytes} up`,
           ...[...new Set([...moved, request.tunnelAddress])].map(
@@ -316,7 +335,12 @@ ip link set ${underlayBridge} mtu ${underlay.mtuBytes} up`,
   );
 }
 
-function compareWiring(request: EnrolRequest, plan: WiringPlan, facts: HostFacts, found: Wiring): readonly Drift[] {
+function compareWiring(
+  request: EnrolRequest,
+  plan: WiringPlan,
+  facts: HostFacts,
+  found: Wiring,
+): readonly Drift[] {
   const bridge = found.bridges.find(({ name }) => name === integrationBridge);
   const underlay = found.bridges.find(({ name }) => name === underlayBridge);
   const has = (isThere: boolean): string => (isThere ? "present" : "missing");
@@ -347,14 +371,22 @@ function describeHolder(request: EnrolRequest, facts: HostFacts): string {
 }
 
 /** Raises `in-use` while servers of the cloud are on the host, be it only their disks. */
-async function requireUnused(connection: HostConnection, request: EnrolRequest, signal: AbortSignal): Promise<void> {
+async function requireUnused(
+  connection: HostConnection,
+  request: EnrolRequest,
+  signal: AbortSignal,
+): Promise<void> {
   const folder = `${request.folder}/servers`;
-  const { stdout } = await connection.run(script(listDomains()), { attempting: "list the host's servers", signal });
+  const { stdout } = await connection.run(script(listDomains()), {
+    attempting: "list the host's servers",
+    signal,
+  });
   const domains = parseDomainList(stdout)
     .map(({ domain }) => domain)
     .filter(({ metadata }) =>
       metadata.some(
-        ({ namespace, attributes }) => namespace === domainNamespace && attributes["cloud"] === request.cloudId,
+        ({ namespace, attributes }) =>
+          namespace === domainNamespace && attributes["cloud"] === request.cloudId,
       ),
     )
     .map(({ name, title }) => title ?? name);
@@ -394,7 +426,9 @@ ovs-vsctl --timeout=30 ${ours} -- remove Open_vSwitch . external_ids ${ovsKeys.c
       ? []
       : [
           ...tunnel.addresses.map((address) => sh`ip address replace ${address} dev ${tunnel.interface}`),
-          ...tunnel.routes.map(({ to, via }) => sh`ip route replace ${to} via ${via} dev ${tunnel.interface}`),
+          ...tunnel.routes.map(
+            ({ to, via }) => sh`ip route replace ${to} via ${via} dev ${tunnel.interface}`,
+          ),
         ]),
     sh`cd -- ${request.folder}
 rm -rf -- networks images jobs servers

@@ -76,7 +76,9 @@ async function fetchImage(
   const missing = await findMissing(connection, folder, image, files, signal);
   for (const file of missing) {
     const from = localPath(file.source);
-    progress(`bringing ${file.name} of image ${image.name} to host ${host.name} (${describeSize(file.sizeBytes)})`);
+    progress(
+      `bringing ${file.name} of image ${image.name} to host ${host.name} (${describeSize(file.sizeBytes)})`,
+    );
     const refusal = await (from === undefined
       ? download(connection, host, folder, image, file, progress, signal)
       : upload(connection, folder, from, file, progress, signal));
@@ -224,7 +226,9 @@ function countBytes(file: WantedFile, progress: (line: string) => void): Transfo
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      report(`${file.name}: ${String(Math.floor((bytes / file.sizeBytes) * 100))} % of ${describeSize(file.sizeBytes)}`);
+      report(
+        `${file.name}: ${String(Math.floor((bytes / file.sizeBytes) * 100))} % of ${describeSize(file.sizeBytes)}`,
+      );
       done(null, chunk);
     },
   });

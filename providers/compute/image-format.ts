@@ -68,7 +68,8 @@ export function detectFormat(head: Buffer, tail: Buffer): DetectedFormat {
   if (head.subarray(0, 4).equals(qcowMagic)) return detectQcow(head);
   const other = signatures.find((signature) => matches(head, signature));
   if (other !== undefined) return { kind: "other", name: other[0] };
-  if (tail.subarray(-512, -504).toString("latin1") === "conectix") return { kind: "other", name: "a VHD disk" };
+  if (tail.subarray(-512, -504).toString("latin1") === "conectix")
+    return { kind: "other", name: "a VHD disk" };
   if (/^\s*<(!doctype|html|\?xml)/i.test(head.toString("latin1", 0, 512))) {
     return { kind: "other", name: "a web page or XML" };
   }
@@ -83,7 +84,8 @@ function matches(head: Buffer, [, offset, bytes]: readonly [string, number, stri
 function detectQcow(head: Buffer): DetectedFormat {
   if (head.length < minQcow2HeaderBytes) return { kind: "other", name: "the begin of a qcow2 disk" };
   const version = head.readUInt32BE(4);
-  if (version !== 2 && version !== 3) return { kind: "other", name: `a qcow disk of version ${String(version)}` };
+  if (version !== 2 && version !== 3)
+    return { kind: "other", name: `a qcow disk of version ${String(version)}` };
   if (version === 3 && head.length < 104) return { kind: "other", name: "the begin of a qcow2 disk" };
   const clusterBits = head.readUInt32BE(20);
   // QEMU takes 9 to 21.
@@ -125,7 +127,11 @@ const compressedFlag = 1n << 62n;
 /**
  * Whether all that the tables point to begins within the file: a download that broke off keeps its first tables. Expects {@link holdsTables}.
  */
-export async function holdsClusters(header: Qcow2Header, sizeBytes: number, read: ReadBytes): Promise<boolean> {
+export async function holdsClusters(
+  header: Qcow2Header,
+  sizeBytes: number,
+  read: ReadBytes,
+): Promise<boolean> {
   const isInside = (offset: bigint): boolean => offset < BigInt(sizeBytes);
   const l1 = await read(header.l1Offset, header.l1Entries * 8);
   for (const l2Offset of entriesOf(l1, 8).map((entry) => entry & offsetMask)) {

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
@@ -26,7 +25,8 @@ export interface ImageInspector {
 interface Contents {
   readonly sizeBytes: number;
   readonly sha256: string;
-  readonly sha512: string;
+  /** Of the source's own kind of checksum. */
+  readonly sha512: string | undefined;
   readonly head: Buffer;
   readonly tail: Buffer;
 }
@@ -37,11 +37,12 @@ export function openImageInspector(): ImageInspector {
   /** One pass however many ask; a failure is not remembered. */
   async function read(source: ImageSource, field: string, signal: AbortSignal): Promise<Contents> {
     const { location } = source;
-    if (isUrl(location)) return readUrl(location, field, signal);
-    const path = location.replace(/^file:(\/\/)?/, "");
+    const withSha512 = source.checksum?.startsWith("sha512:") === true;
+    if (isUrl(location)) return readUrl(location, withSha512, field, signal);
+    const path = toPath(location);
     const { size, mtimeMs } = await statFile(path, field);
-    const key = JSON.stringify([path, size, mtimeMs]);
-    const reading = known.get(key) ?? readStream(createReadStream(path), signal);
+    const key = JSON.stringify([path, size, mtimeMs, withSha512]);
+    const reading = known.get(key) ?? readStream(createReadStream(path), withSha512, signal);
     known.set(key, reading);
     reading.catch(() => known.delete(key));
     return reading;
@@ -60,7 +61,10 @@ export function openImageInspector(): ImageInspector {
     },
     async inspectDisk(source, declared, signal) {
       const contents = await readChecked(source, declared.field, signal);
-      const fault = (code: "image-format" | "image-unsafe" | "image-truncated", what: string): StackyardError =>
+      const fault = (
+        code: "image-format" | "image-unsafe" | "image-truncated",
+        what: string,
+      ): StackyardError =>
         new StackyardError(code, {
           message: `Image ${source.location} ${what}`,
           field: declared.field,
@@ -79,7 +83,12 @@ export function openImageInspector(): ImageInspector {
 
 /** The path of a local source; `undefined` for a URL. */
 export function localPath(source: ImageSource): string | undefined {
-  return isUrl(source.location) ? undefined : source.location.replace(/^file:(\/\/)?/, "");
+  return isUrl(source.location) ? undefined : toPath(source.location);
+}
+
+/** `file:` is optional. */
+function toPath(location: string): string {
+  return location.replace(/^file:(\/\/)?/, "");
 }
 
 function isUrl(location: string): boolean {
@@ -141,7 +150,9 @@ function toFacts(format: "qcow2" | "raw", contents: Contents, virtualSizeBytes: 
 
 function requireChecksum(source: ImageSource, contents: Contents, field: string): void {
   if (source.checksum === undefined) return;
-  const found = source.checksum.startsWith("sha512:") ? `sha512:${contents.sha512}` : `sha256:${contents.sha256}`;
+  const found = source.checksum.startsWith("sha512:")
+    ? `sha512:${contents.sha512 ?? ""}`
+    : `sha256:${contents.sha256}`;
   if (found === source.checksum.toLowerCase()) return;
   throw new StackyardError("image-checksum", {
     message: `Image ${source.location} has the checksum ${found}, not ${source.checksum}`,
@@ -165,13 +176,23 @@ async function statFile(path: string, field: string): Promise<{ size: number; mt
   throw new StackyardError("image-unreachable", { message: `${path} is no file`, field, value: path });
 }
 
-async function readUrl(url: string, field: string, signal: AbortSignal): Promise<Contents> {
+async function readUrl(
+  url: string,
+  withSha512: boolean,
+  field: string,
+  signal: AbortSignal,
+): Promise<Contents> {
   let response: Response;
   try {
     response = await fetch(url, { signal });
   } catch (cause) {
     signal.throwIfAborted();
-    throw new StackyardError("image-unreachable", { message: `Cannot reach ${url}`, field, value: url, cause });
+    throw new StackyardError("image-unreachable", {
+      message: `Cannot reach ${url}`,
+      field,
+      value: url,
+      cause,
+    });
   }
   if (!response.ok || response.body === null) {
     throw new StackyardError("image-unreachable", {
@@ -181,7 +202,7 @@ async function readUrl(url: string, field: string, signal: AbortSignal): Promise
     });
   }
   try {
-    return await readStream(Readable.fromWeb(response.body), signal);
+    return await readStream(Readable.fromWeb(response.body), withSha512, signal);
   } catch (cause) {
     signal.throwIfAborted();
     throw new StackyardError("image-truncated", {
@@ -194,22 +215,25 @@ async function readUrl(url: string, field: string, signal: AbortSignal): Promise
 }
 
 /** Reads once: hashes, counts, and keeps the begin and the end. */
-async function readStream(stream: Readable, signal: AbortSignal): Promise<Contents> {
-  const hashes = { sha256: createHash("sha256"), sha512: createHash("sha512") };
+async function readStream(stream: Readable, withSha512: boolean, signal: AbortSignal): Promise<Contents> {
+  const sha256 = createHash("sha256");
+  const sha512 = withSha512 ? createHash("sha512") : undefined;
   const head: Buffer[] = [];
   let tail = Buffer.alloc(0);
   let sizeBytes = 0;
-  for await (const chunk of stream.iterator() as AsyncIterable<Buffer>) {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     signal.throwIfAborted();
     if (sizeBytes < headBytes) head.push(chunk.subarray(0, headBytes - sizeBytes));
     tail = Buffer.concat([tail, chunk.subarray(-tailBytes)]).subarray(-tailBytes);
     sizeBytes += chunk.length;
-    hashes.sha256.update(chunk);
-    hashes.sha512.update(chunk);
+    sha256.update(chunk);
+    sha512?.update(chunk);
   }
-  return { sizeBytes, sha256: hex(hashes.sha256), sha512: hex(hashes.sha512), head: Buffer.concat(head), tail };
-}
-
-function hex(hash: Hash): string {
-  return hash.digest("hex");
+  return {
+    sizeBytes,
+    sha256: sha256.digest("hex"),
+    sha512: sha512?.digest("hex"),
+    head: Buffer.concat(head),
+    tail,
+  };
 }

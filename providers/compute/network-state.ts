@@ -48,7 +48,9 @@ for tap in ${taps}; do [ ! -e "/sys/class/net/$tap" ] || echo "$tap"; done`;
 
 /** Reads the answer of {@link observeScript}. Raises `command-failed` when a host answers anything else. */
 export function parseNetworkState(output: string): NetworkState {
-  const [tables, flows, addresses, serving, settings, entries, taps, ...rest] = output.split(`${separator}\n`);
+  const [tables, flows, addresses, serving, settings, entries, taps, ...rest] = output.split(
+    `${separator}\n`,
+  );
   if (tables === undefined || taps === undefined || rest.length > 0) throw unreadable(output);
   const bridge = parseBridges(tables).find(({ name }) => name === integrationBridge);
   return {
@@ -64,7 +66,9 @@ export function parseNetworkState(output: string): NetworkState {
 
 const addressTable = z.array(
   z.looseObject({
-    addr_info: z.array(z.looseObject({ family: z.string(), local: z.string(), prefixlen: z.int() })).default([]),
+    addr_info: z
+      .array(z.looseObject({ family: z.string(), local: z.string(), prefixlen: z.int() }))
+      .default([]),
   }),
 );
 

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import { readinessRungs } from "../core/ports.ts";
@@ -78,7 +79,9 @@ function lookFor(
     case "running":
       return sh`is_on`;
     case "address":
-      return at === undefined ? undefined : sh`answers ${at.address} ${nameNamespace(at.networkId)} ${nameDhcpPort(at.networkId)}`;
+      return at === undefined
+        ? undefined
+        : sh`answers ${at.address} ${nameNamespace(at.networkId)} ${nameDhcpPort(at.networkId)}`;
     case "ssh":
       return at === undefined ? undefined : sh`greets ${at.address} ${nameNamespace(at.networkId)}`;
     case "cloud-init":
@@ -127,13 +130,20 @@ function parseSighting(text: string): Sighting {
 }
 
 /** Why the domain does not run, in libvirt's words: `shut off (crashed)`. */
-async function describeStop(connection: HostConnection, id: ResourceId, signal: AbortSignal): Promise<string> {
-  const result = await connection.run(
-    sh`virsh -q -c qemu:///system domstate --reason ${id} < /dev/null`,
-    { attempting: `ask for the state of server ${id}`, signal, allowFailure: true },
-  );
+async function describeStop(
+  connection: HostConnection,
+  id: ResourceId,
+  signal: AbortSignal,
+): Promise<string> {
+  const result = await connection.run(sh`virsh -q -c qemu:///system domstate --reason ${id} < /dev/null`, {
+    attempting: `ask for the state of server ${id}`,
+    signal,
+    allowFailure: true,
+  });
   const state = result.stdout.trim();
-  return result.exitCode === 0 ? `cannot come: the domain is ${state}` : "cannot come: libvirt has no such domain";
+  return result.exitCode === 0
+    ? `cannot come: the domain is ${state}`
+    : "cannot come: libvirt has no such domain";
 }
 
 async function notReady(
@@ -162,9 +172,12 @@ export async function readConsole(
   signal: AbortSignal,
 ): Promise<string> {
   const path = consoleFile(host.folder, id);
-  const result = await connection.run(sh`[ ! -e ${path} ] || tail -c ${maxConsoleBytes} -- ${path} | tail -n ${lines}`, {
-    attempting: `read the console of server ${id}`,
-    signal,
-  });
-  return result.stdout.replaceAll(/\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0008\u000b-\u001f\u007f]/gu, "");
+  const result = await connection.run(
+    sh`[ ! -e ${path} ] || tail -c ${maxConsoleBytes} -- ${path} | tail -n ${lines}`,
+    {
+      attempting: `read the console of server ${id}`,
+      signal,
+    },
+  );
+  return stripVTControlCharacters(result.stdout).replaceAll(/[^\P{Cc}\n\t]/gu, "");
 }

@@ -60,13 +60,17 @@ function load(name: string, noEscape: boolean): Handlebars.TemplateDelegate {
   const known = compiled.get(name);
   if (known !== undefined) return known;
   const source = readFileSync(join(findPackageRoot(), "templates", `${name}.hbs`), "utf8");
-  const template = engine.compile<TemplateContext>(source, { strict: true, knownHelpersOnly: true, noEscape });
+  const template = engine.compile<TemplateContext>(source, {
+    strict: true,
+    knownHelpersOnly: true,
+    noEscape,
+  });
   compiled.set(name, template);
   return template;
 }
 
 /** XML 1.0 section 2.2, less tab and line breaks: attributes give those back as blanks. */
-const refusedCharacters = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/u;
+const refusedCharacters = /[\p{Cc}\ufffe\uffff]/u;
 
 function refuseCharacters(value: TemplateValue, path: string): void {
   if (typeof value === "string" && (refusedCharacters.test(value) || !value.isWellFormed())) {

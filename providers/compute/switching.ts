@@ -8,14 +8,7 @@ import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { networkFolder, networksFolder } from "./layout.ts";
-import {
-  integrationBridge,
-  nameCookie,
-  nameDhcpPort,
-  nameNamespace,
-  nameTap,
-  nameTunnel,
-} from "./marks.ts";
+import { integrationBridge, nameCookie, nameDhcpPort, nameNamespace, nameTap, nameTunnel } from "./marks.ts";
 import { observeScript, parseNetworkState } from "./network-state.ts";
 import type { NetworkState } from "./network-state.ts";
 import { renderText, renderTransaction } from "./render.ts";
@@ -48,7 +41,10 @@ export function openSwitching(pool: HostPool): SwitchingPort {
   }
 
   /** One that cannot be reached is left out: its own servers repair it, and a dead host does not hold up the others. */
-  async function onReachable(peers: readonly ComputeHost[], work: (peer: ComputeHost) => Promise<void>): Promise<void> {
+  async function onReachable(
+    peers: readonly ComputeHost[],
+    work: (peer: ComputeHost) => Promise<void>,
+  ): Promise<void> {
     await Promise.all(
       peers.map((peer) =>
         work(peer).catch((error: unknown) => {
@@ -74,14 +70,14 @@ export function openSwitching(pool: HostPool): SwitchingPort {
     },
     async releaseNetwork(host, network, peers, leaving, signal) {
       const connection = await pool.get(host.address, signal);
-      const { stdout } = await connection.run(releaseScript(planNetwork(host, network, peers, []), leaving), {
+      const { stdout } = await connection.run(releasePorts(host, network.id, leaving), {
         attempting: `release network ${network.name}`,
         signal,
       });
       if (stdout.trim() === "kept") return;
       await onReachable(peers, async (peer) => {
         const there = await pool.get(peer.address, signal);
-        await there.run(removeTunnel(network, host), {
+        await there.run(removeTunnel(network.id, host.id), {
           attempting: `release network ${network.name} towards host ${host.name}`,
           signal,
         });
@@ -196,7 +192,9 @@ function renderEntry(port: PortSpec, network: NetworkSpec): string {
       remedy: "Use letters, digits and hyphens.",
     });
   }
-  const served = new Set(network.subnets.filter((subnet) => subnet.dhcpAddress !== undefined).map(({ id }) => id));
+  const served = new Set(
+    network.subnets.filter((subnet) => subnet.dhcpAddress !== undefined).map(({ id }) => id),
+  );
   return renderText("dnsmasq/port", {
     id: port.id,
     mac: port.mac,
@@ -215,7 +213,11 @@ function findDifferences(plan: NetworkPlan, state: NetworkState): readonly Diffe
   ];
 }
 
-function compareTunnel(plan: NetworkPlan, { name, peer }: Tunnel, state: NetworkState): readonly Difference[] {
+function compareTunnel(
+  plan: NetworkPlan,
+  { name, peer }: Tunnel,
+  state: NetworkState,
+): readonly Difference[] {
   const expected = describeTunnel(plan.network.localVlan, true, [
     String(plan.network.vni),
     plan.host.tunnelAddress,
@@ -241,7 +243,9 @@ function compareFlows(plan: NetworkPlan, state: NetworkState): readonly Differen
   const own = state.flows.filter((flow) => flow.includes(`cookie=${nameCookie(plan.network.id)},`)).length;
   const wanted = plan.dhcp === undefined ? 0 : networkFlowCount;
   return [
-    ...(hasNormal ? [] : [{ part: "flows", field: "flows.normal", expected: "present", found: "missing" } as const]),
+    ...(hasNormal
+      ? []
+      : [{ part: "flows", field: "flows.normal", expected: "present", found: "missing" } as const]),
     ...(own >= wanted
       ? []
       : [{ part: "flows", field: "flows.dhcp", expected: String(wanted), found: String(own) } as const]),
@@ -388,7 +392,10 @@ mv ${`${folder}/${portId}.part`} ${`${folder}/ports/${portId}`}`,
 /** The namespace, its device and its server. A server that only got new entries reads them anew. */
 function serveDhcp(plan: NetworkPlan, dhcp: DhcpPlan, restart: boolean): Shell {
   const { host, network } = plan;
-  const offload = host.datapath === "netdev" ? sh`nsenter "--net=/run/netns/$ns" ethtool -K "$dev" tx off > /dev/null` : sh`:`;
+  const offload =
+    host.datapath === "netdev"
+      ? sh`nsenter "--net=/run/netns/$ns" ethtool -K "$dev" tx off > /dev/null`
+      : sh`:`;
   const assign = dhcp.addresses.map((address) => sh`echo address replace ${address} dev "$dev"`);
   const start = sh`mkdir -p -- "$folder/ports"
 [ -e "/run/netns/$ns" ] || ip netns add "$ns"
@@ -403,12 +410,15 @@ ${offload}
 stop_dhcp
 printf '%s' ${dhcp.settings} > "$folder/dnsmasq.conf"
 start_dhcp`;
-  return script(dhcpFunctions(plan), restart ? start : sh`kill -HUP "$(cat "$folder/pid")"`);
+  return script(
+    dhcpFunctions(plan.folder, network.id),
+    restart ? start : sh`kill -HUP "$(cat "$folder/pid")"`,
+  );
 }
 
 /** The process of the pid file is the server's only if its command line says so: numbers are used again. */
-function dhcpFunctions({ folder, network }: NetworkPlan): Shell {
-  return sh`folder=${folder} ns=${nameNamespace(network.id)} dev=${nameDhcpPort(network.id)}
+function dhcpFunctions(folder: string, networkId: string): Shell {
+  return sh`folder=${folder} ns=${nameNamespace(networkId)} dev=${nameDhcpPort(networkId)}
 is_serving() { [ -e "$folder/pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$(cat "$folder/pid")/cmdline"; }
 stop_dhcp() {
   is_serving || return 0
@@ -419,16 +429,15 @@ start_dhcp() { nsenter "--net=/run/netns/$ns" dnsmasq "--conf-file=$folder/dnsma
 }
 
 /**
- * Takes entries away, and all of the network with the last. The server is started anew without the leases of those that left: it would not give
- * their addresses to others.
+ * Takes entries of ports away, and all of the network with the last. The server is started anew without the leases of those that left: it would
+ * not give their addresses to others. Prints `kept` or `left`.
  */
-function releaseScript(plan: NetworkPlan, leaving: readonly ResourceId[]): Shell {
+export function releasePorts(host: ComputeHost, networkId: string, leaving: readonly string[]): Shell {
   const files = leaving.map((portId) => `ports/${portId}`);
   return script(
-    lockNetworks(plan.host),
-    dhcpFunctions(plan),
-    sh`bridge=${integrationBridge} network=${plan.network.id} cookie=${nameCookie(plan.network.id)}
-if [ -d "$folder" ]; then
+    lockNetworks(host),
+    dhcpFunctions(networkFolder(host.folder, networkId), networkId),
+    sh`if [ -d "$folder" ]; then
   cd "$folder"
   for file in ${files}; do
     [ -e "$file" ] || continue
@@ -442,7 +451,24 @@ if [ -n "$(ls -A "$folder/ports" 2> /dev/null)" ]; then
   is_serving || [ ! -e dnsmasq.conf ] || start_dhcp
   echo kept
   exit
-fi
+fi`,
+    unwireNetwork(networkId),
+    sh`echo left`,
+  );
+}
+
+/** Takes all of a network from a host, be there ports on it or not. */
+export function removeNetwork(host: ComputeHost, networkId: string): Shell {
+  return script(
+    lockNetworks(host),
+    dhcpFunctions(networkFolder(host.folder, networkId), networkId),
+    unwireNetwork(networkId),
+  );
+}
+
+/** Only ports that carry the network's mark go. Expects {@link dhcpFunctions}. */
+function unwireNetwork(networkId: string): Shell {
+  return sh`bridge=${integrationBridge} network=${networkId} cookie=${nameCookie(networkId)}
 stop_dhcp
 ovs-ofctl del-flows "$bridge" "cookie=$cookie/-1"
 set --
@@ -451,11 +477,10 @@ for port in $(ovs-vsctl --bare --columns=name find Port "external_ids:stackyard-
 done
 [ $# -eq 0 ] || ovs-vsctl "$@"
 [ ! -e "/run/netns/$ns" ] || ip netns delete "$ns"
-rm -rf -- "$folder"
-echo left`,
-  );
+rm -rf -- "$folder"`;
 }
 
-function removeTunnel(network: NetworkSpec, host: ComputeHost): Shell {
-  return sh`ovs-vsctl --if-exists del-port ${integrationBridge} ${nameTunnel(network.id, host.id)}`;
+/** Takes the tunnel towards one peer away. */
+export function removeTunnel(networkId: string, peerId: string): Shell {
+  return sh`ovs-vsctl --if-exists del-port ${integrationBridge} ${nameTunnel(networkId, peerId)}`;
 }

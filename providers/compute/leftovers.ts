@@ -1,0 +1,129 @@
+import { StackyardError } from "../core/errors.ts";
+import { brandId, isUuid } from "../core/ids.ts";
+import type { ComputeHost, DomainsPort, ImagesPort } from "../core/ports.ts";
+import { script, sh } from "../hosts/command.ts";
+import type { HostConnection } from "../hosts/connection.ts";
+import { listBridges, parseBridges } from "../hosts/ovs.ts";
+import type { OvsPort } from "../hosts/ovs.ts";
+import type { HostPool } from "../hosts/pool.ts";
+import { listDomains, parseDomainList } from "../hosts/virsh.ts";
+import { domainNamespace, ovsKeys } from "./marks.ts";
+import { releasePorts, removeNetwork, removeTunnel } from "./switching.ts";
+
+export function openLeftovers(
+  pool: HostPool,
+  { domains, images }: { readonly domains: DomainsPort; readonly images: ImagesPort },
+): LeftoversPort {
+  return {
+    async list(host, signal) {
+      const connection = await pool.get(host.address, signal);
+      const [servers, others] = await Promise.all([
+        listServers(connection, host, signal),
+        listOthers(connection, host, signal),
+      ]);
+      return [...servers, ...others];
+    },
+    async remove(host, { kind, id, description }, signal) {
+      const connection = await pool.get(host.address, signal);
+      const options = { attempting: `remove ${description}`, signal };
+      const [networkId = "", otherId = ""] = id.split("/");
+      switch (kind) {
+        case "server":
+          return domains.remove(host, brandId(id), signal);
+        case "image":
+          return images.removeCached(host, brandId(id), signal);
+        case "network":
+          await connection.run(removeNetwork(host, id), options);
+          return;
+        case "port":
+          await connection.run(releasePorts(host, networkId, [otherId]), options);
+          return;
+        case "tunnel":
+          await connection.run(removeTunnel(networkId, otherId), options);
+          return;
+      }
+    },
+  };
+}
+
+/** Domains by their metadata, and folders of servers that have no domain any more. */
+async function listServers(
+  connection: HostConnection,
+  host: ComputeHost,
+  signal: AbortSignal,
+): Promise<readonly MarkedThing[]> {
+  const [domains, folders] = await Promise.all([
+    connection.run(script(listDomains()), { attempting: "list domains", signal }),
+    connection.run(sh`ls -A -- ${`${host.folder}/servers`} 2> /dev/null || :`, {
+      attempting: "list servers' folders",
+      signal,
+    }),
+  ]);
+  const withDomain = parseDomainList(domains.stdout).flatMap(({ domain, state }) => {
+    const mark = domain.metadata.find(({ namespace }) => namespace === domainNamespace)?.attributes;
+    return mark?.["cloud"] === host.cloudId && mark["id"] === domain.uuid
+      ? [describe("server", domain.uuid, `server ${domain.title ?? domain.name} (${state})`)]
+      : [];
+  });
+  const known = new Set(withDomain.map(({ id }) => id));
+  const without = folders.stdout
+    .split("\n")
+    .filter((name) => isUuid(name) && !known.has(name))
+    .map((id) => ({
+      kind: "server" as const,
+      id,
+      description: `disks of server ${id}, which has no domain`,
+    }));
+  return [...withDomain, ...without];
+}
+
+async function listOthers(
+  connection: HostConnection,
+  host: ComputeHost,
+  signal: AbortSignal,
+): Promise<readonly MarkedThing[]> {
+  const look = sh`${listBridges()}
+echo '<>'
+cd -- ${host.folder} 2> /dev/null || exit 0
+for path in images/* networks/* networks/*/ports/*; do [ ! -e "$path" ] || echo "$path"; done`;
+  const { stdout } = await connection.run(script(look), { attempting: "list what is on the host", signal });
+  const [bridges, paths] = stdout.split("<>\n");
+  if (bridges === undefined || paths === undefined) {
+    throw new StackyardError("command-failed", { message: `Host ${host.name} did not say what is on it` });
+  }
+  const ports = parseBridges(bridges)
+    .flatMap((bridge) => bridge.ports)
+    .filter((port) => port.externalIds[ovsKeys.cloud] === host.cloudId);
+  const found = [...ports.flatMap(fromPort), ...paths.split("\n").flatMap(fromPath)];
+  // A network shows in Open vSwitch and in its folder.
+  return [...new Map(found.map((thing) => [thing.description, thing])).values()];
+}
+
+function describe(kind: "server" | "image" | "network", id: string, description: string): MarkedThing {
+  return { kind, id, ownerIds: [id], description };
+}
+
+function fromPort(port: OvsPort): readonly MarkedThing[] {
+  const networkId = port.externalIds[ovsKeys.network];
+  const peerId = port.externalIds[ovsKeys.peer];
+  if (networkId === undefined) return [];
+  if (peerId === undefined) return [describe("network", networkId, `network ${networkId}`)];
+  const description = `tunnel of network ${networkId} to host ${peerId}`;
+  return [{ kind: "tunnel", id: `${networkId}/${peerId}`, ownerIds: [networkId, peerId], description }];
+}
+
+function fromPath(path: string): readonly MarkedThing[] {
+  const [top, id, , portId] = path.split("/");
+  if (id === undefined || !isUuid(id)) return [];
+  if (top === "images") return [describe("image", id, `image ${id}`)];
+  if (portId === undefined) return [describe("network", id, `network ${id}`)];
+  if (!isUuid(portId)) return [];
+  return [
+    {
+      kind: "port",
+      id: `${id}/${portId}`,
+      ownerIds: [id, portId],
+      description: `DHCP entry of port ${portId}`,
+    },
+  ];
+}
