@@ -1,10 +1,9 @@
-import type { DomainsPort, HostsPort, ImagesPort, SwitchingPort } from "../core/ports.ts";
+import type { DomainsPort, HostsPort, ImagesPort, LeftoversPort, SwitchingPort } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { openDomains } from "./domains.ts";
 import { openHosts } from "./enrolment.ts";
 import { openImages } from "./image-cache.ts";
 import { openLeftovers } from "./leftovers.ts";
-import type { LeftoversPort } from "./leftovers.ts";
 import { openSwitching } from "./switching.ts";
 
 /** What must be true on hosts, carried out over their connections. */

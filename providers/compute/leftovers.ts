@@ -1,6 +1,6 @@
 import { StackyardError } from "../core/errors.ts";
 import { brandId, isUuid } from "../core/ids.ts";
-import type { ComputeHost, DomainsPort, ImagesPort } from "../core/ports.ts";
+import type { ComputeHost, DomainsPort, ImagesPort, LeftoversPort, MarkedThing } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import { listBridges, parseBridges } from "../hosts/ovs.ts";
@@ -9,6 +9,25 @@ import type { HostPool } from "../hosts/pool.ts";
 import { listDomains, parseDomainList } from "../hosts/virsh.ts";
 import { domainNamespace, ovsKeys } from "./marks.ts";
 import { releasePorts, removeNetwork, removeTunnel } from "./switching.ts";
+
+/** Something on a host that carries this cloud's mark. */
+export interface MarkedThing {
+  /** `port` is a DHCP entry, `tunnel` a VXLAN port. */
+  readonly kind: "server" | "image" | "network" | "port" | "tunnel";
+  /** Of a port `NETWORK/PORT`, of a tunnel `NETWORK/HOST`; else the resource's. */
+  readonly id: string;
+  /** Resources that it is for: once one of them has no record, or none on this host, it is left over. */
+  readonly ownerIds: readonly string[];
+  readonly description: string;
+}
+
+/** What hosts hold of the cloud, for `gc`. */
+export interface LeftoversPort {
+  /** All that carries the mark of the host's cloud; nothing without it. */
+  list(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedThing[]>;
+  /** Removes one thing. Tolerates absence. */
+  remove(host: ComputeHost, thing: MarkedThing, signal: AbortSignal): Promise<void>;
+}
 
 export function openLeftovers(
   pool: HostPool,
@@ -69,11 +88,7 @@ async function listServers(
   const without = folders.stdout
     .split("\n")
     .filter((name) => isUuid(name) && !known.has(name))
-    .map((id) => ({
-      kind: "server" as const,
-      id,
-      description: `disks of server ${id}, which has no domain`,
-    }));
+    .map((id) => describe("server", id, `disks of server ${id}, which has no domain`));
   return [...withDomain, ...without];
 }
 
