@@ -24,8 +24,8 @@ const programs = [
   "virtlogd",
 ];
 
-function isInstalled(program: string): boolean {
-  return systemPath.split(":").some((folder) => {
+function isInstalled(program: string, path: string): boolean {
+  return path.split(":").some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;
@@ -35,9 +35,9 @@ function isInstalled(program: string): boolean {
   });
 }
 
-/** @throws StackyardError `host-unsuitable` with the programs that are missing on this machine. */
-export function requirePrograms(): void {
-  const missing = programs.filter((program) => !isInstalled(program));
+/** @throws StackyardError `host-unsuitable` with the programs that are missing in the folders of `path`. */
+export function requirePrograms(path = systemPath): void {
+  const missing = programs.filter((program) => !isInstalled(program, path));
   if (missing.length === 0) return;
   throw new StackyardError("host-unsuitable", {
     message: `the lab needs programs that this machine does not have: ${missing.join(", ")}`,

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
@@ -183,26 +184,55 @@ describe("a lab of three hosts", () => {
 
 describe("an up that is killed", () => {
   const name = "killed";
-  const killAfter = async (delayMs: number) => {
-    const child = spawn(process.execPath, ["test/support/bring-lab-up.ts", name, "2"], { stdio: "ignore" });
+  /** Kills it `delayMs` after it has said `moment`. */
+  const killUpAt = async (moment: string, delayMs: number) => {
+    const child = spawn(process.execPath, ["test/support/bring-lab-up.ts", name, "2"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "exit");
+    for await (const line of createInterface(child.stdout)) if (line.startsWith(moment)) break;
     await sleep(delayMs);
     child.kill("SIGKILL");
-    await once(child, "exit");
+    expect(await ended).toEqual([null, "SIGKILL"]);
   };
 
-  test.each([300, 550, 800])("after %i ms is finished by the next one", async (delayMs) => {
-    await killAfter(delayMs);
-    const lab = await bringUp(parseTopology({ name, hosts: 2 }));
-    expect(lab.state).toBe("up");
+  test.each([
+    ["networks", 0],
+    ["h1: net", 0],
+    ["h2: ovs", 0],
+  ])("at '%s' is finished by the next one", async (moment, delayMs) => {
+    await killUpAt(moment, delayMs);
+    expect((await bringUp(parseTopology({ name, hosts: 2 }))).state).toBe("up");
     expect((await runOnHost(name, "h2", ["hostname"])).stdout).toBe("h2\n");
     await tearDown(name);
     expect(await survey()).toEqual(before);
   });
 
-  test.each([250, 400, 550, 700, 900])("after %i ms is cleaned up by down", async (delayMs) => {
-    await killAfter(delayMs);
+  // The delays after "networks" fall into the start of the hosts, before and after they are connected.
+  test.each([
+    ["networks", 0],
+    ["networks", 30],
+    ["networks", 60],
+    ["networks", 120],
+    ["h1: net", 0],
+    ["h1: ovs", 0],
+    ["h2: sshd", 50],
+  ])("at '%s' and %i ms is cleaned up by down", async (moment, delayMs) => {
+    await killUpAt(moment, delayMs);
     await tearDown(name);
-    expect(listProcesses(stateHome)).toEqual([]);
+    await expect.poll(() => listProcesses(stateHome)).toEqual([]);
+    expect(await survey()).toEqual(before);
+  });
+
+  test("is one that was interrupted, as far as down is concerned", async () => {
+    const abort = new AbortController();
+    const up = bringUp(parseTopology({ name, hosts: 2 }), {
+      signal: abort.signal,
+      onProgress: () => abort.abort(),
+    });
+    await expect(up).rejects.toMatchObject({ code: "interrupted" });
+    await tearDown(name);
+    await expect.poll(() => listProcesses(stateHome)).toEqual([]);
     expect(await survey()).toEqual(before);
   });
 

@@ -1,0 +1,19 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { bringUp, tearDown } from "../../../lab/lab.ts";
+import { requirePrograms } from "../../../lab/namespace/requirements.ts";
+import { parseTopology } from "../../../lab/topology.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+test("a machine without the programs is told to run doctor", () => {
+  expect(() => requirePrograms("/nonexistent")).toThrow(expect.objectContaining({ code: "host-unsuitable" }));
+});
+
+test("up and down are refused to a user who is not root", async () => {
+  vi.spyOn(process, "getuid").mockReturnValue(1000);
+  const refusal = { code: "forbidden", remedy: "Run the command as root, for example with sudo -E." };
+  await expect(bringUp(parseTopology({}))).rejects.toMatchObject(refusal);
+  await expect(tearDown("lab")).rejects.toMatchObject(refusal);
+});
