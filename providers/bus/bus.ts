@@ -1,22 +1,29 @@
-import type { JsonObject } from "../core/json.ts";
+import type { Messages, Method } from "./messages.ts";
 
-/** What a service answers on its topic, by method name. */
-export type Handlers = Readonly<Record<string, (args: JsonObject) => Promise<JsonObject>>>;
+/** What a service answers on its topic. */
+export type Handlers = {
+  readonly [M in Method]?: (args: Messages[M]["args"]) => Promise<Messages[M]["reply"]>;
+};
 
 /**
- * Messages between services (oslo.messaging's two kinds). Arguments and replies are plain JSON on every transport.
+ * Messages between services (oslo.messaging's two kinds). Arguments and replies are plain data on every transport.
  * Each message goes to exactly one consumer of its topic.
  */
 export interface Bus {
   /** Waits for the reply. A handler's error comes back as thrown there; no answer in time raises `command-timeout`. */
-  call(topic: string, method: string, args: JsonObject, timeoutMs?: number): Promise<JsonObject>;
+  call<M extends Method>(
+    topic: string,
+    method: M,
+    args: Messages[M]["args"],
+    timeoutMs?: number,
+  ): Promise<Messages[M]["reply"]>;
   /** Hands the message over and returns; a failure shows only where the message is handled. */
-  cast(topic: string, method: string, args: JsonObject): Promise<void>;
-  /** Consumes a topic, and its sub-topics (`compute` also `compute.h1`) unless they have a consumer of their own. */
+  cast<M extends Method>(topic: string, method: M, args: Messages[M]["args"]): void;
+  /** Consumes a topic, and its sub-topics (`compute` also `compute.h1`). */
   serve(topic: string, handlers: Handlers): void;
   /** Waits until every cast handed over has been handled. */
   drain(): Promise<void>;
 }
 
-/** nova: conf/rpc `rpc_response_timeout` is 60 s, `long_rpc_timeout` 1800 s; builds wait long. */
-export const defaultCallTimeoutMs = 1_800_000;
+/** Limit of a call in milliseconds (nova: `rpc_response_timeout` 60 s). */
+export const defaultCallTimeoutMs = 60_000;

@@ -10,25 +10,6 @@ import { listDomains, parseDomainList } from "../hosts/virsh.ts";
 import { domainNamespace, ovsKeys } from "./marks.ts";
 import { releasePorts, removeNetwork, removeTunnel } from "./switching.ts";
 
-/** Something on a host that carries this cloud's mark. */
-export interface MarkedThing {
-  /** `port` is a DHCP entry, `tunnel` a VXLAN port. */
-  readonly kind: "server" | "image" | "network" | "port" | "tunnel";
-  /** Of a port `NETWORK/PORT`, of a tunnel `NETWORK/HOST`; else the resource's. */
-  readonly id: string;
-  /** Resources that it is for: once one of them has no record, or none on this host, it is left over. */
-  readonly ownerIds: readonly string[];
-  readonly description: string;
-}
-
-/** What hosts hold of the cloud, for `gc`. */
-export interface LeftoversPort {
-  /** All that carries the mark of the host's cloud; nothing without it. */
-  list(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedThing[]>;
-  /** Removes one thing. Tolerates absence. */
-  remove(host: ComputeHost, thing: MarkedThing, signal: AbortSignal): Promise<void>;
-}
-
 export function openLeftovers(
   pool: HostPool,
   { domains, images }: { readonly domains: DomainsPort; readonly images: ImagesPort },

@@ -18,14 +18,19 @@ export interface ComputeServices {
   /** Turns anything thrown by a step into an error of ours. */
   readonly toFailure: (taskId: string, error: unknown, attempting: string) => StackyardError;
   /** Records when a message was waiting. */
-  readonly noteWait: (taskId: string, number: FlowStepNumber, sinceMs: number, host: string) => void;
+  readonly noteWait: (
+    taskId: string,
+    number: FlowStepNumber,
+    span: readonly [fromMs: number, untilMs: number],
+    host: string,
+  ) => void;
 }
 
 /** Step 5 of the flow: each host's consumer of `compute.<host>`. Carries out steps and reports each to the conductor. */
 export function serveCompute({ bus, definitionOf, contextOf, toFailure, noteWait }: ComputeServices): void {
   bus.serve("compute", {
     run_steps: async ({ taskId, steps, castAtMs }) => {
-      let at = "instance";
+      let at = steps[0] ?? "";
       try {
         let { record } = await fetchInstance(taskId, castAtMs);
         const host = String(record.outputs["host"]);
@@ -50,7 +55,7 @@ export function serveCompute({ bus, definitionOf, contextOf, toFailure, noteWait
     },
   });
 
-  /** Steps 13 to 18: the record comes from the conductor, never from the store. */
+  /** Steps 13 to 17: the record comes from the conductor, never from the store. */
   async function fetchInstance(
     taskId: string,
     castAtMs: number,
@@ -58,9 +63,8 @@ export function serveCompute({ bus, definitionOf, contextOf, toFailure, noteWait
     const startedAtMs = performance.timeOrigin + performance.now();
     const reply = await bus.call("conductor", "get_instance", { taskId });
     const host = String(reply.record.outputs["host"]);
-    noteWait(taskId, 13, castAtMs, host);
-    noteWait(taskId, 14, startedAtMs, host);
-    await contextOf(taskId, reply.record, host).trace(18, () => undefined);
+    noteWait(taskId, 13, [castAtMs, startedAtMs], host);
+    noteWait(taskId, 14, [startedAtMs, performance.timeOrigin + performance.now()], host);
     return reply;
   }
 }

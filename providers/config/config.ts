@@ -1,4 +1,4 @@
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
@@ -62,6 +62,8 @@ export interface Config {
   readonly tokenSeconds: number;
   readonly allocationRatios: { readonly cpu: number; readonly ram: number; readonly disk: number };
   readonly reservedHostMemoryMib: number;
+  /** What of this machine an SSH login depends on. */
+  readonly ssh: { readonly home: string; readonly user: string; readonly agentSocket: string | undefined };
 }
 
 /** Reads the settings. Raises `invalid-input` naming the variable. */
@@ -95,5 +97,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
       disk: values.STACKYARD_DISK_ALLOCATION_RATIO,
     },
     reservedHostMemoryMib: values.STACKYARD_RESERVED_HOST_MEMORY_MIB,
+    ssh: { home: homedir(), user: userInfo().username, agentSocket: environment["SSH_AUTH_SOCK"] },
   };
 }

@@ -1,3 +1,6 @@
+import { z } from "zod";
+import type { JsonObject } from "./json.ts";
+
 /**
  * Every error a user can meet, by stable code. `status` is the HTTP status of the same fault in OpenStack's APIs;
  * `retryable` says whether the same call may succeed later without a change of the stack; `remedy` is the default way out.
@@ -165,6 +168,50 @@ export function toStackyardError(error: unknown, attempting: string): StackyardE
   return new StackyardError("internal", { message: `${attempting} failed unexpectedly`, cause: error });
 }
 
+/** An error as plain data, for messages, the store and `--json`. Causes become notes. */
+export function encodeError(error: StackyardError): JsonObject {
+  return {
+    code: error.code,
+    message: error.message,
+    remedy: error.remedy,
+    notes: [...listCauses(error).map((cause) => `because: ${cause}`), ...error.notes],
+    ...(error.field === undefined ? {} : { field: error.field }),
+    ...(error.value === undefined ? {} : { value: renderValue(error.value) }),
+  };
+}
+
+const encodedError = z.object({
+  code: z.string(),
+  message: z.string(),
+  remedy: z.string(),
+  notes: z.array(z.string()),
+  field: z.string().optional(),
+  value: z.string().optional(),
+});
+
+/** Reads what {@link encodeError} wrote. */
+export function decodeError(data: JsonObject): StackyardError {
+  const { code, message, remedy, notes, field, value } = encodedError.parse(data);
+  return new StackyardError(isErrorCode(code) ? code : "internal", {
+    message,
+    remedy,
+    notes,
+    ...(field === undefined ? {} : { field }),
+    ...(value === undefined ? {} : { value }),
+  });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return code in errorCatalogue;
+}
+
+function listCauses(error: Error): readonly string[] {
+  const causes: string[] = [];
+  for (let cause = error.cause; cause instanceof Error && causes.length < 8; cause = cause.cause)
+    causes.push(cause.message);
+  return causes;
+}
+
 /** Longest rendering of a value in a message: a hostile name must not flood the terminal. */
 const maxValueChars = 120;
 
@@ -184,9 +231,7 @@ export function describeError(error: unknown): string {
       ? ""
       : ` (field ${top.field}${top.value === undefined ? "" : ` = ${renderValue(top.value)}`})`;
   lines.push(`${top.message}${at} [${top.code}]`);
-  for (let cause = top.cause, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
-    lines.push(`  because: ${cause.message}`);
-  }
+  for (const cause of listCauses(top)) lines.push(`  because: ${cause}`);
   for (const note of top.notes) lines.push(...note.split("\n").map((line) => `  ${line}`));
   lines.push(`  remedy: ${top.remedy}`);
   return lines.join("\n");

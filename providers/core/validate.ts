@@ -52,9 +52,14 @@ function toIssues(definition: Definition, inputs: JsonObject, issue: z.core.$Zod
       code: "invalid-input",
       field: path.join("."),
       message,
-      ...(value === undefined || secret ? {} : { value }),
+      ...(value === undefined || secret || holdsPrivateKey(value) ? {} : { value }),
     },
   ];
+}
+
+/** A private key pasted into the wrong field must not be repeated in the error. */
+function holdsPrivateKey(value: JsonValue): boolean {
+  return typeof value === "string" && value.includes("PRIVATE KEY");
 }
 
 function isSecretField(definition: Definition, path: readonly string[]): boolean {

@@ -34,6 +34,15 @@ export function readFlavor(id: string, world: World): z.infer<typeof flavorAmoun
   return flavorAmounts.parse(mustFind("flavor", id, world).inputs);
 }
 
+const groupInputs = z.object({ policy: z.string(), maxServersPerHost: z.int().default(1) });
+
+/** How many servers of the group one host may have; `undefined` without a group, or where its policy does not forbid any. */
+export function readMaxServersPerHost(groupId: string | undefined, world: World): number | undefined {
+  if (groupId === undefined) return undefined;
+  const { policy, maxServersPerHost } = groupInputs.parse(mustFind("server-group", groupId, world).inputs);
+  return policy === "anti-affinity" ? maxServersPerHost : undefined;
+}
+
 function mustFind(type: string, id: string, world: World): WorldEntry {
   const entry = world.find(type, id);
   if (entry === undefined)

@@ -1,3 +1,4 @@
+import { StackyardError } from "../core/errors.ts";
 import { brandId } from "../core/ids.ts";
 import type { Step, StepContext } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
@@ -6,6 +7,7 @@ import {
   listInterfaces,
   listMemberships,
   readFlavor,
+  readMaxServersPerHost,
   requireHost,
   toDomainSpec,
   toReadinessRequest,
@@ -24,6 +26,28 @@ const placement: ServerStep = {
     return { status: "BUILD", hostId, host: world.find("host", hostId)?.name ?? hostId };
   },
   undo: ({ ports, record }) => ports.placement.release(record.id),
+};
+
+/** The group's policy still holds here: another build may have been placed meanwhile (nova: _validate_instance_group_policy). */
+const lateCheck: ServerStep = {
+  name: "late-check",
+  on: "compute",
+  run: async ({ inputs, outputs, record, world, trace }) => {
+    await trace(18, () => {
+      const members = world
+        .all("server")
+        .filter((entry) => entry.id !== record.id && entry.inputs["serverGroup"] === inputs.serverGroup);
+      const here = members.filter((entry) => entry.outputs["hostId"] === outputs.hostId).length;
+      const allowed = readMaxServersPerHost(inputs.serverGroup, world);
+      if (allowed !== undefined && here >= allowed) {
+        throw new StackyardError("host-unsuitable", {
+          message: `host ${outputs.host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
+          field: "serverGroup",
+        });
+      }
+    });
+    return undefined;
+  },
 };
 
 /** The image is on the host, whoever brought it there. */
@@ -190,7 +214,15 @@ const ready: ServerStep = {
 };
 
 /** How a server is built, changed and repaired. */
-export const reconcileServer: readonly ServerStep[] = [placement, image, ports, blockDevices, spawn, ready];
+export const reconcileServer: readonly ServerStep[] = [
+  placement,
+  lateCheck,
+  image,
+  ports,
+  blockDevices,
+  spawn,
+  ready,
+];
 
 /** How a server is taken away. */
 export const removeServer: readonly ServerStep[] = [

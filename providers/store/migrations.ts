@@ -77,7 +77,8 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
   await sql`create table trace_events (
     record_id text not null, number integer not null, host text, started_at_ms real not null, duration_ms real not null,
     primary key (record_id, number)) strict`.execute(database);
-  await sql`create table providers (host_id text primary key, generation integer not null) strict`.execute(
+  await sql`create table providers (
+    host_id text primary key, generation integer not null, failed_builds integer not null) strict`.execute(
     database,
   );
   await sql`create table inventories (

@@ -1,4 +1,6 @@
+import type { ResourceId } from "../core/ids.ts";
 import type { ResourceRecord } from "../core/record.ts";
+import type { Reservation } from "../core/resource.ts";
 import type { Database } from "./database.ts";
 import { parseRecord } from "./records.ts";
 
@@ -7,11 +9,14 @@ export class RecordMirror {
   readonly #database: Database;
   readonly #records = new Map<string, ResourceRecord>();
   readonly #byType = new Map<string, Map<string, ResourceRecord>>();
+  readonly #holders = new Map<string, ResourceId>();
+  readonly #reservationsOf: (record: ResourceRecord) => readonly Reservation[];
   #sequence = -1;
   #refreshing: Promise<void> | undefined;
 
-  constructor(database: Database) {
+  constructor(database: Database, reservationsOf: (record: ResourceRecord) => readonly Reservation[]) {
     this.#database = database;
+    this.#reservationsOf = reservationsOf;
   }
 
   /** Brings the mirror up to date, other processes' writes included. */
@@ -42,10 +47,12 @@ export class RecordMirror {
   }
 
   #put(record: ResourceRecord): void {
+    this.#drop(record.id);
     this.#records.set(record.id, record);
     const ofType = this.#byType.get(record.type) ?? new Map<string, ResourceRecord>();
     ofType.set(record.id, record);
     this.#byType.set(record.type, ofType);
+    for (const reservation of this.#reservationsOf(record)) this.#holders.set(keyOf(reservation), record.id);
   }
 
   #drop(id: string): void {
@@ -53,6 +60,14 @@ export class RecordMirror {
     if (record === undefined) return;
     this.#records.delete(id);
     this.#byType.get(record.type)?.delete(id);
+    for (const reservation of this.#reservationsOf(record)) {
+      if (this.#holders.get(keyOf(reservation)) === record.id) this.#holders.delete(keyOf(reservation));
+    }
+  }
+
+  /** Which record holds a reserved value. */
+  holder(kind: string, scope: string, value: string): ResourceId | undefined {
+    return this.#holders.get(keyOf({ kind, scope, value }));
   }
 
   find(id: string): ResourceRecord | undefined {
@@ -66,4 +81,9 @@ export class RecordMirror {
   everything(): Iterable<ResourceRecord> {
     return this.#records.values();
   }
+}
+
+/** One key for a reserved value. */
+export function keyOf({ kind, scope, value }: Pick<Reservation, "kind" | "scope" | "value">): string {
+  return `${kind}\n${scope}\n${value}`;
 }

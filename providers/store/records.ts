@@ -1,4 +1,4 @@
-import type { Transaction } from "kysely";
+import { sql, type Transaction } from "kysely";
 import { StackyardError } from "../core/errors.ts";
 import { brandId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -154,9 +154,7 @@ export function parseRecord(row: RecordsTable): ResourceRecord {
 export async function nextSequence(transaction: StoreTransaction): Promise<number> {
   const row = await transaction
     .updateTable("settings")
-    .set((expression) => ({
-      value: expression.cast<string>(expression(expression.cast<number>("value", "integer"), "+", 1), "text"),
-    }))
+    .set({ value: sql`cast(cast(value as integer) + 1 as text)` })
     .where("key", "=", "sequence")
     .returning("value")
     .executeTakeFirstOrThrow();

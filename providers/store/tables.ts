@@ -90,6 +90,8 @@ export interface ProvidersTable {
   host_id: string;
   /** Changes with every claim; a claim names the generation it saw. */
   generation: number;
+  /** Builds that failed here since the last one that did not (nova: compute/stats.py). */
+  failed_builds: number;
 }
 
 export interface InventoriesTable {

@@ -1,0 +1,500 @@
+import type { Authenticate } from "../authenticate/authenticate.ts";
+import type { ScryptCost } from "../authenticate/password.ts";
+import { authorize, authorizeAdministration, isAllowed, type Verb } from "../authenticate/policy.ts";
+import type { Principal } from "../authenticate/principal.ts";
+import type { Bus } from "../bus/bus.ts";
+import type { Conductor } from "../conductor/conductor.ts";
+import { readJournal } from "../conductor/journal.ts";
+import { isWorkerDead } from "../conductor/lease.ts";
+import type { TaskBoard } from "../conductor/task-board.ts";
+import { nowMs, readTrace, writeTrace } from "../conductor/tracer.ts";
+import type {
+  ApplyRequest,
+  Cloud,
+  GuestAccess,
+  Issue,
+  Leftover,
+  PlacementAnswer,
+  PlacementQuestion,
+  Planned,
+  PlanRequest,
+  ReadOptions,
+  ResourceView,
+} from "../core/cloud.ts";
+import { diffInputs } from "../core/diff.ts";
+import { decodeError, StackyardError } from "../core/errors.ts";
+import { newId, type ResourceId, type TaskId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { ResourceRecord } from "../core/record.ts";
+import type { Definition } from "../core/resource.ts";
+import type { Secret } from "../core/secret.ts";
+import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
+import { listReferences } from "../core/validate.ts";
+import type { Database } from "../store/database.ts";
+import type { RecordMirror } from "../store/mirror.ts";
+import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
+import { planResource, projectOf } from "./plan.ts";
+import { checkQuota } from "./quota.ts";
+import { digestInputs, matchSecrets, omitOnceOnly, omitSecrets } from "./secrets.ts";
+import { PlannedWorld } from "./world.ts";
+
+/** How often a task that another process works on is looked at, in milliseconds. */
+const pollMs = 200;
+
+/** What the facade works with. */
+export interface CloudServices {
+  readonly database: Database;
+  readonly mirror: RecordMirror;
+  readonly bus: Bus;
+  readonly board: TaskBoard;
+  readonly conductor: Conductor;
+  readonly authenticate: Authenticate;
+  readonly scryptCost: ScryptCost;
+  readonly definitions: readonly Definition[];
+  /** Services that only the facade hands on. */
+  readonly explainPlacement: (question: PlacementQuestion, principal: Principal) => Promise<PlacementAnswer>;
+  readonly listLeftovers: (signal: AbortSignal | undefined) => Promise<readonly Leftover[]>;
+  readonly removeLeftover: (leftover: Leftover, signal: AbortSignal | undefined) => Promise<void>;
+  readonly guestAccess: (server: ResourceRecord) => GuestAccess;
+  readonly close: () => Promise<void>;
+}
+
+/** Step 2: the facade for one login. Every call validates the token, validates, authorises; only then anything is written. */
+export function openFacade(services: CloudServices, token: Secret): Cloud {
+  const { database, mirror, authenticate, definitions, conductor } = services;
+  const planned = new PlannedWorld(mirror);
+
+  function definitionOf(type: string): Definition {
+    const definition = definitions.find((candidate) => candidate.type === type);
+    if (definition !== undefined) return definition;
+    throw new StackyardError("not-found", {
+      message: `there is no resource type ${JSON.stringify(type)}`,
+      remedy: `Types: ${definitions.map((candidate) => candidate.type).join(", ")}.`,
+    });
+  }
+
+  async function begin(): Promise<Principal> {
+    const principal = await authenticate.validate(token);
+    await mirror.refresh();
+    return principal;
+  }
+
+  function permit(
+    principal: Principal,
+    verb: Verb,
+    definition: Definition,
+    record: Pick<ResourceRecord, "id" | "projectId">,
+  ): void {
+    authorize(principal, { verb, definition, projectId: record.projectId, id: record.id });
+  }
+
+  function stored(type: string, id: string): ResourceRecord | undefined {
+    const record = mirror.find(id);
+    return record?.type === type ? record : undefined;
+  }
+
+  async function view(
+    record: ResourceRecord,
+    { observe = true, signal }: ReadOptions,
+  ): Promise<ResourceView | undefined> {
+    const definition = definitionOf(record.type);
+    const seen = observe ? await conductor.observe(record, signal) : { drift: [] };
+    if (seen === undefined) return undefined;
+    return {
+      id: record.id,
+      type: record.type,
+      record: {
+        ...record,
+        inputs: omitSecrets(definition, record.inputs),
+        outputs: omitOnceOnly(definition, record.outputs),
+      },
+      inputs: { ...omitSecrets(definition, record.inputs), ...seen.inputs },
+      outputs: { ...omitOnceOnly(definition, record.outputs), ...seen.outputs },
+      drift: seen.drift,
+    };
+  }
+
+  async function plan(request: PlanRequest): Promise<Planned> {
+    const principal = await begin();
+    const { inputs, issues, change } = planResource(definitionOf(request.type), request, principal, planned);
+    return { inputs, issues, change };
+  }
+
+  async function apply(request: ApplyRequest): Promise<ResourceView> {
+    const trace = openRequestTrace();
+    const principal = await begin();
+    trace.note(4);
+    const definition = definitionOf(request.type);
+    const givenId = request.inputs["id"];
+    const before = typeof givenId === "string" ? stored(request.type, givenId) : undefined;
+    const result = planResource(definition, request, principal, planned);
+    const [issue] = result.issues;
+    if (issue !== undefined) throw issueError(request, issue, result.issues);
+    if (result.id === undefined)
+      throw new StackyardError("internal", { message: "a resource was applied without its identity" });
+    const { id, ...inputs } = { ...result.inputs, id: result.id };
+    const projectId = projectOf(definition, inputs);
+    permit(principal, before === undefined ? "create" : "update", definition, { id, projectId });
+    if (before !== undefined) permit(principal, "update", definition, before);
+    trace.note(5);
+    if (request.type === "server" && projectId !== null) checkQuota(projectId, id, inputs, planned);
+    trace.note(6);
+    const taskId = await writeTask(
+      services,
+      definition,
+      { ...request, id, inputs, projectId, before },
+      (transaction) =>
+        request.type === "server" && before === undefined
+          ? writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)])
+          : Promise.resolve(),
+    );
+    await mirror.refresh();
+    planned.drop(id);
+    const created = await runTask(services, taskId, token, request);
+    const record = mirror.find(id) ?? created;
+    if (record === undefined)
+      throw new StackyardError("not-found", {
+        message: `${request.type} ${id} was removed meanwhile`,
+        value: id,
+      });
+    const shown = await view(record, { observe: false });
+    if (shown === undefined) throw new StackyardError("internal", { message: "a record could not be shown" });
+    // What is given once is given now, and dropped from the store.
+    const outputs = { ...record.outputs };
+    await forgetOnceOnly(database, definition, record);
+    return { ...shown, inputs: { ...request.inputs, ...shown.inputs, id }, outputs };
+  }
+
+  async function read(
+    type: string,
+    id: string,
+    options: ReadOptions = {},
+  ): Promise<ResourceView | undefined> {
+    const principal = await begin();
+    const record = stored(type, id);
+    if (record === undefined) {
+      definitionOf(type);
+      return undefined;
+    }
+    permit(principal, "read", definitionOf(type), record);
+    return view(record, options);
+  }
+
+  async function remove(
+    type: string,
+    id: string,
+    options: Parameters<Cloud["remove"]>[2] = {},
+  ): Promise<void> {
+    const principal = await begin();
+    const definition = definitionOf(type);
+    const record = stored(type, id);
+    if (record === undefined) return;
+    permit(principal, "remove", definition, record);
+    refuseReferenced(record, mirror, definitionOf);
+    const taskId = await database.transaction().execute(async (transaction) => {
+      await supersedeTasks(transaction, record.id);
+      await updateRecord(transaction, record.id, { status: "deleting" }, new Date().toISOString());
+      return insertTask(transaction, record, "remove");
+    });
+    await runTask(services, taskId, token, options);
+  }
+
+  async function find(type: string, idOrName: string): Promise<ResourceView> {
+    const principal = await begin();
+    const definition = definitionOf(type);
+    const visible = mirror
+      .all(type)
+      .filter((record) =>
+        isAllowed(principal, { verb: "read", definition, projectId: record.projectId, id: record.id }),
+      );
+    const matches = visible.filter((record) => record.id === idOrName);
+    const named = matches.length > 0 ? matches : visible.filter((record) => record.name === idOrName);
+    const own = named.filter((record) => record.projectId === principal.projectId);
+    const [record, ...more] = named.length > 1 && own.length === 1 ? own : named;
+    if (record === undefined)
+      throw new StackyardError("not-found", {
+        message: `there is no ${type} ${JSON.stringify(idOrName)}`,
+        value: idOrName,
+      });
+    if (more.length > 0) {
+      throw new StackyardError("conflict", {
+        message: `${String(more.length + 1)} ${definition.plural} are called ${JSON.stringify(idOrName)}`,
+        remedy: `Use the id: ${[record, ...more].map((match) => match.id).join(", ")}.`,
+      });
+    }
+    const shown = await view(record, { observe: false });
+    if (shown === undefined) throw new StackyardError("internal", { message: "a record could not be shown" });
+    return shown;
+  }
+
+  async function requireRecord(
+    type: string,
+    id: string,
+    verb: Verb,
+  ): Promise<{ readonly principal: Principal; readonly record: ResourceRecord }> {
+    const principal = await begin();
+    const record = stored(type, id);
+    if (record === undefined)
+      throw new StackyardError("not-found", { message: `there is no ${type} ${id}`, value: id });
+    permit(principal, verb, definitionOf(type), record);
+    return { principal, record };
+  }
+
+  return {
+    plan,
+    apply,
+    read,
+    remove,
+    find,
+    list: async (type) => {
+      const principal = await begin();
+      const definition = definitionOf(type);
+      const records = mirror
+        .all(type)
+        .filter((record) =>
+          isAllowed(principal, { verb: "read", definition, projectId: record.projectId, id: record.id }),
+        );
+      const views = await Promise.all(records.map((record) => view(record, { observe: false })));
+      return views.filter((entry) => entry !== undefined);
+    },
+    act: async (type, id, action, input, signal) => {
+      const { record } = await requireRecord(type, id, { act: action });
+      return conductor.act(record, action, input, token, signal);
+    },
+    trace: async (serverId) => {
+      await requireRecord("server", serverId, "read");
+      return readTrace(database, serverId);
+    },
+    explainPlacement: async (question) => services.explainPlacement(question, await begin()),
+    journal: async (id) => {
+      const principal = await begin();
+      const record = mirror.find(id);
+      if (record === undefined) authorizeAdministration(principal, "journal:removed");
+      else permit(principal, "read", definitionOf(record.type), record);
+      return readJournal(database, id);
+    },
+    listLeftovers: async (signal) => {
+      authorizeAdministration(await begin(), "leftovers:list");
+      return services.listLeftovers(signal);
+    },
+    removeLeftover: async (leftover, signal) => {
+      authorizeAdministration(await begin(), "leftovers:remove");
+      if (leftover.kind === "record") {
+        const record = mirror.find(leftover.id);
+        if (record !== undefined)
+          await remove(record.type, record.id, signal === undefined ? {} : { signal });
+        return;
+      }
+      await services.removeLeftover(leftover, signal);
+    },
+    guestAccess: async (serverId) =>
+      services.guestAccess((await requireRecord("server", serverId, "read")).record),
+    revoke: () => authenticate.revoke(token),
+    flushTokens: async () => {
+      authorizeAdministration(await begin(), "tokens:flush");
+      return authenticate.flush();
+    },
+    close: services.close,
+  };
+
+  /** Times the api's own steps: each from the end of the one before. */
+  function openRequestTrace(): {
+    readonly events: TraceEvent[];
+    note(number: FlowStepNumber): void;
+    last(number: FlowStepNumber): TraceEvent;
+  } {
+    const events: TraceEvent[] = [];
+    let sinceMs = nowMs();
+    events.push({ number: 3, startedAtMs: sinceMs, durationMs: 0 });
+    const next = (number: FlowStepNumber): TraceEvent => {
+      const untilMs = nowMs();
+      const event = { number, startedAtMs: sinceMs, durationMs: untilMs - sinceMs };
+      sinceMs = untilMs;
+      return event;
+    };
+    return { events, note: (number) => void events.push(next(number)), last: next };
+  }
+}
+
+/** Steps 1 and 2 happened when the token was issued. */
+function loginTrace(principal: Principal): readonly TraceEvent[] {
+  const { issuedAtMs, issueDurationMs } = principal;
+  return [
+    { number: 1, startedAtMs: issuedAtMs, durationMs: issueDurationMs },
+    { number: 2, startedAtMs: issuedAtMs + issueDurationMs, durationMs: 0 },
+  ];
+}
+
+/** One error for all issues: the first leads, the others are notes. */
+function issueError(request: ApplyRequest, first: Issue, issues: readonly Issue[]): StackyardError {
+  return new StackyardError(first.code, {
+    message: `${request.type} ${JSON.stringify(request.defaultName)} cannot be applied: ${first.field} ${first.message}`,
+    field: first.field,
+    ...(first.value === undefined ? {} : { value: first.value }),
+    ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
+    notes: issues.slice(1).map((issue) => `also: ${issue.field} ${issue.message}`),
+  });
+}
+
+/** What is to be written. */
+interface Desired extends ApplyRequest {
+  readonly id: ResourceId;
+  readonly projectId: ResourceId | null;
+  readonly before: ResourceRecord | undefined;
+}
+
+/** Writes record, reservations and task in one transaction. */
+async function writeTask(
+  { database, scryptCost }: CloudServices,
+  definition: Definition,
+  desired: Desired,
+  also: (transaction: StoreTransaction) => Promise<void>,
+): Promise<TaskId> {
+  const { id, before, projectId, maker } = desired;
+  if (before?.applied !== undefined) await refuseReplacement(definition, before, desired.inputs);
+  const inputs = await digestInputs(definition, desired.inputs, before?.inputs, scryptCost);
+  const name = typeof inputs["name"] === "string" ? inputs["name"] : desired.defaultName;
+  return database.transaction().execute(async (transaction) => {
+    const at = new Date().toISOString();
+    const current = await readRecord(transaction, id);
+    if (current === undefined) {
+      await insertRecord(
+        transaction,
+        { id, type: definition.type, projectId, name, inputs, outputs: {}, status: "building", maker },
+        at,
+      );
+    } else {
+      await supersedeTasks(transaction, id);
+      await updateRecord(transaction, id, { name, inputs, status: "building" }, at);
+    }
+    await reserve(transaction, id, definition.reservations?.(inputs) ?? []);
+    await also(transaction);
+    return insertTask(transaction, { id, type: definition.type }, "reconcile");
+  });
+}
+
+/** What replaces a resource cannot be done to it in place. */
+async function refuseReplacement(
+  definition: Definition,
+  before: ResourceRecord,
+  inputs: JsonObject,
+): Promise<void> {
+  const change = diffInputs(definition, await matchSecrets(definition, before.inputs, inputs), inputs);
+  if (change.action !== "replace") return;
+  const [field] = change.fields.filter(({ label }) => label === "replace" || label === "data-loss");
+  throw new StackyardError("invalid-input", {
+    message: `${before.type} ${JSON.stringify(before.name)} cannot be changed in place: ${field?.field ?? ""} needs a new one`,
+    field: field?.field ?? "",
+    remedy: "Remove it and create it anew, or leave the field as it is.",
+  });
+}
+
+/** Ends open tasks of workers that are gone. Raises `wrong-state` while one is at work. */
+async function supersedeTasks(transaction: StoreTransaction, id: ResourceId): Promise<void> {
+  const open = await transaction
+    .selectFrom("tasks")
+    .select(["id", "worker", "lease_until_ms"])
+    .where("record_id", "=", id)
+    .where("state", "in", ["pending", "running"])
+    .execute();
+  for (const task of open) {
+    if (task.worker !== null && task.lease_until_ms > Date.now() && !isWorkerDead(task.worker)) {
+      throw new StackyardError("wrong-state", {
+        message: `another process (${task.worker}) is at work on this resource`,
+      });
+    }
+    await transaction
+      .updateTable("tasks")
+      .set({ state: "failed", finished_at: new Date().toISOString() })
+      .where("id", "=", task.id)
+      .execute();
+  }
+}
+
+async function insertTask(
+  transaction: StoreTransaction,
+  record: Pick<ResourceRecord, "id" | "type">,
+  kind: "reconcile" | "remove",
+): Promise<TaskId> {
+  const id = newId<"task">();
+  await transaction
+    .insertInto("tasks")
+    .values({
+      id,
+      record_id: record.id,
+      type: record.type,
+      kind,
+      state: "pending",
+      error: null,
+      worker: null,
+      lease_until_ms: 0,
+      created_at: new Date().toISOString(),
+      finished_at: null,
+    })
+    .execute();
+  return id;
+}
+
+/** Casts the task to the conductor and waits for its end, wherever it is carried out. */
+async function runTask(
+  { bus, board, database, mirror }: CloudServices,
+  taskId: TaskId,
+  token: Secret,
+  { onProgress, signal }: { readonly onProgress?: (line: string) => void; readonly signal?: AbortSignal },
+): Promise<ResourceRecord | undefined> {
+  const finished = board.await(taskId, onProgress, signal);
+  bus.cast("conductor", "run_task", { taskId, token: token.reveal() });
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([finished, new Promise((resolve) => (timer = setTimeout(resolve, pollMs)))]);
+    clearTimeout(timer);
+    const task = await database
+      .selectFrom("tasks")
+      .select(["state", "error", "record_id"])
+      .where("id", "=", taskId)
+      .executeTakeFirst();
+    if (task?.state === "succeeded") {
+      await mirror.refresh();
+      return mirror.find(task.record_id);
+    }
+    if (task?.state === "failed") {
+      await mirror.refresh();
+      throw task.error === null
+        ? new StackyardError("interrupted", { message: "another task has taken this one's place" })
+        : decodeError(JSON.parse(task.error) as JsonObject);
+    }
+  }
+}
+
+/** Raises `in-use` when another resource refers to this one. */
+function refuseReferenced(
+  record: ResourceRecord,
+  mirror: RecordMirror,
+  definitionOf: (type: string) => Definition,
+): void {
+  const users: ResourceRecord[] = [];
+  for (const other of mirror.everything()) {
+    const references = listReferences(definitionOf(other.type), other.inputs);
+    if (other.id !== record.id && references.some((reference) => reference.id === record.id))
+      users.push(other);
+  }
+  if (users.length === 0) return;
+  const shown = users.slice(0, 5).map((user) => `${user.type} ${JSON.stringify(user.name)}`);
+  throw new StackyardError("in-use", {
+    message: `${record.type} ${JSON.stringify(record.name)} is used by ${shown.join(", ")}${users.length > 5 ? ` and ${String(users.length - 5)} more` : ""}`,
+    value: record.id,
+  });
+}
+
+/** Drops outputs that create has given. */
+async function forgetOnceOnly(
+  database: Database,
+  definition: Definition,
+  record: ResourceRecord,
+): Promise<void> {
+  const outputs = omitOnceOnly(definition, record.outputs);
+  if (Object.keys(outputs).length === Object.keys(record.outputs).length) return;
+  await database
+    .transaction()
+    .execute((transaction) => updateRecord(transaction, record.id, { outputs }, new Date().toISOString()));
+}

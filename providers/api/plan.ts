@@ -1,0 +1,205 @@
+import type { Issue, Planned, PlanRequest } from "../core/cloud.ts";
+import { diffInputs, listIdentityFields } from "../core/diff.ts";
+import { StackyardError } from "../core/errors.ts";
+import { policyOf, shapeOf, unwrapSchema } from "../core/fields.ts";
+import { brandId, deriveId, isUuid, type ResourceId } from "../core/ids.ts";
+import { canonicalJson, equalJson, isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import type { CompletionContext, Definition } from "../core/resource.ts";
+import { checkInputs, listReferences, parseInputs } from "../core/validate.ts";
+import type { Principal } from "../authenticate/principal.ts";
+import { z } from "zod";
+import type { PlannedWorld } from "./world.ts";
+
+/** What planning found: completed inputs, and the id if it can be known. */
+export interface PlanResult extends Planned {
+  readonly id: ResourceId | undefined;
+}
+
+/** Completes and checks one resource's inputs against the planned world, and takes the plan into it. Pure but for that. */
+export function planResource(
+  definition: Definition,
+  request: PlanRequest,
+  principal: Principal,
+  world: PlannedWorld,
+): PlanResult {
+  const unknown = (request.unknown ?? []).filter((key) => key !== "id");
+  const { id: givenId, ...given } = request.inputs;
+  const priorId = request.prior?.["id"] ?? givenId;
+  const draft = fillDefaults(definition, given, unknown, request, principal);
+  const id = identify(definition, draft, unknown, request, priorId);
+  const parsed = parseInputs(definition, keepPrior(definition, draft, unknown, request.prior), unknown);
+  if (parsed.issues.length > 0) return refuse(definition, request, parsed.inputs, parsed.issues, id);
+  if (id === undefined)
+    return { id, inputs: parsed.inputs, issues: [], change: changeOf(definition, request, parsed.inputs) };
+
+  const leansOnUnknown = listReferences(definition, parsed.inputs).some((reference) =>
+    world.isIncomplete(reference.id),
+  );
+  const context: CompletionContext = { id, world };
+  try {
+    const inputs = dropAbsent(definition.complete?.(parsed.inputs, context) ?? parsed.inputs);
+    const change = changeOf(definition, request, inputs);
+    const issues = leansOnUnknown ? [] : checkInputs(definition, inputs, unknown, context);
+    if (issues.length > 0) return refuse(definition, request, inputs, issues, id);
+    if (leansOnUnknown || unknown.length > 0) {
+      world.addIncomplete(id);
+      return { id, inputs: { ...inputs, id }, issues: [], change };
+    }
+    const taken = checkReservations(definition, inputs, context, request.maker);
+    if (taken.length > 0) return refuse(definition, request, inputs, taken, id);
+    world.add({
+      id,
+      type: definition.type,
+      name: typeof inputs["name"] === "string" ? inputs["name"] : request.defaultName,
+      projectId: projectOf(definition, inputs),
+      inputs,
+      outputs: world.find(definition.type, id)?.outputs ?? {},
+      maker: request.maker,
+      reservations: definition.reservations?.(inputs) ?? [],
+    });
+    return { id, inputs: { ...inputs, id }, issues: [], change };
+  } catch (error) {
+    if (!(error instanceof StackyardError) || error.code === "internal") throw error;
+    const issue: Issue = {
+      code: error.code,
+      field: error.field ?? "",
+      message: error.message,
+      remedy: error.remedy,
+    };
+    return refuse(definition, request, parsed.inputs, [issue], id);
+  }
+}
+
+/** The project that owns a resource with these inputs; null for resources of the whole cloud. */
+export function projectOf(definition: Definition, inputs: JsonObject): ResourceId | null {
+  const project = inputs["project"];
+  return definition.scope === "project" && typeof project === "string" && isUuid(project)
+    ? brandId(project)
+    : null;
+}
+
+function refuse(
+  definition: Definition,
+  request: PlanRequest,
+  inputs: JsonObject,
+  issues: readonly Issue[],
+  id: ResourceId | undefined,
+): PlanResult {
+  return { id, inputs, issues, change: changeOf(definition, request, inputs) };
+}
+
+function changeOf(definition: Definition, request: PlanRequest, inputs: JsonObject): Planned["change"] {
+  return request.prior === undefined
+    ? { action: "create", fields: [] }
+    : diffInputs(definition, request.prior, inputs);
+}
+
+/** Name and project of who asks, where the inputs leave them open. */
+function fillDefaults(
+  definition: Definition,
+  given: JsonObject,
+  unknown: readonly string[],
+  request: PlanRequest,
+  principal: Principal,
+): JsonObject {
+  const isOpen = (key: string): boolean =>
+    key in shapeOf(definition.inputs) && given[key] === undefined && !unknown.includes(key);
+  const project = request.prior?.["project"] ?? principal.projectId;
+  return dropAbsent({
+    ...given,
+    ...(isOpen("name") ? { name: request.prior?.["name"] ?? request.defaultName } : {}),
+    ...(definition.scope === "project" && isOpen("project") && project !== null ? { project } : {}),
+  });
+}
+
+/** The id: that of the existing resource, else derived from maker and identity. `undefined` while an identity field is unknown. */
+function identify(
+  definition: Definition,
+  draft: JsonObject,
+  unknown: readonly string[],
+  request: PlanRequest,
+  given: JsonValue | undefined,
+): ResourceId | undefined {
+  if (typeof given === "string" && isUuid(given)) return brandId(given);
+  const fields = listIdentityFields(definition);
+  if (fields.some((field) => unknown.includes(field))) return undefined;
+  const identity = Object.fromEntries(fields.map((field) => [field, draft[field]]));
+  return deriveId(request.maker, definition.type, canonicalJson(identity));
+}
+
+/** What was filled in before stays, where the inputs still leave it open. */
+function keepPrior(
+  definition: Definition,
+  draft: JsonObject,
+  unknown: readonly string[],
+  prior: JsonObject | undefined,
+): JsonObject {
+  if (prior === undefined) return draft;
+  return fillFrom(definition.inputs, draft, prior, unknown);
+}
+
+function fillFrom(
+  object: z.ZodObject,
+  draft: JsonObject,
+  prior: JsonObject,
+  unknown: readonly string[],
+): JsonObject {
+  const filled: Record<string, JsonValue | undefined> = { ...draft };
+  for (const [key, schema] of Object.entries(shapeOf(object))) {
+    if (unknown.includes(key)) continue;
+    const inner = unwrapSchema(schema);
+    const value = draft[key];
+    const before = prior[key];
+    if (value === undefined) {
+      if (policyOf(schema)?.computed !== undefined && !(inner instanceof z.ZodArray)) filled[key] = before;
+    } else if (inner instanceof z.ZodArray && Array.isArray(value) && Array.isArray(before)) {
+      filled[key] = fillList(inner, value as readonly JsonValue[], before as readonly JsonValue[]);
+    }
+  }
+  return dropAbsent(filled);
+}
+
+/** Entries keep what was filled in for the entry in the same place, if what is given of them is the same. */
+function fillList(
+  list: z.ZodArray,
+  values: readonly JsonValue[],
+  before: readonly JsonValue[],
+): readonly JsonValue[] {
+  const element = unwrapSchema(list.element);
+  if (!(element instanceof z.ZodObject)) return values;
+  return values.map((value, index) => {
+    const prior = before[index];
+    if (!isJsonObject(value) || !isJsonObject(prior)) return value;
+    const isSame = Object.entries(value).every(([key, entry]) => equalJson(entry, prior[key]));
+    return isSame ? fillFrom(element, value, prior, []) : value;
+  });
+}
+
+/** Values that another resource holds, in the store or in this plan. */
+function checkReservations(
+  definition: Definition,
+  inputs: JsonObject,
+  { id, world }: CompletionContext,
+  maker: string,
+): readonly Issue[] {
+  return (definition.reservations?.(inputs) ?? []).flatMap((reservation): readonly Issue[] => {
+    const holder = world.holder(reservation.kind, reservation.scope, reservation.value);
+    if (holder === undefined || holder === id) return [];
+    const entry = world.find(definition.type, holder);
+    if (entry !== undefined && "maker" in entry && entry.maker === maker) return [];
+    const what = entry === undefined ? "another resource" : `${entry.type} ${JSON.stringify(entry.name)}`;
+    return [
+      {
+        code: "conflict",
+        field: reservation.field,
+        value: reservation.value,
+        message: `is taken by ${what} (${holder})`,
+        remedy: "Choose another value, or remove the resource that holds it.",
+      },
+    ];
+  });
+}
+
+function dropAbsent(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,278 @@
+import { z } from "zod";
+import { StackyardError } from "../core/errors.ts";
+import { brandId, type HostId, type ResourceId, type TaskId } from "../core/ids.ts";
+import type { Exclusive } from "../core/exclusive.ts";
+import type { HostInventory, PlacementPort } from "../core/ports.ts";
+import type { ResourceRecord } from "../core/record.ts";
+import type { Bus } from "../bus/bus.ts";
+import { noValidHost } from "../scheduler/explain.ts";
+import type { SchedulerOptions } from "../scheduler/options.ts";
+import { resourcesOf } from "../scheduler/placement.ts";
+import type { RequestSpec } from "../scheduler/request.ts";
+import type { Database } from "../store/database.ts";
+import type { RecordMirror } from "../store/mirror.ts";
+import { readRecord, updateRecord, type StoreTransaction } from "../store/records.ts";
+import { readHostStates } from "./host-states.ts";
+import { listFailedHosts } from "./journal.ts";
+import { toRequestSpec } from "./request.ts";
+import type { Tracer } from "./tracer.ts";
+
+/** How often a claim that lost a race schedules anew (placement: `allocation_conflict_retry_count`). */
+const maxRaces = 10;
+
+/** What the server's inputs say about its place. */
+const placementInputs = z.object({
+  flavor: z.string(),
+  image: z.string(),
+  serverGroup: z.string().optional(),
+  availabilityZone: z.string().optional(),
+  schedulerHints: z.record(z.string(), z.string()),
+});
+
+export interface PlacementServices {
+  readonly database: Database;
+  readonly mirror: RecordMirror;
+  readonly bus: Bus;
+  readonly options: SchedulerOptions;
+  readonly exclusive: Exclusive;
+  /** The tracer of the record that is being placed. */
+  readonly tracerOf: (recordId: ResourceId) => Tracer;
+}
+
+/** Inventories and claims in the store; the choice is the scheduler's. */
+export function openPlacement(services: PlacementServices): PlacementPort {
+  const { database, options, exclusive } = services;
+  return {
+    publish: (hostId, inventory) => publish(database, hostId, inventory, options),
+    withdraw: (hostId) => withdraw(database, hostId),
+    claim: (taskId, serverId) => exclusive("placement", () => claim(services, taskId, serverId)),
+    resize: (serverId) => exclusive("placement", () => resize(services, serverId)),
+    release: async (serverId) => {
+      await database.transaction().execute(async (transaction) => {
+        const host = await allocatedHost(transaction, serverId);
+        if (host === undefined) return;
+        await transaction.deleteFrom("allocations").where("consumer_id", "=", serverId).execute();
+        await bumpGeneration(transaction, host);
+      });
+    },
+  };
+}
+
+async function publish(
+  database: Database,
+  hostId: HostId,
+  inventory: HostInventory,
+  options: SchedulerOptions,
+): Promise<void> {
+  const rows = [
+    {
+      resource_class: "VCPU",
+      total: inventory.vcpus,
+      reserved: options.reserved_host_cpus,
+      allocation_ratio: options.initial_cpu_allocation_ratio,
+    },
+    {
+      resource_class: "MEMORY_MB",
+      total: inventory.ramMib,
+      reserved: options.reserved_host_memory_mb,
+      allocation_ratio: options.initial_ram_allocation_ratio,
+    },
+    {
+      resource_class: "DISK_GB",
+      total: inventory.diskGib,
+      reserved: Math.ceil(options.reserved_host_disk_mb / 1024),
+      allocation_ratio: options.initial_disk_allocation_ratio,
+    },
+  ];
+  await database.transaction().execute(async (transaction) => {
+    await transaction
+      .insertInto("providers")
+      .values({ host_id: hostId, generation: 0, failed_builds: 0 })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    await transaction.deleteFrom("inventories").where("host_id", "=", hostId).execute();
+    await transaction
+      .insertInto("inventories")
+      .values(
+        rows.map((row) => ({ host_id: hostId, min_unit: 1, max_unit: row.total, step_size: 1, ...row })),
+      )
+      .execute();
+    await bumpGeneration(transaction, hostId);
+  });
+}
+
+async function withdraw(database: Database, hostId: HostId): Promise<void> {
+  await database.transaction().execute(async (transaction) => {
+    const held = await transaction
+      .selectFrom("allocations")
+      .select("consumer_id")
+      .where("host_id", "=", hostId)
+      .executeTakeFirst();
+    if (held !== undefined) {
+      throw new StackyardError("in-use", {
+        message: `server ${held.consumer_id} still has a claim on host ${hostId}`,
+      });
+    }
+    await transaction.deleteFrom("providers").where("host_id", "=", hostId).execute();
+  });
+}
+
+async function claim(services: PlacementServices, taskId: TaskId, serverId: ResourceId): Promise<HostId> {
+  const { database, mirror, bus, options, tracerOf } = services;
+  const record = await requireServer(database, serverId);
+  const tracer = tracerOf(serverId);
+  const existing = await allocatedHost(database, serverId);
+  if (existing !== undefined) {
+    await resize(services, serverId);
+    return brandId(existing);
+  }
+  const failed = await listFailedHosts(database, taskId);
+  for (let race = 0; race < maxRaces; race++) {
+    const { hosts, generations } = await readHostStates(database, mirror, options);
+    const names = hosts.filter((host) => failed.includes(host.hostId)).map((host) => host.name);
+    const request = toRequestSpec(
+      placementInputs.parse(record.inputs),
+      { ids: [serverId], projectId: record.projectId ?? "" },
+      names,
+      mirror,
+    );
+    const schedule = await tracer.time(8, () =>
+      bus.call("scheduler", "select_destinations", { hosts, request, weights: false }),
+    );
+    const [choice] = schedule.selected;
+    if (choice === undefined) throw noValidHost(schedule.trace, request);
+    const alternates = schedule.alternates[0] ?? [];
+    const claimed = await tracer.time(11, async () => {
+      for (const candidate of [choice, ...alternates]) {
+        if (await claimOn(database, record, candidate, generations.get(candidate.hostId), request))
+          return candidate.hostId;
+      }
+      return undefined;
+    });
+    if (claimed !== undefined) return brandId(claimed);
+  }
+  throw new StackyardError("no-valid-host", {
+    message: `server ${serverId} lost ${String(maxRaces)} races for a host to other builds`,
+  });
+}
+
+/** Claims by compare-and-swap on the host's generation. False when somebody else was quicker. */
+async function claimOn(
+  database: Database,
+  record: ResourceRecord,
+  host: { readonly hostId: string; readonly name: string },
+  generation: number | undefined,
+  request: RequestSpec,
+): Promise<boolean> {
+  if (generation === undefined) return false;
+  return database.transaction().execute(async (transaction) => {
+    const swapped = await transaction
+      .updateTable("providers")
+      .set({ generation: generation + 1 })
+      .where("host_id", "=", host.hostId)
+      .where("generation", "=", generation)
+      .executeTakeFirst();
+    if (swapped.numUpdatedRows === 0n) return false;
+    await writeAllocations(transaction, record.id, host.hostId, request);
+    const current = await readRecord(transaction, record.id);
+    const outputs = { ...current?.outputs, status: "BUILD", hostId: host.hostId, host: host.name };
+    await updateRecord(transaction, record.id, { outputs }, new Date().toISOString());
+    return true;
+  });
+}
+
+/** Changes the amounts of a claim where it is. A growing amount must fit (placement: objects/allocation.py). */
+async function resize({ database, mirror }: PlacementServices, serverId: ResourceId): Promise<void> {
+  const record = await requireServer(database, serverId);
+  await mirror.refresh();
+  const request = toRequestSpec(
+    placementInputs.parse(record.inputs),
+    { ids: [serverId], projectId: record.projectId ?? "" },
+    [],
+    mirror,
+  );
+  await database.transaction().execute(async (transaction) => {
+    const host = await allocatedHost(transaction, serverId);
+    if (host === undefined) return;
+    const before = await transaction
+      .selectFrom("allocations")
+      .selectAll()
+      .where("consumer_id", "=", serverId)
+      .execute();
+    const amounts = resourcesOf(request).amounts;
+    for (const [resourceClass, amount] of Object.entries(amounts)) {
+      const had = before.find((row) => row.resource_class === resourceClass)?.used ?? 0;
+      if (amount <= had) continue;
+      const free = await freeOf(transaction, host, resourceClass);
+      if (amount - had > free) {
+        throw new StackyardError("no-valid-host", {
+          message: `the server's host has ${String(Math.floor(free))} ${resourceClass} free; the flavor asks for ${String(amount - had)} more`,
+          field: "flavor",
+          remedy: "Free capacity on the host, or make the server anew elsewhere.",
+        });
+      }
+    }
+    await transaction.deleteFrom("allocations").where("consumer_id", "=", serverId).execute();
+    await writeAllocations(transaction, serverId, host, request);
+    await bumpGeneration(transaction, host);
+  });
+}
+
+async function freeOf(transaction: StoreTransaction, hostId: string, resourceClass: string): Promise<number> {
+  const inventory = await transaction
+    .selectFrom("inventories")
+    .selectAll()
+    .where("host_id", "=", hostId)
+    .where("resource_class", "=", resourceClass)
+    .executeTakeFirst();
+  const used = await transaction
+    .selectFrom("allocations")
+    .select(({ fn }) => fn.sum<number | null>("used").as("used"))
+    .where("host_id", "=", hostId)
+    .where("resource_class", "=", resourceClass)
+    .executeTakeFirst();
+  if (inventory === undefined) return 0;
+  return (inventory.total - inventory.reserved) * inventory.allocation_ratio - (used?.used ?? 0);
+}
+
+async function writeAllocations(
+  transaction: StoreTransaction,
+  consumerId: string,
+  hostId: string,
+  request: RequestSpec,
+): Promise<void> {
+  const rows = Object.entries(resourcesOf(request).amounts).map(([resourceClass, used]) => ({
+    consumer_id: consumerId,
+    host_id: hostId,
+    resource_class: resourceClass,
+    used,
+  }));
+  await transaction.insertInto("allocations").values(rows).execute();
+}
+
+async function bumpGeneration(transaction: StoreTransaction, hostId: string): Promise<void> {
+  await transaction
+    .updateTable("providers")
+    .set((expression) => ({ generation: expression("generation", "+", 1) }))
+    .where("host_id", "=", hostId)
+    .execute();
+}
+
+/** The host on which a server has its claim. */
+async function allocatedHost(
+  database: Database | StoreTransaction,
+  serverId: ResourceId,
+): Promise<string | undefined> {
+  const row = await database
+    .selectFrom("allocations")
+    .select("host_id")
+    .where("consumer_id", "=", serverId)
+    .executeTakeFirst();
+  return row?.host_id;
+}
+
+async function requireServer(database: Database, serverId: ResourceId): Promise<ResourceRecord> {
+  const record = await readRecord(database, serverId);
+  if (record === undefined) throw new StackyardError("not-found", { message: `server ${serverId} is gone` });
+  return record;
+}

@@ -1,0 +1,108 @@
+import type { Leftover } from "../core/cloud.ts";
+import { StackyardError } from "../core/errors.ts";
+import type { CloudId } from "../core/ids.ts";
+import type { ComputeHost, LeftoversPort, MarkedThing } from "../core/ports.ts";
+import type { ResourceRecord } from "../core/record.ts";
+import type { World } from "../core/resource.ts";
+import { listComputeHosts } from "../servers/host.ts";
+import { listInterfaces } from "../servers/server-view.ts";
+import { serverInputs } from "../servers/server-fields.ts";
+import type { Database } from "../store/database.ts";
+import type { RecordMirror } from "../store/mirror.ts";
+import { viewStore } from "../store/world.ts";
+import { isWorkerDead } from "./lease.ts";
+
+export interface LeftoverServices {
+  readonly database: Database;
+  readonly mirror: RecordMirror;
+  readonly cloudId: CloudId;
+  readonly leftovers: LeftoversPort;
+}
+
+/** What carries the cloud's mark on a host and belongs to no record there, and creates that nobody finishes. */
+export async function listLeftovers(
+  { database, mirror, cloudId, leftovers }: LeftoverServices,
+  signal: AbortSignal,
+): Promise<readonly Leftover[]> {
+  await mirror.refresh();
+  const world = viewStore(mirror);
+  const onHosts = await Promise.all(
+    listComputeHosts(world, cloudId).map(async (host) => {
+      const owned = listOwned(host, world);
+      const things = await leftovers.list(host, signal);
+      return things
+        .filter((thing) => !thing.ownerIds.every((id) => owned.has(id)))
+        .map((thing) => toLeftover(host, thing));
+    }),
+  );
+  return [...onHosts.flat(), ...(await listAbandoned(database, mirror))];
+}
+
+/** Removes a leftover, if it still is one. */
+export async function removeLeftover(
+  services: LeftoverServices,
+  leftover: Leftover,
+  signal: AbortSignal,
+): Promise<void> {
+  const { mirror, cloudId, leftovers } = services;
+  await mirror.refresh();
+  const world = viewStore(mirror);
+  const host = listComputeHosts(world, cloudId).find((candidate) => candidate.id === leftover.hostId);
+  if (host === undefined)
+    throw new StackyardError("not-found", {
+      message: `host ${leftover.host} is not enrolled`,
+      value: leftover.host,
+    });
+  const owned = listOwned(host, world);
+  const things = await leftovers.list(host, signal);
+  const thing = things.find((candidate) => candidate.kind === leftover.kind && candidate.id === leftover.id);
+  if (thing === undefined || thing.ownerIds.every((id) => owned.has(id))) return;
+  await leftovers.remove(host, thing, signal);
+}
+
+/** Ids of what may be on this host: its servers with their ports and networks, every image, every host as a tunnel's other end. */
+function listOwned(host: ComputeHost, world: World): ReadonlySet<string> {
+  const servers = world.all("server").filter((server) => server.outputs["hostId"] === host.id);
+  const interfaces = servers.flatMap((server) =>
+    listInterfaces(serverInputs.parse(server.inputs), server.id, world),
+  );
+  return new Set<string>([
+    ...servers.map((server) => server.id),
+    ...interfaces.flatMap((nic) => [nic.port, nic.network]),
+    ...world.all("image").map((image) => image.id),
+    ...world.all("host").map((entry) => entry.id),
+  ]);
+}
+
+function toLeftover(host: ComputeHost, thing: MarkedThing): Leftover {
+  return { hostId: host.id, host: host.name, kind: thing.kind, id: thing.id, description: thing.description };
+}
+
+/** Records whose first build never ended and that no living process works on. */
+async function listAbandoned(database: Database, mirror: RecordMirror): Promise<readonly Leftover[]> {
+  const open = await database
+    .selectFrom("tasks")
+    .select(["record_id", "worker", "lease_until_ms"])
+    .where("state", "in", ["pending", "running"])
+    .execute();
+  const alive = new Set(
+    open
+      .filter(
+        (task) => task.worker !== null && task.lease_until_ms > Date.now() && !isWorkerDead(task.worker),
+      )
+      .map((task) => task.record_id),
+  );
+  return [...mirror.everything()]
+    .filter((record) => record.status === "building" && record.applied === undefined && !alive.has(record.id))
+    .map(toAbandoned);
+}
+
+function toAbandoned(record: ResourceRecord): Leftover {
+  return {
+    hostId: undefined,
+    host: "-",
+    kind: "record",
+    id: record.id,
+    description: `${record.type} ${JSON.stringify(record.name)}: its creation was interrupted`,
+  };
+}

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { StackyardError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import { requestSpecFrom, type RequestSpec } from "../scheduler/request.ts";
+import type { RecordMirror } from "../store/mirror.ts";
+
+const flavorInputs = z.object({
+  vcpus: z.int(),
+  ramMib: z.int(),
+  diskGib: z.int(),
+  extraSpecs: z.record(z.string(), z.string()),
+});
+const imageInputs = z.object({ properties: z.record(z.string(), z.string()) });
+const groupInputs = z.object({
+  policy: z.enum(["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]),
+  maxServersPerHost: z.int().optional(),
+});
+
+/** The part of a server's inputs that decides where it goes. */
+export interface PlacementInputs {
+  readonly flavor: string;
+  readonly image?: string | undefined;
+  readonly serverGroup?: string | undefined;
+  readonly availabilityZone?: string | undefined;
+  readonly schedulerHints?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What is asked of the scheduler for these servers. Raises `unknown-reference`. */
+export function toRequestSpec(
+  inputs: PlacementInputs,
+  servers: { readonly ids: readonly string[]; readonly projectId: string },
+  ignoreHosts: readonly string[],
+  mirror: RecordMirror,
+): RequestSpec {
+  const flavor = inputsOf(mirror, "flavor", inputs.flavor);
+  const amounts = flavorInputs.parse(flavor.inputs);
+  return requestSpecFrom({
+    projectId: servers.projectId,
+    instanceIds: servers.ids,
+    flavor: {
+      id: inputs.flavor,
+      name: flavor.name,
+      vcpus: amounts.vcpus,
+      ramMib: amounts.ramMib,
+      rootGib: amounts.diskGib,
+      extraSpecs: amounts.extraSpecs,
+    },
+    image:
+      inputs.image === undefined
+        ? null
+        : {
+            id: inputs.image,
+            properties: imageInputs.parse(inputsOf(mirror, "image", inputs.image).inputs).properties,
+          },
+    availabilityZone: inputs.availabilityZone ?? null,
+    hints: inputs.schedulerHints ?? {},
+    group: inputs.serverGroup === undefined ? null : toGroup(inputs.serverGroup, servers.ids, mirror),
+    ignoreHosts,
+  });
+}
+
+function toGroup(id: string, placing: readonly string[], mirror: RecordMirror): RequestSpec["group"] {
+  const { policy, maxServersPerHost } = groupInputs.parse(inputsOf(mirror, "server-group", id).inputs);
+  const members = mirror.all("server").filter((server) => server.inputs["serverGroup"] === id);
+  const hosts = members
+    .filter((server) => !placing.includes(server.id))
+    .map((server) => server.outputs["host"]);
+  return {
+    id,
+    policy,
+    maxServerPerHost: maxServersPerHost ?? 1,
+    members: [...new Set([...members.map((server) => server.id), ...placing])],
+    hosts: [...new Set(hosts.filter((host) => typeof host === "string"))],
+  };
+}
+
+function inputsOf(
+  mirror: RecordMirror,
+  type: string,
+  id: string,
+): { readonly name: string; readonly inputs: JsonObject } {
+  const record = mirror.find(id);
+  if (record?.type !== type)
+    throw new StackyardError("unknown-reference", { message: `${type} ${id} does not exist`, value: id });
+  return record;
+}

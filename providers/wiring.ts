@@ -1,0 +1,196 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { openFacade } from "./api/cloud.ts";
+import { openAuthenticate } from "./authenticate/authenticate.ts";
+import { bootstrap } from "./authenticate/bootstrap.ts";
+import { defaultScryptCost, type ScryptCost } from "./authenticate/password.ts";
+import { openInProcessBus } from "./bus/in-process.ts";
+import { openCompute } from "./compute/compute.ts";
+import { relayToGuest } from "./compute/guest-access.ts";
+import { serveCompute } from "./compute/service.ts";
+import { readConfig, type Config } from "./config/config.ts";
+import { readCredentials, writeCredentials } from "./config/credentials.ts";
+import { openPlacement } from "./conductor/claim.ts";
+import { openConductor, toFailure } from "./conductor/conductor.ts";
+import { explainPlacement } from "./conductor/explain.ts";
+import { listLeftovers, removeLeftover } from "./conductor/leftovers.ts";
+import { makeStepContext } from "./conductor/step-context.ts";
+import { requireTask, TaskBoard } from "./conductor/task-board.ts";
+import { openTracer } from "./conductor/tracer.ts";
+import type { Cloud, GuestAccess } from "./core/cloud.ts";
+import { StackyardError } from "./core/errors.ts";
+import { makeExclusive } from "./core/exclusive.ts";
+import { brandId, type CloudId } from "./core/ids.ts";
+import type { LeftoversPort, Ports } from "./core/ports.ts";
+import type { ResourceRecord } from "./core/record.ts";
+import type { Definition, World } from "./core/resource.ts";
+import { openHostPool } from "./hosts/pool.ts";
+import { definitions, findDefinition } from "./registry.ts";
+import { readSchedulerOptions } from "./scheduler/options.ts";
+import { toComputeHost } from "./servers/host.ts";
+import { openDatabase, type Database } from "./store/database.ts";
+import { RecordMirror } from "./store/mirror.ts";
+import { viewStore } from "./store/world.ts";
+
+/** Port of a guest's SSH server. */
+const sshPort = 22;
+
+/** What compute brings: the real hosts, or fakes. */
+export interface ComputePorts extends Omit<Ports, "placement"> {
+  readonly leftovers: LeftoversPort;
+  readonly close: () => Promise<void>;
+}
+
+/** Everything that can be chosen from outside. */
+export interface CloudOptions {
+  readonly config?: Config;
+  /** Default: real hosts, over SSH. */
+  readonly compute?: ComputePorts;
+  /** Cost of password digests. Default: today's; tests take less. */
+  readonly scryptCost?: ScryptCost;
+}
+
+/**
+ * Opens the cloud that the settings name, making it when it is new, and logs in. Raises `unauthenticated`, and `invalid-input`
+ * for a wrong setting.
+ */
+export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
+  const config = options.config ?? readConfig();
+  const scryptCost = options.scryptCost ?? defaultScryptCost;
+  const database = await openDatabase(join(config.folder, "cloud.sqlite"));
+  const compute = options.compute ?? openRealCompute(config);
+  try {
+    await bootstrap(database, {
+      scryptCost,
+      deliver: (administrator) => writeCredentials(config.folder, administrator),
+    });
+    const authenticate = openAuthenticate(database, { expirySeconds: config.tokenSeconds, scryptCost });
+    const { token } = await authenticate.login(await readCredentials(config));
+
+    const cloudId = await readCloudId(database);
+    const mirror = new RecordMirror(
+      database,
+      (record) => findDefinition(record.type)?.reservations?.(record.inputs) ?? [],
+    );
+    const board = new TaskBoard();
+    const bus = openInProcessBus();
+    const exclusive = makeExclusive();
+    const schedulerOptions = readSchedulerOptions({
+      initial_cpu_allocation_ratio: config.allocationRatios.cpu,
+      initial_ram_allocation_ratio: config.allocationRatios.ram,
+      initial_disk_allocation_ratio: config.allocationRatios.disk,
+      reserved_host_memory_mb: config.reservedHostMemoryMib,
+    });
+    const placement = openPlacement({
+      database,
+      mirror,
+      bus,
+      options: schedulerOptions,
+      exclusive,
+      tracerOf: (recordId) => board.tracerOf(recordId) ?? openTracer(database, recordId),
+    });
+    const context = { cloudId, mirror, ports: { ...compute, placement }, authenticate, exclusive };
+    const conductor = openConductor({
+      ...context,
+      database,
+      bus,
+      board,
+      definitionOf: requireDefinition,
+      schedulerOptions,
+    });
+    serveCompute({
+      bus,
+      definitionOf: requireDefinition,
+      contextOf: (taskId, record, host) => makeStepContext(context, record, requireTask(board, taskId), host),
+      toFailure: (taskId, error, attempting) => toFailure(error, requireTask(board, taskId), attempting),
+      noteWait: (taskId, number, [startedAtMs, untilMs], host) =>
+        requireTask(board, taskId).tracer.add({
+          number,
+          host,
+          startedAtMs,
+          durationMs: untilMs - startedAtMs,
+        }),
+    });
+    const leftoverServices = { database, mirror, cloudId, leftovers: compute.leftovers };
+    const world = viewStore(mirror);
+    return openFacade(
+      {
+        database,
+        mirror,
+        bus,
+        board,
+        conductor,
+        authenticate,
+        scryptCost,
+        definitions,
+        explainPlacement: (question, principal) =>
+          explainPlacement(
+            { database, mirror, bus, options: schedulerOptions },
+            question,
+            principal.projectId ?? "",
+          ),
+        listLeftovers: (signal) => listLeftovers(leftoverServices, signal ?? new AbortController().signal),
+        removeLeftover: (leftover, signal) =>
+          removeLeftover(leftoverServices, leftover, signal ?? new AbortController().signal),
+        guestAccess: (server) => describeGuestAccess(server, world, cloudId),
+        close: async () => {
+          board.abortAll(new StackyardError("interrupted", { message: "the cloud was closed" }));
+          await bus.drain();
+          await compute.close();
+          await database.destroy();
+        },
+      },
+      token,
+    );
+  } catch (error) {
+    await compute.close();
+    await database.destroy();
+    throw error;
+  }
+}
+
+function openRealCompute(config: Config): ComputePorts {
+  const pool = openHostPool({ ssh: { environment: config.ssh } });
+  return { ...openCompute({ pool }), close: () => pool.closeAll() };
+}
+
+function requireDefinition(type: string): Definition {
+  const definition = findDefinition(type);
+  if (definition === undefined)
+    throw new StackyardError("internal", {
+      message: `the store holds a record of type ${type}, which is unknown`,
+    });
+  return definition;
+}
+
+async function readCloudId(database: Database): Promise<CloudId> {
+  const row = await database
+    .selectFrom("settings")
+    .select("value")
+    .where("key", "=", "cloud_id")
+    .executeTakeFirstOrThrow();
+  return brandId(row.value);
+}
+
+const accessOutputs = z.object({
+  hostId: z.string(),
+  interfaces: z.array(z.object({ network: z.string(), address: z.string() })).min(1),
+});
+
+function describeGuestAccess(server: ResourceRecord, world: World, cloudId: CloudId): GuestAccess {
+  const known = accessOutputs.safeParse(server.outputs);
+  const entry = known.success ? world.find("host", known.data.hostId) : undefined;
+  const host = entry === undefined ? undefined : toComputeHost(entry, cloudId);
+  const nic = known.data?.interfaces[0];
+  if (host === undefined || nic === undefined) {
+    throw new StackyardError("wrong-state", {
+      message: `server ${JSON.stringify(server.name)} cannot be reached: it has no host or no network`,
+      remedy: "Give it a network, or wait until it is built.",
+    });
+  }
+  return {
+    host: host.address,
+    address: nic.address,
+    relayCommand: relayToGuest(nic.network, nic.address, sshPort).text,
+  };
+}
