@@ -16,27 +16,34 @@ export function explainSchedule(trace: ScheduleTrace): readonly string[] {
 }
 
 /**
- * The error for a request that found no host: how many hosts each stage took away from the instance that found none, its
- * notes the whole explanation (nova: exception.NoValidHost).
+ * The error for a request that found no host: how many hosts each stage took away, its notes the whole explanation
+ * (nova: exception.NoValidHost).
  */
 export function noValidHost(trace: ScheduleTrace, request: RequestSpec): StackyardError {
   const failed = trace.rounds.at(-1);
   const place =
     request.instanceIds.length > 1 ? ` (${trace.rounds.length} of ${request.instanceIds.length})` : "";
-  const removals = (failed?.stages ?? []).filter(({ removed }) => removed.length > 0).map(countLine);
-  const reason = removals.length === 0 ? reasonWithoutRemoval(trace) : removals.join(", ");
   return new StackyardError("no-valid-host", {
-    message: `no host can take server ${failed?.instanceId ?? "?"}${place}: ${reason}`,
+    message: `no host can take server ${failed?.instanceId ?? "?"}${place}: ${reasonOf(trace)}`,
     field: "flavor",
     value: request.flavor.name,
     notes: explainSchedule(trace),
   });
 }
 
-function reasonWithoutRemoval(trace: ScheduleTrace): string {
-  return trace.hosts === 0
-    ? "there are no hosts"
-    : "the hosts that pass are full with the servers placed before it";
+/** Removals of all rounds together, since a host that was taken away does not come back. */
+function reasonOf(trace: ScheduleTrace): string {
+  if (trace.hosts === 0) return "there are no hosts";
+  const removals = new Map<string, StageTrace>();
+  for (const stage of trace.rounds.flatMap(({ stages }) => stages)) {
+    const known = removals.get(stage.name);
+    const removed = [...(known?.removed ?? []), ...stage.removed];
+    removals.set(stage.name, { name: stage.name, before: known?.before ?? stage.before, removed });
+  }
+  const reasons = [...removals.values()].filter(({ removed }) => removed.length > 0).map(countLine);
+  const lost = [...removals.values()].reduce((sum, { removed }) => sum + removed.length, 0);
+  const full = trace.hosts - lost;
+  return [...reasons, ...(full > 0 ? [`servers placed before it fill ${full}`] : [])].join(", ");
 }
 
 function headingOf({ purpose, instanceId }: RoundTrace): string {

@@ -17,7 +17,7 @@ export const simpleCidrAffinity: Filter = {
     if (near === undefined) return undefined;
     const network = parseNetwork(near, hintedText(request, "cidr") ?? "/24");
     return ({ hostIp }) => {
-      if (hostIp === null || !ipaddr.isValid(hostIp)) return false;
+      if (hostIp === null || !isAddress(hostIp)) return false;
       const address = ipaddr.parse(hostIp);
       return address.kind() === network[0].kind() && address.match(network);
     };
@@ -26,7 +26,7 @@ export const simpleCidrAffinity: Filter = {
 
 function parseNetwork(address: string, suffix: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   const size = suffix.replace(/^\//, "");
-  if (ipaddr.isValid(address)) {
+  if (isAddress(address)) {
     if (ipaddr.IPv4.isValidFourPartDecimal(size)) {
       const prefix = ipaddr.IPv4.parse(size).prefixLengthFromSubnetMask();
       if (prefix !== null) return [ipaddr.parse(address), prefix];
@@ -38,4 +38,9 @@ function parseNetwork(address: string, suffix: string): [ipaddr.IPv4 | ipaddr.IP
     field: "hints.build_near_host_ip",
     value: `${address}${suffix}`,
   });
+}
+
+/** Short forms of IPv4 such as 10.1 are no addresses here. */
+function isAddress(text: string): boolean {
+  return ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
 }
