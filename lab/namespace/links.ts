@@ -84,6 +84,13 @@ export async function chooseRanges(topology: Topology, reserved: readonly UsedRa
   return { management, data };
 }
 
+/** A bridge without a MAC of its own takes one of its ports', and another when that host goes: hosts would lose the machine. */
+function bridgeMac(plan: LabPlan, network: LabNetwork): string {
+  const [first] = plan.hosts;
+  if (first === undefined) throw new TypeError("a plan has hosts");
+  return `${first.links[network].mac.slice(0, -2)}00`;
+}
+
 /** Makes what is missing of the two bridges. A range that something took since it was chosen is refused. */
 export async function ensureBridges(plan: LabPlan): Promise<void> {
   const links = await listLinks();
@@ -93,9 +100,11 @@ export async function ensureBridges(plan: LabPlan): Promise<void> {
     const used = await listUsedRanges();
     const taken = used.map((other) => other.range);
     refuseUsed("management", rangeOf(plan, "management"), used, taken);
-    lines.push(`link add ${management.bridge} type bridge`);
+    lines.push(`link add ${management.bridge} address ${bridgeMac(plan, "management")} type bridge`);
   }
-  if (!links.has(data.bridge)) lines.push(`link add ${data.bridge} type bridge`);
+  if (!links.has(data.bridge)) {
+    lines.push(`link add ${data.bridge} address ${bridgeMac(plan, "data")} type bridge`);
+  }
   lines.push(
     `link set ${management.bridge} up`,
     `address replace ${management.gateway}/${String(rangeOf(plan, "management").prefix)} dev ${management.bridge}`,
