@@ -139,7 +139,7 @@ export type SchedulerOptions = z.output<typeof schedulerOptionsSchema>;
 
 /** Checks options and fills in the defaults. Raises `invalid-input` with the option's name as field. */
 export function readSchedulerOptions(given: z.input<typeof schedulerOptionsSchema>): SchedulerOptions {
-  const result = schedulerOptionsSchema.safeParse(given);
+  const result = schedulerOptionsSchema.safeParse(given, { reportInput: true });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new StackyardError("invalid-input", {

@@ -67,8 +67,8 @@ export function schedule(
       instanceId,
       purpose,
       stages: filtered.stages,
-      weighed: ask.weights === true ? weighedHosts(filtered.hosts, weights) : undefined,
-      chosen: found?.nodename,
+      weighed: ask.weights === true ? weighedHosts(filtered.hosts, weights) : null,
+      chosen: found?.nodename ?? null,
     });
     if (found === undefined) {
       left = ranked;

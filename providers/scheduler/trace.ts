@@ -32,10 +32,10 @@ export interface RoundTrace {
   readonly instanceId: string;
   readonly purpose: "choice" | "alternates";
   readonly stages: readonly StageTrace[];
-  /** Best first. Only when asked for. */
-  readonly weighed: readonly WeighedHost[] | undefined;
-  /** The host chosen; `undefined` when none was left, and for alternates. */
-  readonly chosen: string | undefined;
+  /** Best first; `null` unless asked for. */
+  readonly weighed: readonly WeighedHost[] | null;
+  /** The host chosen; `null` when none was left, and for alternates. */
+  readonly chosen: string | null;
 }
 
 /** Why a request went where it went. */

@@ -144,7 +144,13 @@ function partOf({ weigher, raw, multiplierOf }: Column, host: HostState, place: 
   const value = Math.max(entry(raw, place), minimum);
   const normalised = normalise(value, minimum, range);
   const multiplier = multiplierOf(host);
-  return { weigher: weigher.name, raw: value, normalised, multiplier, contribution: multiplier * normalised };
+  return {
+    weigher: weigher.name,
+    raw: value,
+    normalised,
+    multiplier,
+    contribution: multiplier * normalised + 0,
+  };
 }
 
 /** Keys of metadata that set a multiplier. */

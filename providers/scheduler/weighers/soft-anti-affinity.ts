@@ -11,6 +11,6 @@ export const softAntiAffinity: Weigher = {
   prepare: ({ group }) => {
     if (group?.policy !== "soft-anti-affinity") return undefined;
     const count = countMembers(group);
-    return (host) => -count(host);
+    return (host) => 0 - count(host);
   },
 };
