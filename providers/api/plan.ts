@@ -35,7 +35,7 @@ export function planResource(
   const leansOnUnknown = listReferences(definition, parsed.inputs).some((reference) =>
     world.isIncomplete(reference.id),
   );
-  const context: CompletionContext = { id, world };
+  const context: CompletionContext = { id, world: world.seenBy(id, request.maker) };
   try {
     const inputs = dropAbsent(definition.complete?.(parsed.inputs, context) ?? parsed.inputs);
     const change = changeOf(definition, request, inputs);

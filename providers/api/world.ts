@@ -54,6 +54,16 @@ export class PlannedWorld implements World {
     }
   }
 
+  /** This world as `id` is planned in it: without what the same maker had under another id, which it replaces. */
+  seenBy(id: ResourceId, maker: string): World {
+    return {
+      find: (type, other) => this.find(type, other),
+      all: (type) =>
+        this.all(type).filter((entry) => entry.id === id || !("maker" in entry) || entry.maker !== maker),
+      holder: (kind, scope, value) => this.holder(kind, scope, value),
+    };
+  }
+
   find(type: string, id: string): WorldEntry | undefined {
     const entry = this.#planned.get(id) ?? this.#mirror.find(id);
     return entry?.type === type ? entry : undefined;

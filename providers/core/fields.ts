@@ -27,8 +27,10 @@ const policies = new WeakMap<z.core.$ZodType, FieldPolicy>();
 
 /** Attaches doc and policy to a leaf. Call it last: a later `.optional()` would make a new schema without them. */
 export function field<S extends z.ZodType>(schema: S, policy: FieldPolicy): S {
-  policies.set(schema, policy);
-  return schema;
+  // A copy: several fields may be made of one schema.
+  const own = schema.clone();
+  policies.set(own, policy);
+  return own;
 }
 
 /** The policy of a schema, if {@link field} gave it one. */

@@ -508,7 +508,7 @@ export class Keypair extends StackyardResource {
 }
 
 export interface ImageDiskArgs {
-  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the disk image. */
   readonly location: pulumi.Input<string>;
   /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
   readonly checksum?: pulumi.Input<string> | undefined;
@@ -517,7 +517,7 @@ export interface ImageDiskArgs {
 }
 
 export interface ImageKernelArgs {
-  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the kernel. */
   readonly location: pulumi.Input<string>;
   /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
   readonly checksum?: pulumi.Input<string> | undefined;
@@ -587,7 +587,7 @@ export interface ImageArgs {
 }
 
 export interface ImageDisk {
-  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the disk image. */
   readonly location: string;
   /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
   readonly checksum?: string;
@@ -596,7 +596,7 @@ export interface ImageDisk {
 }
 
 export interface ImageKernel {
-  /** Absolute path on the machine that runs the stack, or http(s) URL, of the initial RAM disk. */
+  /** Absolute path on the machine that runs the stack, or http(s) URL, of the kernel. */
   readonly location: string;
   /** Expected checksum, `sha256:…` or `sha512:…`. Required for a URL. */
   readonly checksum?: string;
