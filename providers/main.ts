@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { StackyardError } from "./core/errors.ts";
+import { findPackageRoot } from "./core/package-root.ts";
+import { exitCodes } from "./engines/cli/exit-codes.ts";
+import type { CommandExtension } from "./engines/cli/program.ts";
+import { runCommandLine } from "./engines/cli/run.ts";
+import { definitions } from "./registry.ts";
+
+/** Commands that other parts of the package bring along. */
+const extensions: readonly CommandExtension[] = [
+  {
+    name: "doctor",
+    summary: "check what a stack and the lab need on this machine",
+    register: async (program) => (await import("../lab/setup/doctor.ts")).registerDoctorCommand(program),
+  },
+  {
+    name: "lab",
+    summary: "make, watch and take down labs of KVM hosts",
+    register: async (program) => (await import("../lab/commands.ts")).registerLabCommands(program),
+  },
+];
+
+function readVersion(): string {
+  const text = readFileSync(join(findPackageRoot(), "package.json"), "utf8");
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}
+
+/** The first Ctrl-C (or SIGTERM) lets the command end in order; the second ends the process at once. */
+function abortOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted.code);
+    process.stderr.write("\ninterrupting; Ctrl-C again ends at once\n");
+    controller.abort(new StackyardError("interrupted", { message: "the command was interrupted" }));
+  };
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  return controller.signal;
+}
+
+// A reader that has enough, such as `head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(exitCodes.ok.code);
+});
+
+const exitCode = await runCommandLine(
+  process.argv.slice(2),
+  {
+    version: readVersion(),
+    definitions,
+    openCloud: async () => (await import("./wiring.ts")).openCloud(),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: abortOnSignals(),
+  },
+  extensions,
+);
+// An extension may have set its own.
+if (exitCode !== exitCodes.ok.code) process.exitCode = exitCode;
