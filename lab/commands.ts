@@ -160,6 +160,7 @@ export function registerLabCommands(program: Command): void {
     .command("list")
     .description("Lists the labs of this user.")
     .option("--json", "write the result as JSON")
+    .addHelpText("after", "\nExample:\n  stackyard lab list")
     .action(async (flags: LabFlags) => {
       const labs = await listLabs();
       const rows = labs.map((each) => [

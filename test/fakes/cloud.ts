@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type {
   ApplyRequest,
   Change,
@@ -15,7 +16,7 @@ import type {
 } from "../../providers/core/cloud.ts";
 import { diffInputs } from "../../providers/core/diff.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
-import { shapeOf } from "../../providers/core/fields.ts";
+import { policyOf, shapeOf, type FieldPolicy } from "../../providers/core/fields.ts";
 import { brandId, deriveId, type ResourceId } from "../../providers/core/ids.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import type { ResourceRecord } from "../../providers/core/record.ts";
@@ -47,6 +48,8 @@ export class FakeCloud implements Cloud {
   readonly failures = new Map<string, StackyardError>();
   /** Ids whose host cannot be asked. */
   readonly unreachable = new Set<string>();
+  /** What was applied, in order, secrets included. */
+  readonly applied: ApplyRequest[] = [];
   readonly entries = new Map<string, readonly JournalEntry[]>();
   readonly leftovers = new Set<Leftover>();
   readonly accesses = new Map<string, GuestAccess>();
@@ -99,6 +102,7 @@ export class FakeCloud implements Cloud {
     if (typeof id !== "string")
       return reject("internal", "apply was given inputs that plan did not complete");
     request.signal?.throwIfAborted();
+    this.applied.push(request);
     const before = this.#records.get(id);
     if (before !== undefined && before.maker !== request.maker)
       return reject("not-ours", `the ${request.type} was made by another maker`);
@@ -122,7 +126,9 @@ export class FakeCloud implements Cloud {
       updatedAt: at,
     };
     this.#records.set(id, record);
-    return failure === undefined ? Promise.resolve(this.#view(record)) : Promise.reject(failure);
+    if (failure !== undefined) return Promise.reject(failure);
+    const view = this.#view(record);
+    return Promise.resolve({ ...view, inputs: { ...inputs, id }, outputs: record.outputs });
   }
 
   read(type: string, id: string, options?: ReadOptions): Promise<ResourceView | undefined> {
@@ -263,15 +269,41 @@ export class FakeCloud implements Cloud {
     };
   }
 
+  /** As readers see it: without secrets, and without what is given once. */
   #view(record: ResourceRecord): ResourceView {
-    const { id, type, inputs, outputs } = record;
-    return { id, type, record, inputs, outputs, drift: this.drift.get(id) ?? [] };
+    const { id, type } = record;
+    const definition = this.#definition(type);
+    const inputs = omitFields(record.inputs, definition.inputs, (policy) => policy.secret === true);
+    const outputs = omitFields(record.outputs, definition.outputs, (policy) => policy.onceOnly === true);
+    return {
+      id,
+      type,
+      record: { ...record, inputs, outputs },
+      inputs,
+      outputs,
+      drift: this.drift.get(id) ?? [],
+    };
   }
 
   #now(): string {
     this.#clock += 1000;
     return new Date(this.#clock).toISOString();
   }
+}
+
+function omitFields(
+  value: JsonObject,
+  schema: z.ZodObject,
+  isOmitted: (policy: FieldPolicy) => boolean,
+): JsonObject {
+  const shape = shapeOf(schema);
+  return Object.fromEntries(
+    Object.entries(value).filter(([key]) => {
+      const field = shape[key];
+      const policy = field === undefined ? undefined : policyOf(field);
+      return policy === undefined || !isOmitted(policy);
+    }),
+  );
 }
 
 function reject(code: StackyardError["code"], message: string, value?: string): Promise<never> {

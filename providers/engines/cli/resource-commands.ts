@@ -211,6 +211,7 @@ function registerSet(group: Command, definition: Definition, context: CommandCon
             await readInputs(command, flags, kept, context),
           );
           const request = { type, maker: record.maker ?? `cli:${id}`, defaultName: record.name };
+          requireSecrets(type, flags, inputs);
           const prior = record.applied ?? record.inputs;
           const planned = await cloud.plan({ ...request, inputs: { ...inputs, id }, prior });
           raiseIssues(`change the ${type}`, planned.issues);
@@ -232,6 +233,19 @@ function registerSet(group: Command, definition: Definition, context: CommandCon
     `${type} set my-${type} ${writeExampleFlags(live === undefined ? [] : [live])}`.trimEnd(),
     `${type} set my-${type} --file ${type}.yaml --dry-run`,
   ]);
+}
+
+/** Raises `invalid-input` when a required secret is not given: the cloud keeps a digest only, and cannot fill it in. */
+function requireSecrets(type: string, flags: readonly Flag[], inputs: JsonObject): void {
+  const missing = flags.find(
+    ({ secret, required, path }) => secret && required && inputs[path] === undefined,
+  );
+  if (missing === undefined) return;
+  throw new StackyardError("invalid-input", {
+    message: `changing a ${type} takes its ${missing.path} again: the cloud keeps only a digest of it`,
+    field: missing.path,
+    remedy: `Give it, the old or a new one, by --${missing.name}; - is standard input.`,
+  });
 }
 
 /** Raises `invalid-input` for a change that needs another resource, or that interrupts without `--yes`. */

@@ -22,7 +22,8 @@ export function toJsonView(definition: Definition, view: ResourceView): JsonObje
     name: record.name,
     status: record.status,
     projectId: record.projectId,
-    inputs: maskSecrets(definition.inputs, view.inputs),
+    // `apply` gives the id among the inputs, `read` does not: here it is in one place only.
+    inputs: { ...maskSecrets(definition.inputs, view.inputs), id: undefined },
     outputs: maskSecrets(definition.outputs, view.outputs),
     drift: view.drift.map(({ field, expected, found }) => ({ field, expected, found })),
     fault: record.fault === undefined ? null : { ...record.fault },
@@ -123,9 +124,9 @@ export const propertyColumns: readonly Column[] = [{ title: "FIELD" }, { title: 
  * such as a server, shows that once its record is in order.
  */
 function toFields(definition: Definition, view: ResourceView): JsonObject {
-  const { id, name, projectId, createdAt, updatedAt, inputs, outputs } = toJsonView(definition, view);
+  const { id, name, createdAt, updatedAt, inputs, outputs } = toJsonView(definition, view);
   const ownStatus = view.record.status === "active" ? view.outputs["status"] : undefined;
-  const envelope = { id, name, status: ownStatus ?? view.record.status, projectId, createdAt, updatedAt };
+  const envelope = { id, name, status: ownStatus ?? view.record.status, createdAt, updatedAt };
   return {
     ...envelope,
     ...(isJsonObject(inputs) ? inputs : {}),
@@ -184,7 +185,7 @@ function isPlain(schema: z.core.$ZodType): boolean {
 
 /** Every field that a listing of this type can show. */
 export function listFields(definition: Definition): readonly string[] {
-  const own = ["id", "name", "status", "projectId", "createdAt", "updatedAt"];
+  const own = ["id", "name", "status", "createdAt", "updatedAt"];
   return [
     ...new Set([
       ...own,

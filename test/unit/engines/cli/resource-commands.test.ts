@@ -130,7 +130,7 @@ describe("create", () => {
     const { stdout, stderr } = await run(["user", "create", "--name", "ada", "--password-file", "-"], {
       stdin: "correct horse\n",
     });
-    expect((await cloud.find("user", "ada")).inputs["password"]).toBe("correct horse");
+    expect(cloud.applied[0]?.inputs["password"]).toBe("correct horse");
     expect(stdout).toContain("[secret]");
     expect(stdout + stderr).not.toContain("correct horse");
   });
@@ -173,7 +173,7 @@ describe("create", () => {
       defaultName: "mine",
     });
     cloud.failures.set(
-      String(planned.inputs["id"]),
+      planned.inputs["id"] as string,
       new StackyardError("command-failed", { message: "no luck" }),
     );
     expect((await run(["keypair", "create", "--name", "mine", "--save-private-key", path])).exitCode).toBe(1);
@@ -193,7 +193,7 @@ describe("create", () => {
       defaultName: "small",
     });
     cloud.failures.set(
-      String(planned.inputs["id"]),
+      planned.inputs["id"] as string,
       new StackyardError("command-failed", { message: "no luck" }),
     );
     expect((await run(smallFlavor)).exitCode).toBe(1);
@@ -334,6 +334,17 @@ describe("set", () => {
     expect((await run(["server", "set", "web", "--flavor", "large", "--yes"])).exitCode).toBe(0);
     const { id } = await cloud.find("flavor", "large");
     expect((await cloud.find("server", "web")).inputs["flavor"]).toBe(id);
+  });
+
+  it("needs a secret again, since the cloud does not give it back", async () => {
+    await run(["user", "create", "--name", "ada", "--password-file", "-"], { stdin: "correct horse" });
+    expect(await runJson(["user", "set", "ada", "--email", "ada@example.org"])).toMatchObject({
+      error: {
+        code: "invalid-input",
+        field: "password",
+        remedy: expect.stringContaining("--password-file") as string,
+      },
+    });
   });
 
   it("shows on a dry run what a change does, and changes nothing", async () => {
