@@ -14,13 +14,15 @@ export interface Weights {
   readonly partsOf: (place: number) => readonly WeigherTrace[];
 }
 
-/** What one weigher makes of all hosts. */
-interface Column {
+/** One weigher, prepared for a request and for the hosts that it compares. */
+interface Scale {
   readonly weigher: Weigher;
   readonly weightOf: HostWeight;
-  readonly raw: Float64Array;
   /** A host's multiplier: its aggregates', else the configured one. */
   readonly multiplierOf: HostWeight;
+  /** The raw weight that normalises to 0, and the distance from there to what normalises to 1. */
+  readonly minimum: number;
+  readonly range: number;
 }
 
 /**
@@ -34,28 +36,26 @@ export function weighHosts(
 ): Weights {
   const totals = new Float64Array(hosts.length);
   if (hosts.length <= 1) return { totals, partsOf: () => [] };
-  const columns = prepareColumns(hosts.length, request, options);
-  const aggregates = new Set<Aggregate>();
-  // All weighers of a host together, so that each host is brought into the processor's cache once.
-  let place = 0;
-  for (const host of hosts) {
-    for (const { weightOf, raw } of columns) raw[place] = weightOf(host);
-    for (const aggregate of host.aggregates) aggregates.add(aggregate);
-    place++;
-  }
-  const overridden = multiplierKeysOf(aggregates);
-  for (const column of columns) {
-    const { multiplierKey } = column.weigher;
-    const multiplier = overridden.has(multiplierKey)
-      ? column.multiplierOf
-      : configuredMultiplier(column.weigher, options);
-    addColumn(totals, column, multiplier, hosts);
+  const overridden = multiplierKeysOf(hosts);
+  const scales: Scale[] = [];
+  const raw = new Float64Array(hosts.length); // one for all weighers, one after the other
+  for (const name of options.filter_scheduler.weight_classes) {
+    const weigher = weighers[name];
+    const multiplierOf = compileMultiplier(weigher, options);
+    const weightOf = weigher.prepare(request, options, multiplierOf);
+    if (weightOf === undefined) continue;
+    const scale = { weigher, weightOf, multiplierOf, ...readRaw(hosts, weightOf, weigher.minimum, raw) };
+    scales.push(scale);
+    const multiplier = overridden.has(weigher.multiplierKey)
+      ? undefined
+      : configuredMultiplier(weigher, options);
+    if (scale.range > 0) addNormalised(totals, raw, scale, hosts, multiplier);
   }
   return {
     totals,
-    partsOf: (asked) => {
-      const host = hosts[asked];
-      return host === undefined ? [] : columns.map((column) => partOf(column, host, asked));
+    partsOf: (place) => {
+      const host = hosts[place];
+      return host === undefined ? [] : scales.map((scale) => partOf(scale, host));
     },
   };
 }
@@ -93,70 +93,61 @@ function isBefore(a: number, b: number, totals: Float64Array): boolean {
   return difference > 0 || (difference === 0 && a < b);
 }
 
-function prepareColumns(
-  count: number,
-  request: InstanceRequest,
-  options: SchedulerOptions,
-): readonly Column[] {
-  return options.filter_scheduler.weight_classes.flatMap((name) => {
-    const weigher = weighers[name];
-    const multiplierOf = compileMultiplier(weigher, options);
-    const weightOf = weigher.prepare(request, options, multiplierOf);
-    return weightOf === undefined ? [] : [{ weigher, weightOf, multiplierOf, raw: new Float64Array(count) }];
-  });
-}
-
-/** `multiplier` is one for all hosts, or one for each where aggregates override it. */
-function addColumn(
-  totals: Float64Array,
-  { weigher, raw }: Column,
-  multiplier: number | HostWeight,
+/** Fills `raw`, and says what it spans. */
+function readRaw(
   hosts: readonly HostState[],
-): void {
-  const { minimum, range } = spanOf(weigher, raw);
-  if (range === 0) return;
+  weightOf: HostWeight,
+  floor: number | undefined,
+  raw: Float64Array,
+): { readonly minimum: number; readonly range: number } {
+  let lowest = Infinity;
+  let highest = floor ?? -Infinity;
   let place = 0;
   for (const host of hosts) {
-    const factor = typeof multiplier === "number" ? multiplier : multiplier(host);
-    totals[place] = entry(totals, place) + factor * normalise(entry(raw, place), minimum, range);
+    const weight = weightOf(host);
+    raw[place++] = weight;
+    if (weight < lowest) lowest = weight;
+    if (weight > highest) highest = weight;
+  }
+  const minimum = floor ?? lowest;
+  return { minimum, range: highest - minimum };
+}
+
+/** `multiplier` is that of all hosts; `undefined` where aggregates override it for some. */
+function addNormalised(
+  totals: Float64Array,
+  raw: Float64Array,
+  { minimum, range, multiplierOf }: Scale,
+  hosts: readonly HostState[],
+  multiplier: number | undefined,
+): void {
+  let place = 0;
+  for (const host of hosts) {
+    const normalised = normalise(entry(raw, place), minimum, range);
+    totals[place] = entry(totals, place) + (multiplier ?? multiplierOf(host)) * normalised;
     place++;
   }
 }
 
-/** The raw weight that normalises to 0, and the distance from there to what normalises to 1. */
-function spanOf(weigher: Weigher, raw: Float64Array): { readonly minimum: number; readonly range: number } {
-  let lowest = Infinity;
-  let highest = weigher.minimum ?? -Infinity;
-  for (const weight of raw) {
-    if (weight < lowest) lowest = weight;
-    if (weight > highest) highest = weight;
-  }
-  const minimum = weigher.minimum ?? lowest;
-  return { minimum, range: highest - minimum };
+/** Less than the minimum counts as the minimum. */
+function normalise(weight: number, minimum: number, range: number): number {
+  return range > 0 && weight > minimum ? (weight - minimum) / range : 0;
 }
 
-function normalise(raw: number, minimum: number, range: number): number {
-  return range > 0 && raw > minimum ? (raw - minimum) / range : 0;
-}
-
-function partOf({ weigher, raw, multiplierOf }: Column, host: HostState, place: number): WeigherTrace {
-  const { minimum, range } = spanOf(weigher, raw);
-  const value = Math.max(entry(raw, place), minimum);
-  const normalised = normalise(value, minimum, range);
+function partOf({ weigher, weightOf, multiplierOf, minimum, range }: Scale, host: HostState): WeigherTrace {
+  const raw = Math.max(weightOf(host), minimum);
+  const normalised = normalise(raw, minimum, range);
   const multiplier = multiplierOf(host);
-  return {
-    weigher: weigher.name,
-    raw: value,
-    normalised,
-    multiplier,
-    contribution: multiplier * normalised + 0,
-  };
+  // Minus zero would not survive a message: plus 0 makes it 0.
+  return { weigher: weigher.name, raw, normalised, multiplier, contribution: multiplier * normalised + 0 };
 }
 
-/** Keys of metadata that set a multiplier. */
-function multiplierKeysOf(aggregates: Iterable<Aggregate>): ReadonlySet<string> {
+/** Keys of aggregate metadata on any host that set a multiplier. */
+function multiplierKeysOf(hosts: readonly HostState[]): ReadonlySet<string> {
+  const seen = new Set<Aggregate>();
+  for (const { aggregates } of hosts) for (const aggregate of aggregates) seen.add(aggregate);
   const keys = new Set<string>();
-  for (const { metadata } of aggregates) {
+  for (const { metadata } of seen) {
     for (const key of Object.keys(metadata)) if (key.endsWith("_weight_multiplier")) keys.add(key);
   }
   return keys;

@@ -10,21 +10,31 @@ export interface Measurement {
   readonly goal?: number;
 }
 
-/** Times `fn` in milliseconds, `runs` times after one that is not counted. */
+/** What else {@link measure} may be told. */
+export interface MeasureOptions {
+  readonly goal?: number;
+  /** Runs that are not counted, before the others. Default 1; code that lives in a long-running service deserves more. */
+  readonly warmups?: number;
+}
+
+const unitMs = { ms: 1, s: 1000 } as const;
+
+/** Times `fn`, which may be asynchronous, `runs` times. */
 export async function measure(
   name: string,
+  unit: keyof typeof unitMs,
   runs: number,
   fn: () => unknown,
-  goal?: number,
+  { goal, warmups = 1 }: MeasureOptions = {},
 ): Promise<Measurement> {
-  await fn();
+  for (let run = 0; run < warmups; run++) await fn();
   const samples: number[] = [];
   for (let run = 0; run < runs; run++) {
     const startedAt = performance.now();
     await fn();
-    samples.push(performance.now() - startedAt);
+    samples.push((performance.now() - startedAt) / unitMs[unit]);
   }
-  return summarise(name, "ms", samples, goal);
+  return summarise(name, unit, samples, goal);
 }
 
 /** The measurement of samples that were taken elsewhere. */

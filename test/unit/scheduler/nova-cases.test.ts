@@ -57,10 +57,10 @@ describe("metadata that is no number takes its hosts away instead of failing the
   test.each(titled(refused))("case %s", (_title, { hosts, request, options }) => {
     const { trace } = schedule(hosts, request, options);
 
-    expect(trace.rounds[0]?.stages.at(-1)).toMatchObject({
-      name: "AggregateInstanceExtraSpecsFilter",
-      removed: expect.arrayContaining([expect.any(String)]),
-    });
+    const stage = trace.rounds[0]?.stages.at(-1);
+
+    expect(stage?.name).toBe("AggregateInstanceExtraSpecsFilter");
+    expect(stage?.removed).not.toEqual([]);
   });
 });
 
