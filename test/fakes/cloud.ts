@@ -14,11 +14,11 @@ import type {
   ReadOptions,
   ResourceView,
 } from "../../providers/core/cloud.ts";
-import { diffInputs } from "../../providers/core/diff.ts";
+import { diffInputs, listIdentityFields } from "../../providers/core/diff.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { policyOf, shapeOf, type FieldPolicy } from "../../providers/core/fields.ts";
 import { brandId, deriveId, type ResourceId } from "../../providers/core/ids.ts";
-import type { JsonObject } from "../../providers/core/json.ts";
+import { canonicalJson, type JsonObject } from "../../providers/core/json.ts";
 import type { ResourceRecord } from "../../providers/core/record.ts";
 import type { Definition, Drift, World, WorldEntry } from "../../providers/core/resource.ts";
 import type { TraceEvent } from "../../providers/core/trace.ts";
@@ -69,12 +69,14 @@ export class FakeCloud implements Cloud {
   plan(request: PlanRequest): Promise<Planned> {
     const definition = this.#definition(request.type);
     const unknown = request.unknown ?? [];
-    const id = brandId<"resource">(
-      typeof request.inputs["id"] === "string" ? request.inputs["id"] : deriveId(request.maker),
-    );
     const given = Object.fromEntries(Object.entries(request.inputs).filter(([key]) => key !== "id"));
-    const named =
+    const named: JsonObject =
       "name" in shapeOf(definition.inputs) ? { name: request.defaultName, ...given } : { ...given };
+    const known = request.prior?.["id"] ?? request.inputs["id"];
+    const identity = Object.fromEntries(listIdentityFields(definition).map((key) => [key, named[key]]));
+    const id = brandId<"resource">(
+      typeof known === "string" ? known : deriveId(request.maker, canonicalJson(identity)),
+    );
     const parsed = parseInputs(definition, named, unknown);
     const context = { id, world: this.#world() };
     const completed = { ...parsed.inputs, ...definition.complete?.(parsed.inputs, context) };
@@ -83,7 +85,7 @@ export class FakeCloud implements Cloud {
         ? parsed.issues
         : [
             ...checkInputs(definition, completed, unknown, context),
-            ...this.#listTaken(definition, id, completed),
+            ...this.#listTaken(definition, id, completed, request.maker),
           ];
     if (issues.length === 0) {
       const { type, defaultName: name } = request;
@@ -239,11 +241,11 @@ export class FakeCloud implements Cloud {
     return outputs;
   }
 
-  #listTaken(definition: Definition, id: string, inputs: JsonObject): readonly Issue[] {
+  #listTaken(definition: Definition, id: string, inputs: JsonObject, maker: string): readonly Issue[] {
     const world = this.#world();
     return (definition.reservations?.(inputs) ?? []).flatMap(({ kind, scope, value, field }) => {
       const holder = world.holder(kind, scope, value);
-      return holder === undefined || holder === id
+      return holder === undefined || holder === id || this.#records.get(holder)?.maker === maker
         ? []
         : [{ code: "conflict" as const, field, value, message: `is taken by ${holder}` }];
     });

@@ -135,6 +135,18 @@ describe("a change", () => {
     expect(run.steps).toEqual([{ name: "shelf", op: "replace", keys: ["room"] }]);
   });
 
+  it("that replaces what others keep referring to makes the new one first", async () => {
+    await engine.up(shelfProgram("cellar"));
+    const { calls } = await engine.up(shelfProgram("attic"));
+    expect(calls).toEqual(["create shelf", "delete shelf"]);
+  });
+
+  it("that replaces what nothing refers to removes the old one first", async () => {
+    await engine.up(boxProgram({ mac: "fa:16:3e:00:00:01" }));
+    const { calls } = await engine.up(boxProgram({ mac: "fa:16:3e:00:00:02" }));
+    expect(calls).toEqual(["delete box", "create box"]);
+  });
+
   it("of what the cloud had filled in replaces only once it is given", async () => {
     await engine.up(boxProgram());
     expect(boxOutput("owner")).toBe("admin");

@@ -43,6 +43,8 @@ export interface Step {
 export interface Run {
   /** In the order of the engine; resources that stay as they are included. */
   readonly steps: readonly Step[];
+  /** `create NAME` and `delete NAME` in the order in which the provider was asked. */
+  readonly calls: readonly string[];
   /** What resources look like to the program, by name. */
   readonly seen: ReadonlyMap<string, JsonObject>;
   /** What the stack exports. */
@@ -139,7 +141,7 @@ export class PulumiEngine {
   async destroy(): Promise<Run> {
     const operation = new Operation(false);
     for (const urn of [...this.state.keys()].reverse())
-      await this.#tolerate(operation, () => this.#delete(operation, urn));
+      await this.#tolerate(operation, () => this.#forget(operation, urn));
     return operation.finish();
   }
 
@@ -169,8 +171,10 @@ export class PulumiEngine {
     const gone = [...this.state].filter(([urn]) => !operation.registered.has(urn)).reverse();
     for (const [urn, { name }] of gone) {
       if (isPreview) operation.steps.push({ name, op: "delete", keys: [] });
-      else await this.#tolerate(operation, () => this.#delete(operation, urn));
+      else await this.#tolerate(operation, () => this.#forget(operation, urn));
     }
+    for (const entry of operation.replaced.reverse())
+      await this.#tolerate(operation, () => this.#delete(operation, entry));
     return operation.finish();
   }
 
@@ -225,7 +229,8 @@ export class PulumiEngine {
       operation.steps.push({ name, op: "replace", keys: answer.getReplacesList() });
       const fresh = await this.#check({}, news);
       if (operation.isPreview) return { ...entry, inputs: fresh, outputs: fresh };
-      await this.#delete(operation, urn, false);
+      if (answer.getDeletebeforereplace()) await this.#delete(operation, old);
+      else operation.replaced.push(old);
       return this.#create(urn, { ...entry, inputs: fresh });
     }
     const { DIFF_NONE, DIFF_SOME } = providerMessages.DiffResponse.DiffChanges;
@@ -251,6 +256,7 @@ export class PulumiEngine {
   }
 
   async #create(urn: string, entry: StateEntry): Promise<StateEntry> {
+    this.#operation.calls.push(`create ${entry.name}`);
     const request = new providerMessages.CreateRequest();
     request.setProperties(toStruct(entry.inputs));
     return this.#keep(urn, entry, async () => {
@@ -303,15 +309,20 @@ export class PulumiEngine {
     this.state.set(urn, { ...entry, inputs, outputs: toJson(answer.getProperties()) });
   }
 
-  async #delete(operation: Operation, urn: string, isStep = true): Promise<void> {
+  async #forget(operation: Operation, urn: string): Promise<void> {
     const entry = this.state.get(urn);
     if (entry === undefined) return;
+    await this.#delete(operation, entry);
+    operation.steps.push({ name: entry.name, op: "delete", keys: [] });
+    this.state.delete(urn);
+  }
+
+  async #delete(operation: Operation, entry: StateEntry): Promise<void> {
     const request = new providerMessages.DeleteRequest();
     request.setId(entry.id);
     request.setProperties(toStruct(entry.outputs));
     await call((done) => this.#provider.delete(request, done));
-    if (isStep) operation.steps.push({ name: entry.name, op: "delete", keys: [] });
-    this.state.delete(urn);
+    operation.calls.push(`delete ${entry.name}`);
   }
 
   #monitor(): grpc.UntypedServiceImplementation {
@@ -359,6 +370,9 @@ class Operation {
   readonly registered = new Set<string>();
   readonly seen = new Map<string, JsonObject>();
   readonly errors = new Set<string>();
+  /** To be deleted at the end: their replacements came first. */
+  readonly replaced: StateEntry[] = [];
+  readonly calls: string[] = [];
   exports: JsonObject = {};
 
   constructor(isPreview: boolean) {
@@ -366,7 +380,13 @@ class Operation {
   }
 
   finish(): Run {
-    return { steps: this.steps, seen: this.seen, exports: this.exports, errors: [...this.errors] };
+    return {
+      steps: this.steps,
+      calls: this.calls,
+      seen: this.seen,
+      exports: this.exports,
+      errors: [...this.errors],
+    };
   }
 }
 

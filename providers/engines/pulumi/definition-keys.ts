@@ -1,6 +1,8 @@
 import type { z } from "zod";
-import { listLeaves, type FieldPolicy } from "../../core/fields.ts";
+import { isReplacing } from "../../core/change.ts";
+import { listLeaves, policyOf, shapeOf, type FieldPolicy } from "../../core/fields.ts";
 import type { JsonObject } from "../../core/json.ts";
+import type { Definition } from "../../core/resource.ts";
 
 /** Top-level keys of an object that have, at any depth, a field whose policy passes. Pulumi marks secrets by top-level key. */
 export function keysWith(object: z.ZodObject, passes: (policy: FieldPolicy) => boolean): string[] {
@@ -17,4 +19,20 @@ export function pick(object: JsonObject, passes: (key: string) => boolean): Json
   return Object.fromEntries(
     Object.entries(object).filter(([key, value]) => value !== undefined && passes(key)),
   );
+}
+
+/**
+ * Whether a resource that refers to one of this type stays when that one is replaced, as a server stays when its flavor is: the new one
+ * must then be there before the old one goes.
+ */
+export function hasLastingUsers(type: string, definitions: readonly Definition[]): boolean {
+  return definitions.some(({ inputs }) =>
+    keysWith(inputs, ({ references }) => references === type).some((key) => !isReplacedBy(inputs, key)),
+  );
+}
+
+function isReplacedBy(inputs: z.ZodObject, key: string): boolean {
+  const schema = shapeOf(inputs)[key];
+  const change = schema === undefined ? undefined : policyOf(schema)?.change;
+  return typeof change === "string" && isReplacing(change);
 }

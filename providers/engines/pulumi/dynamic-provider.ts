@@ -5,7 +5,7 @@ import { describeError, StackyardError } from "../../core/errors.ts";
 import { equalJson, type JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import { warningFor } from "./change-text.ts";
-import { keysWith, pick } from "./definition-keys.ts";
+import { hasLastingUsers, keysWith, pick } from "./definition-keys.ts";
 import type { EngineLog } from "./engine-log.ts";
 import {
   containsUnknown,
@@ -45,6 +45,8 @@ export interface ProviderSurroundings {
   /** The user's cloud, opened once a process. */
   readonly openCloud: () => Promise<Cloud>;
   readonly log: EngineLog;
+  /** All definitions: who refers to whom decides what is replaced first. */
+  readonly definitions: readonly Definition[];
 }
 
 /**
@@ -57,7 +59,7 @@ export interface ProviderSurroundings {
  */
 export function createDynamicProvider(
   definition: Definition,
-  { openCloud, log }: ProviderSurroundings,
+  { openCloud, log, definitions }: ProviderSurroundings,
 ): DynamicProvider {
   const { type } = definition;
   const secretInputs = keysWith(definition.inputs, (policy) => policy.secret === true);
@@ -65,6 +67,7 @@ export function createDynamicProvider(
     definition.outputs,
     (policy) => policy.secret === true || policy.onceOnly === true,
   );
+  const deleteBeforeReplace = !hasLastingUsers(type, definitions);
   const filledByApply = keysWith(definition.inputs, (policy) => policy.computed === "apply");
 
   /** A resource as Pulumi's state holds it. Secrets and what is given once are kept from `known`. */
@@ -160,7 +163,7 @@ export function createDynamicProvider(
         for (const warning of fields.flatMap((field) => warningFor(field))) {
           log.warn(textProperty(news, "__urn"), warning);
         }
-        return { replaces: replacingKeys(fields), deleteBeforeReplace: true };
+        return { replaces: replacingKeys(fields), deleteBeforeReplace };
       }),
 
     create: (news) =>

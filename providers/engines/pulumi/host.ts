@@ -4,7 +4,7 @@
  */
 import type { Cloud } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
-import { findDefinition } from "../../registry.ts";
+import { definitions, findDefinition } from "../../registry.ts";
 import { createDynamicProvider, type DynamicProvider } from "./dynamic-provider.ts";
 import { connectEngineLog } from "./engine-log.ts";
 
@@ -43,5 +43,5 @@ export function provider(type: string): DynamicProvider {
       remedy: "Install the release of stackyard that made the resource, or a newer one.",
     });
   }
-  return createDynamicProvider(definition, { openCloud: openSharedCloud, log });
+  return createDynamicProvider(definition, { openCloud: openSharedCloud, log, definitions });
 }

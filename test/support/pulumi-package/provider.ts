@@ -69,5 +69,9 @@ process.on("message", (message) => {
 export function provider(type: string): DynamicProvider {
   const definition = sampleDefinitions.find((candidate) => candidate.type === type);
   if (definition === undefined) throw new Error(`no sample of type ${type}`);
-  return createDynamicProvider(definition, { openCloud: () => Promise.resolve(cloud), log });
+  return createDynamicProvider(definition, {
+    openCloud: () => Promise.resolve(cloud),
+    log,
+    definitions: sampleDefinitions,
+  });
 }
