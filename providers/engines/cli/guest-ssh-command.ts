@@ -45,10 +45,10 @@ export interface SshCall {
 
 /**
  * The relay, as ssh's ProxyCommand. It is a constant that finds its values in the environment, so that no value is ever part of
- * a command's text. ssh runs it by $SHELL, which is set to a POSIX shell.
+ * a command's text. ssh puts `exec` before it and runs it by $SHELL, which is set to a POSIX shell.
  */
 const relayThroughHost = [
-  "exec ssh -T -o StrictHostKeyChecking=yes -o BatchMode=yes",
+  "ssh -T -o StrictHostKeyChecking=yes -o BatchMode=yes",
   '${STACKYARD_RELAY_CONFIG:+-F "$STACKYARD_RELAY_CONFIG"}',
   '${STACKYARD_RELAY_PORT:+-p "$STACKYARD_RELAY_PORT"}',
   '${STACKYARD_RELAY_USER:+-l "$STACKYARD_RELAY_USER"}',
@@ -58,7 +58,7 @@ const relayThroughHost = [
   '-- "$STACKYARD_RELAY_HOST" "$STACKYARD_RELAY_COMMAND"',
 ].join(" ");
 
-const relayHere = 'exec sh -c "$STACKYARD_RELAY_COMMAND"';
+const relayHere = 'sh -c "$STACKYARD_RELAY_COMMAND"';
 
 /** Plans the call of ssh that reaches a server. Pure. */
 export function planSshCall(

@@ -70,7 +70,7 @@ function toRow({ step, event }: TracedStep, startedAtMs: number): readonly strin
     return [String(number), absent, absent, absent, service, kind, absent, `${name} (did not happen)`];
   }
   const time = toIsoTime(event).slice(11, -1);
-  const after = formatDuration(event.startedAtMs - startedAtMs);
+  const after = `${((event.startedAtMs - startedAtMs) / 1000).toFixed(3)} s`;
   return [String(number), time, after, formatMs(event.durationMs), service, kind, event.host ?? absent, name];
 }
 

@@ -174,7 +174,7 @@ export function listUsualFields(definition: Definition): readonly string[] {
   ]
     .filter(([, schema]) => policyOf(schema)?.secret !== true && isPlain(schema))
     .map(([key]) => key)
-    .filter((key) => !["name", "description", "project"].includes(key));
+    .filter((key) => !["name", "status", "description", "project"].includes(key) && !key.endsWith("Id"));
   return ["id", "name", "status", ...[...new Set(plain)].slice(0, usualFieldCount)];
 }
 

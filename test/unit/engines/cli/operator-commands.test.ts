@@ -49,7 +49,7 @@ describe("trace", () => {
     expect(lines[28]?.split(/ {2,}/)).toEqual([
       "28",
       "03:04:08.178",
-      "2.5 s",
+      "2.500 s",
       "1.2 s",
       "compute",
       "local",
