@@ -26,16 +26,13 @@ export function filterHosts(
   isFirst: boolean,
 ): { readonly hosts: readonly HostState[]; readonly stages: readonly StageTrace[] } {
   const stages = prepareStages(request, options, canHold, isFirst);
-  const tests = stages.flatMap(({ test, removed }) => (test === undefined ? [] : [{ test, removed }]));
+  const deciding = stages.filter(({ test }) => test !== undefined);
   const passed: HostState[] = [];
   // Host by host through all stages, so that each is brought into the processor's cache once.
-  search: for (const host of hosts) {
-    for (const { test, removed } of tests) {
-      if (test(host)) continue;
-      removed.push(host.nodename);
-      continue search;
-    }
-    passed.push(host);
+  for (const host of hosts) {
+    const failed = firstFailed(deciding, host);
+    if (failed === undefined) passed.push(host);
+    else failed.removed.push(host.nodename);
   }
   return { hosts: passed, stages: traceOf(stages, passed.length) };
 }
@@ -62,6 +59,11 @@ function prepareStages(
     add(name, passesAll ? undefined : filter.prepare(request, options));
   }
   return stages;
+}
+
+function firstFailed(stages: readonly Stage[], host: HostState): Stage | undefined {
+  for (const stage of stages) if (stage.test?.(host) === false) return stage;
+  return undefined;
 }
 
 /** What the stages did one after the other; those that no host reached did not run. */

@@ -1,6 +1,6 @@
 import { StackyardError } from "../../core/errors.ts";
 import type { Filter } from "../filter.ts";
-import type { HostState } from "../host-state.ts";
+import type { HostState, SupportedInstance } from "../host-state.ts";
 import type { ImagePropertyValue } from "../image-metadata.ts";
 import { readImageProperties } from "../image-metadata.ts";
 
@@ -37,13 +37,18 @@ function supportsAll(
   supportedInstances: HostState["supportedInstances"],
   wanted: readonly ImagePropertyValue[],
 ): boolean {
-  search: for (const [architecture, hypervisorType, mode] of supportedInstances) {
-    for (const property of wanted) {
-      if (property !== architecture && property !== hypervisorType && property !== mode) continue search;
-    }
-    return true;
-  }
+  for (const supported of supportedInstances) if (supportsEach(supported, wanted)) return true;
   return false;
+}
+
+function supportsEach(
+  [architecture, hypervisorType, mode]: SupportedInstance,
+  wanted: readonly ImagePropertyValue[],
+): boolean {
+  for (const property of wanted) {
+    if (property !== architecture && property !== hypervisorType && property !== mode) return false;
+  }
+  return true;
 }
 
 /** Infinite when the host does not say. */
