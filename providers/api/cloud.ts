@@ -142,7 +142,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     const taskId = await writeTask(
       services,
       definition,
-      { ...request, id, inputs, projectId, before },
+      { ...request, id, inputs, projectId, before, replaced: planned.replaced },
       (transaction) =>
         request.type === "server" && before === undefined
           ? writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)])
@@ -341,6 +341,8 @@ interface Desired extends ApplyRequest {
   readonly id: ResourceId;
   readonly projectId: ResourceId | null;
   readonly before: ResourceRecord | undefined;
+  /** Resources whose values this one may take over. */
+  readonly replaced: ReadonlySet<string>;
 }
 
 /** Writes record, reservations and task in one transaction. */
@@ -367,7 +369,7 @@ async function writeTask(
       await supersedeTasks(transaction, id);
       await updateRecord(transaction, id, { name, inputs, status: "building" }, at);
     }
-    await reserve(transaction, id, definition.reservations?.(inputs) ?? []);
+    await reserve(transaction, id, definition.reservations?.(inputs) ?? [], desired.replaced);
     await also(transaction);
     return insertTask(transaction, { id, type: definition.type }, "reconcile");
   });

@@ -39,6 +39,7 @@ export function planResource(
   try {
     const inputs = dropAbsent(definition.complete?.(parsed.inputs, context) ?? parsed.inputs);
     const change = changeOf(definition, request, inputs);
+    if (change.action === "replace") world.addReplaced(id);
     const issues = leansOnUnknown ? [] : checkInputs(definition, inputs, unknown, context);
     if (issues.length > 0) return refuse(definition, request, inputs, issues, id);
     if (leansOnUnknown || unknown.length > 0) {

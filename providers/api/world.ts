@@ -19,6 +19,7 @@ export class PlannedWorld implements World {
   readonly #incomplete = new Set<string>();
   readonly #makers = new Map<string, string>();
   readonly #holders = new Map<string, ResourceId>();
+  readonly #replaced = new Set<string>();
 
   constructor(mirror: RecordMirror) {
     this.#mirror = mirror;
@@ -41,6 +42,16 @@ export class PlannedWorld implements World {
   /** Whether the resource is planned with something unknown. */
   isIncomplete(id: string): boolean {
     return this.#incomplete.has(id);
+  }
+
+  /** Notes that the stored resource is to be made anew under another id. */
+  addReplaced(id: string): void {
+    this.#replaced.add(id);
+  }
+
+  /** Resources that this session makes anew: what they hold goes over to their replacements. */
+  get replaced(): ReadonlySet<string> {
+    return this.#replaced;
   }
 
   /** Forgets the plan for a resource: the store knows better now. */

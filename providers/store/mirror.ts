@@ -38,7 +38,12 @@ export class RecordMirror {
     const newest = Number(setting.value);
     if (newest === this.#sequence) return;
     const [rows, tombstones] = await Promise.all([
-      this.#database.selectFrom("records").selectAll().where("sequence", ">", this.#sequence).execute(),
+      this.#database
+        .selectFrom("records")
+        .selectAll()
+        .where("sequence", ">", this.#sequence)
+        .orderBy("created_at")
+        .execute(),
       this.#database.selectFrom("tombstones").select("id").where("sequence", ">", this.#sequence).execute(),
     ]);
     for (const { id } of tombstones) this.#drop(id);
@@ -47,12 +52,17 @@ export class RecordMirror {
   }
 
   #put(record: ResourceRecord): void {
+    const isNew = !this.#records.has(record.id);
     this.#drop(record.id);
     this.#records.set(record.id, record);
     const ofType = this.#byType.get(record.type) ?? new Map<string, ResourceRecord>();
     ofType.set(record.id, record);
     this.#byType.set(record.type, ofType);
-    for (const reservation of this.#reservationsOf(record)) this.#holders.set(keyOf(reservation), record.id);
+    for (const reservation of this.#reservationsOf(record)) {
+      const key = keyOf(reservation);
+      // A replacement took its predecessor's values over; the predecessor's later changes do not take them back.
+      if (isNew || !this.#holders.has(key)) this.#holders.set(key, record.id);
+    }
   }
 
   #drop(id: string): void {

@@ -86,11 +86,15 @@ export async function deleteRecord(transaction: StoreTransaction, id: ResourceId
     .execute();
 }
 
-/** Makes the record hold exactly these values. Raises `conflict` when another record holds one of them. */
+/**
+ * Makes the record hold exactly these values. It takes them over from the records that it is known to replace, which are removed later.
+ * Raises `conflict` when any other record holds one of them.
+ */
 export async function reserve(
   transaction: StoreTransaction,
   id: ResourceId,
   reservations: readonly Reservation[],
+  replaced: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   await transaction.deleteFrom("reservations").where("record_id", "=", id).execute();
   for (const reservation of reservations) {
@@ -102,10 +106,11 @@ export async function reserve(
       .where("scope", "=", reservation.scope)
       .where("value", "=", reservation.value)
       .executeTakeFirst();
-    if (holder !== undefined) throw takenError(reservation, holder);
+    if (holder !== undefined && !replaced.has(holder.id)) throw takenError(reservation, holder);
     await transaction
       .insertInto("reservations")
       .values({ kind: reservation.kind, scope: reservation.scope, value: reservation.value, record_id: id })
+      .onConflict((conflict) => conflict.doUpdateSet({ record_id: id }))
       .execute();
   }
 }

@@ -93,12 +93,13 @@ export class PulumiEngine {
   }
 
   /** An engine with an empty stack, whose dynamic provider runs in `folder` and resolves packages from there. */
-  static async start(folder: string): Promise<PulumiEngine> {
+  static async start(folder: string, env = process.env): Promise<PulumiEngine> {
     const server = new grpc.Server();
     const address = `127.0.0.1:${String(await bind(server))}`;
     const script = createRequire(import.meta.url).resolve("@pulumi/pulumi/cmd/dynamic-provider/index.js");
     const child = fork(script, [address], {
       cwd: folder,
+      env,
       stdio: ["ignore", "pipe", "ignore", "ipc"],
       execArgv: [],
     });

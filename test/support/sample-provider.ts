@@ -1,14 +1,14 @@
 /** The package as the dynamic-provider process of a test loads it: sample definitions over a fake cloud that the test steers. */
 import { z } from "zod";
-import { StackyardError } from "../../../providers/core/errors.ts";
+import { StackyardError } from "../../providers/core/errors.ts";
 import {
   createDynamicProvider,
   type DynamicProvider,
-} from "../../../providers/engines/pulumi/dynamic-provider.ts";
-import { connectEngineLog } from "../../../providers/engines/pulumi/engine-log.ts";
-import type { JsonObject } from "../../../providers/core/json.ts";
-import { FakeCloud } from "../../fakes/cloud.ts";
-import { sampleDefinitions } from "../sample-definitions.ts";
+} from "../../providers/engines/pulumi/dynamic-provider.ts";
+import { connectEngineLog } from "../../providers/engines/pulumi/engine-log.ts";
+import type { JsonObject } from "../../providers/core/json.ts";
+import { FakeCloud } from "../fakes/cloud.ts";
+import { sampleDefinitions } from "./sample-definitions.ts";
 
 const cloud = new FakeCloud({
   definitions: sampleDefinitions,
