@@ -53,18 +53,10 @@ export function readInventory(name = "lab"): Inventory {
   return inventorySchema.parse(JSON.parse(text));
 }
 
-/** A lab host as a stack's `Host` takes it: the tunnel's address and prefix length apart. */
-export interface LabHost extends InventoryHost {
-  readonly tunnelPrefixLength: number;
-}
-
 /**
  * The hosts of a lab, for a stack to enrol: `for (const host of labHosts()) new Host(host.name, host)`.
  * @throws StackyardError `not-found` when no lab of that name has come up.
  */
-export function labHosts(name = "lab"): readonly LabHost[] {
-  return readInventory(name).hosts.map((host) => {
-    const [tunnelAddress = "", length] = host.tunnelAddress.split("/", 2);
-    return { ...host, tunnelAddress, tunnelPrefixLength: Number(length) };
-  });
+export function labHosts(name = "lab"): readonly InventoryHost[] {
+  return readInventory(name).hosts;
 }

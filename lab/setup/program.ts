@@ -10,6 +10,8 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** The whole environment of the program; default: ours. */
   readonly env?: NodeJS.ProcessEnv;
+  /** What it reads on standard input; default: nothing. */
+  readonly stdin?: string;
   /** Limit after which it is ended; default: none. */
   readonly timeoutMs?: number;
   /** Called with each line it prints on either stream. */
@@ -36,8 +38,11 @@ export async function runProgram(
     cwd: options.cwd,
     env: options.env ?? process.env,
     timeout: options.timeoutMs,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A program that reads nothing may have ended already.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.stdin ?? "");
   const end = (): void => {
     child.kill();
   };

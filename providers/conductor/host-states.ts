@@ -63,7 +63,7 @@ export async function readHostStates(
             failedBuilds,
             availabilityZone: inputs.availabilityZone,
             enabled: inputs.enabled,
-            hostIp: inputs.tunnelAddress,
+            hostIp: inputs.tunnelAddress.split("/")[0] ?? inputs.tunnelAddress,
           },
           options,
         ),

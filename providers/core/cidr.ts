@@ -20,6 +20,15 @@ export function addressSchema(): z.ZodString {
   return z.string().refine(isAddress, { message: "must be an IPv4 address such as 10.0.0.5" });
 }
 
+/** Text like `10.0.0.5/24`: an address with the length of its network's prefix. */
+export function interfaceAddressSchema(): z.ZodString {
+  return z
+    .string()
+    .refine(isInterfaceAddress, {
+      message: "must be an IPv4 address with prefix length, such as 10.0.0.5/24",
+    });
+}
+
 /** Reads `10.0.0.0/24`. Throws a RangeError on anything else: schemas validate first. */
 export function parseCidr(text: string): Cidr {
   const [address, length] = ipaddr.IPv4.parseCIDR(text);
@@ -52,11 +61,14 @@ function isAddress(text: string): boolean {
   return ipaddr.IPv4.isValidFourPartDecimal(text);
 }
 
+function isInterfaceAddress(text: string): boolean {
+  const [address, length, ...more] = text.split("/");
+  if (address === undefined || length === undefined || more.length > 0) return false;
+  return isAddress(address) && /^\d{1,2}$/.test(length) && Number(length) <= 32;
+}
+
 function isNetwork(text: string): boolean {
-  const [address, length] = text.split("/");
-  if (address === undefined || length === undefined || !isAddress(address) || !/^\d{1,2}$/.test(length))
-    return false;
-  return Number(length) <= 32 && parseCidr(text).first === parseAddress(address);
+  return isInterfaceAddress(text) && parseCidr(text).first === parseAddress(text.split("/")[0] ?? "");
 }
 
 function toNumber(address: ipaddr.IPv4): number {

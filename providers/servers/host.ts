@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { nameSchema, reserveName } from "../core/common-fields.ts";
-import { addressSchema } from "../core/cidr.ts";
+import { interfaceAddressSchema } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import { brandId, type CloudId } from "../core/ids.ts";
@@ -44,12 +44,8 @@ const inputs = z.object({
     doc: "File of trusted host keys. Default `~/.ssh/known_hosts`.",
   }),
   proxyJump: field(z.string().max(1024).optional(), { doc: "Jump hosts, as ssh's ProxyJump." }),
-  tunnelAddress: field(addressSchema(), {
-    doc: "Own address for VXLAN tunnels to the other hosts, IPv4.",
-    change: "replace",
-  }),
-  tunnelPrefixLength: field(z.int().min(8).max(32).default(24), {
-    doc: "Prefix length of the tunnel network. Default 24.",
+  tunnelAddress: field(interfaceAddressSchema(), {
+    doc: "Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.",
     change: "replace",
   }),
   tunnelInterface: field(z.string().regex(interfacePattern, "must be an interface name").optional(), {
@@ -120,7 +116,7 @@ export const host = defineResource({
   ],
   reservations: (desired) => [
     ...reserveName("host", "cloud", desired.name),
-    { kind: "tunnel-address", scope: "cloud", value: desired.tunnelAddress, field: "tunnelAddress" },
+    { kind: "tunnel-address", scope: "cloud", value: endpointOf(desired), field: "tunnelAddress" },
   ],
   reconcile: [
     {
@@ -191,7 +187,7 @@ function toEnrolRequest({
     address: toHostAddress(record.name, desired),
     datapath: desired.datapath,
     virtType: desired.virtType,
-    tunnelAddress: `${desired.tunnelAddress}/${String(desired.tunnelPrefixLength)}`,
+    tunnelAddress: desired.tunnelAddress,
     tunnelInterface: desired.tunnelInterface,
     folder: desired.folder,
   };
@@ -202,6 +198,11 @@ function toHostAddress(
   { transport, address, port, user, identityFile, knownHostsFile, proxyJump }: HostInputs,
 ): ComputeHost["address"] {
   return { name, transport, address, port, user, identityFile, knownHostsFile, proxyJump };
+}
+
+/** The tunnel address without its prefix length. */
+function endpointOf({ tunnelAddress }: HostInputs): string {
+  return tunnelAddress.split("/")[0] ?? tunnelAddress;
 }
 
 /** An enrolled host as compute drives it; `undefined` while its enrolment is not done. */
@@ -215,7 +216,7 @@ export function toComputeHost(entry: WorldEntry, cloudId: CloudId): ComputeHost 
     cloudId,
     address: toHostAddress(entry.name, desired),
     datapath: known.data.activeDatapath,
-    tunnelAddress: desired.tunnelAddress,
+    tunnelAddress: endpointOf(desired),
     virtType: known.data.activeVirtType,
     folder: desired.folder,
   };

@@ -18,7 +18,7 @@ import {
 const config = new pulumi.Config();
 const guestFolder = config.require("guestFolder");
 
-// The hosts that servers run on. With hosts of your own: new Host("rack1", { address: "rack1.example.org", tunnelAddress: "10.0.0.1" }).
+// The hosts that servers run on. With hosts of your own: new Host("rack1", { address: "rack1.example.org", tunnelAddress: "10.0.0.1/24" }).
 const hosts = labHosts(config.require("lab")).map((host) => new Host(host.name, host));
 
 // Whose servers they are, and who may manage them.

@@ -242,16 +242,10 @@ export interface HostArgs {
    */
   readonly proxyJump?: pulumi.Input<string> | undefined;
   /**
-   * Own address for VXLAN tunnels to the other hosts, IPv4.
+   * Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly tunnelAddress: pulumi.Input<string>;
-  /**
-   * Prefix length of the tunnel network. Default 24.
-   * Changing it replaces the resource: it is removed and made anew.
-   * @default 24
-   */
-  readonly tunnelPrefixLength?: pulumi.Input<number> | undefined;
   /**
    * Interface for tunnels. Needed with the userspace datapath, where it moves into the bridge
    * `br-underlay`.
@@ -310,10 +304,8 @@ export class Host extends StackyardResource {
   declare readonly knownHostsFile: pulumi.Output<string | undefined>;
   /** Jump hosts, as ssh's ProxyJump. */
   declare readonly proxyJump: pulumi.Output<string | undefined>;
-  /** Own address for VXLAN tunnels to the other hosts, IPv4. */
+  /** Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
   declare readonly tunnelAddress: pulumi.Output<string>;
-  /** Prefix length of the tunnel network. Default 24. */
-  declare readonly tunnelPrefixLength: pulumi.Output<number>;
   /**
    * Interface for tunnels. Needed with the userspace datapath, where it moves into the bridge
    * `br-underlay`.
@@ -365,7 +357,6 @@ export class Host extends StackyardResource {
         "knownHostsFile",
         "proxyJump",
         "tunnelAddress",
-        "tunnelPrefixLength",
         "tunnelInterface",
         "datapath",
         "virtType",
