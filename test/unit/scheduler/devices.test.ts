@@ -172,6 +172,15 @@ describe("NUMA cells", () => {
     expect(pinned(cells, numa)).toEqual(expected);
   });
 
+  test.each([
+    ["last", [], 1],
+    ["first when devices are asked for", [{ count: 1, specs: [nic] }], 0],
+  ])("a cell with PCI devices comes %s", (_title, pciRequests, expected) => {
+    const host = testHost({ numaCells: [cell(0), cell(1)], pciPools: [pool(1, nic, 0)] });
+
+    expect(fitNuma(host, demand(), pciRequests, plainOptions)?.[0]?.cell.id).toBe(expected);
+  });
+
   test("a fuller cell first, when packing", () => {
     const options = readSchedulerOptions({ compute: { packing_host_numa_cells_allocation_strategy: true } });
     const host = testHost({ numaCells: [cell(0), cell(1, { usedMemoryMib: 1 })] });

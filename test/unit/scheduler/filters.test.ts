@@ -24,6 +24,7 @@ test.each([
 
 describe("ComputeCapabilitiesFilter", () => {
   const host = testHost({
+    hostIp: "10.0.0.1",
     stats: { rack: "r1" },
     cpuInfo: { vendor: "AMD", features: ["aes", "avx2"], topology: { cores: 8 }, maxphysaddr: { bits: 40 } },
   });
@@ -40,6 +41,7 @@ describe("ComputeCapabilitiesFilter", () => {
     ["a list is written as Python writes it", { "capabilities:cpu_info:features": "['aes', 'avx2']" }, true],
     ["a ratio is written with a fraction", { "capabilities:cpu_allocation_ratio": "4" }, false],
     ["and so equals 4.0", { "capabilities:cpu_allocation_ratio": "4.0" }, true],
+    ["the address is a text", { "capabilities:host_ip": "10.0.0.1" }, true],
     ["the service is no dictionary", { "capabilities:service:disabled": "False" }, false],
     ["enough address bits", { "hw:maxphysaddr_bits": "40" }, true],
     ["too few address bits", { "hw:maxphysaddr_bits": "41" }, false],
@@ -59,6 +61,8 @@ describe("ImagePropertiesFilter", () => {
     ["another architecture", arm, { hw_architecture: "x86_64" }, false],
     ["the same architecture", arm, { hw_architecture: "aarch64" }, true],
     ["the other spelling of an architecture", testHost(), { hw_architecture: "AMD64" }, true],
+    ["the old name of an architecture", testHost(), { hw_architecture: "i386" }, true],
+    ["the old name of a mode", testHost(), { hw_vm_mode: "hv" }, true],
     ["a legacy name", arm, { architecture: "x86_64" }, false],
     [
       "all properties in one supported instance",

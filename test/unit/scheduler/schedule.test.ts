@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 
+import { consume } from "../../../providers/scheduler/consume.ts";
 import { explainSchedule, noValidHost } from "../../../providers/scheduler/explain.ts";
 import { readSchedulerOptions } from "../../../providers/scheduler/options.ts";
+import { resourcesOf } from "../../../providers/scheduler/placement.ts";
 import type { RequestSpec } from "../../../providers/scheduler/request.ts";
 import { schedule } from "../../../providers/scheduler/schedule.ts";
 import { aggregatesWith, plainOptions, testHost, testRequest } from "../../support/scheduler.ts";
@@ -62,6 +64,50 @@ describe("availability zone", () => {
     const options = readSchedulerOptions({ scheduler: { query_placement_for_availability_zone: false } });
 
     expect(select({ availabilityZone: "az2" }, options, zoned)).toEqual(["h1"]);
+  });
+});
+
+describe("a placed server", () => {
+  const flavor = { vcpus: 2, ramMib: 1024, rootGib: 10, ephemeralGib: 1, swapMib: 512 };
+
+  test("takes what Nova takes: root and ephemeral disk even for a volume, no swap", () => {
+    const host = testHost({
+      vcpusUsed: 1,
+      freeRamMib: 4096,
+      freeDiskMib: 20_480,
+      numInstances: 3,
+      numIoOps: 1,
+    });
+
+    expect(
+      consume(host, testRequest({ flavor, bootFromVolume: true }), undefined, plainOptions),
+    ).toMatchObject({
+      vcpusUsed: 3,
+      freeRamMib: 3072,
+      freeDiskMib: 20_480 - 11 * 1024,
+      numInstances: 4,
+      numIoOps: 2,
+      inventories: host.inventories,
+    });
+  });
+
+  test("takes of the inventories what Placement takes", () => {
+    const request = testRequest({ flavor, bootFromVolume: true });
+
+    expect(consume(testHost(), request, resourcesOf(request), plainOptions).inventories).toMatchObject({
+      VCPU: { used: 2 },
+      MEMORY_MB: { used: 1024 },
+      DISK_GB: { used: 2 },
+    });
+  });
+
+  test("joins the host's servers as a member of a group only", () => {
+    const group = { id: "g", policy: "affinity", maxServerPerHost: 1, members: ["s1"], hosts: [] } as const;
+
+    expect(consume(testHost(), testRequest(), undefined, plainOptions).servers).toEqual([]);
+    expect(consume(testHost(), testRequest({ group }), undefined, plainOptions).servers).toEqual([
+      { id: "s1", flavorId: "m1", imageProperties: {} },
+    ]);
   });
 });
 

@@ -133,6 +133,13 @@ describe("ImagePropertiesWeigher", () => {
     expect(weigh("ImagePropertiesWeigher", hosts, request, options)).toEqual([3, 1, 0]);
   });
 
+  test("stays off, whatever aggregates say, while its multiplier is 0", () => {
+    const aggregates = aggregatesWith({ image_props_weight_multiplier: "5" });
+    const overridden = hosts.map((host) => ({ ...host, aggregates }));
+
+    expect(weigh("ImagePropertiesWeigher", overridden, request)).toEqual([0, 0, 0]);
+  });
+
   test("counts ratios where they are set", () => {
     const options = readSchedulerOptions({
       filter_scheduler: { image_props_weight_multiplier: 1, image_props_weight_setting: ["hw_disk_bus=2"] },
