@@ -126,8 +126,8 @@ function walk(literal: string, before: string, contexts: Context[]): void {
     if (character === "\\" && context !== "single" && context !== "comment") at++;
     else if (context === "single") closeOn(character === "'", contexts);
     else if (context === "comment") closeOn(character === "\n", contexts);
-    else if (character === "`" || (context === "plain" && literal.startsWith("<<", at))) {
-      throw new TypeError("sh refuses backquotes and here-documents: use $(…) and standard input.");
+    else if (context === "plain" && literal.startsWith("<<", at)) {
+      throw new TypeError("sh refuses here-documents: use standard input.");
     } else if (character === "$" && literal.charAt(at + 1) === "(") {
       contexts.push("plain");
       at++;

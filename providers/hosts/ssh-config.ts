@@ -129,7 +129,7 @@ export function isEncryptedKey(text: string): boolean {
 }
 
 function parseJump(hop: string, address: { readonly name: string }): Jump {
-  const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?\/?$/.exec(hop);
+  const match = /^(?:ssh:\/\/)?(?:([^@\s]+)@)?(?:\[([^\]\s]+)\]|([^:[\]\s]+))(?::(\d+))?\/?$/.exec(hop);
   const [, user, bracketed, plain, port] = match ?? [];
   const host = bracketed ?? plain;
   if (host === undefined)

@@ -185,45 +185,13 @@ async function startRemotely(
   text: string,
   signal: AbortSignal | undefined,
 ): Promise<StartedCommand> {
-  const channel = await openChannel(address, link, slots, text, signal);
-  const { promise: ended, resolve } = Promise.withResolvers<Ending>();
-  let exit: Ending | undefined;
-  channel.once("exit", (code: number | null, signalName?: string) => {
-    exit = { exitCode: code ?? exitCodeOfSignal(signalName ?? "") };
-  });
-  channel.once("close", () => {
-    slots.release();
-    if (exit !== undefined) resolve(exit);
-    else void link.closed.then((lost) => resolve({ lost }));
-  });
-  void link.closed.then((lost) => resolve(exit ?? { lost }));
-  return {
-    stdin: channel,
-    stdout: channel,
-    stderr: channel.stderr,
-    ended,
-    terminate(processId) {
-      const kill = sh`kill -TERM ${processId}`.text;
-      // Its own channel, without a slot: eight may be taken, sshd has ten. If the link is gone there is nobody to tell.
-      if (link.isUp())
-        link.client.exec(kill, (_error, killer: ClientChannel | undefined) => killer?.resume());
-    },
-    abandon: () => channel.close(),
-  };
-}
-
-async function openChannel(
-  address: HostAddress,
-  link: Link,
-  slots: Slots,
-  text: string,
-  signal: AbortSignal | undefined,
-): Promise<ClientChannel> {
   for (;;) {
     await slots.acquire();
     try {
       if (signal?.aborted === true) throw interruption(address, "run a command");
-      return await execute(link, text);
+      const command = await execute(link, text);
+      void command.ended.then(() => slots.release());
+      return command;
     } catch (error) {
       slots.release();
       if (error instanceof StackyardError) throw error;
@@ -239,14 +207,39 @@ async function openChannel(
   }
 }
 
-function execute(link: Link, text: string): Promise<ClientChannel> {
+function execute(link: Link, text: string): Promise<StartedCommand> {
   return new Promise((resolve, reject) => {
     void link.closed.then((reason) => reject(new Error(reason)));
     link.client.exec(text, (error, channel) => {
-      if (error === undefined) resolve(channel);
+      // Listen at once: the end of a short command may be in the same packet as its beginning.
+      if (error === undefined) resolve(listen(link, channel));
       else reject(error);
     });
   });
+}
+
+function listen(link: Link, channel: ClientChannel): StartedCommand {
+  const { promise: ended, resolve } = Promise.withResolvers<Ending>();
+  let exit: Ending | undefined;
+  channel.once("exit", (code: number | null, signalName?: string) => {
+    exit = { exitCode: code ?? exitCodeOfSignal(signalName ?? "") };
+  });
+  channel.once("close", () => resolve(exit ?? { lost: "the command's channel was closed" }));
+  // An exit code alone is not the end: output may still have been on its way.
+  void link.closed.then((lost) => resolve({ lost }));
+  return {
+    stdin: channel,
+    stdout: channel,
+    stderr: channel.stderr,
+    ended,
+    terminate(processId) {
+      const kill = sh`kill -TERM ${processId}`.text;
+      // Its own channel, without a slot: eight may be taken, sshd has ten. If the link is gone there is nobody to tell.
+      if (link.isUp())
+        link.client.exec(kill, (_error, killer: ClientChannel | undefined) => killer?.resume());
+    },
+    abandon: () => channel.close(),
+  };
 }
 
 /** Bounds the commands at once. */

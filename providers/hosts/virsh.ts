@@ -258,10 +258,14 @@ function toMetadata(element: XmlElement): DomainMetadata {
   return { namespace, name: local ?? "", attributes };
 }
 
-/** libvirt writes KiB, whatever unit it was given (libvirt: virDomainDefFormatInternal). */
+/** Units that libvirt and our templates write (libvirt: formatdomain, memory). */
+const mibOf: Readonly<Record<string, number>> = { KiB: 1 / 1024, MiB: 1, GiB: 1024 };
+
 function toMib(memory: XmlElement): number {
-  if (memory.attributes["unit"] !== "KiB") required<never>(undefined, "<memory> in KiB");
-  return Math.floor(toCount(memory.text, "<memory>") / 1024);
+  const unit = memory.attributes["unit"] ?? "KiB";
+  return Math.floor(
+    toCount(memory.text, "<memory>") * required(mibOf[unit], `a known unit of memory: ${unit}`),
+  );
 }
 
 function toCount(text: string | undefined, what: string): number {

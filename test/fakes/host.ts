@@ -19,6 +19,7 @@ import { StackyardError } from "../../providers/core/errors.ts";
 import { makeConnection } from "../../providers/hosts/connection.ts";
 import type { HostAddress, HostConnection, StartedCommand } from "../../providers/hosts/connection.ts";
 import { startLocally } from "../../providers/hosts/local.ts";
+import { hostTools } from "../../providers/hosts/probe.ts";
 import { FakeHostModel } from "./host/model.ts";
 import { ovsOfctl, ovsVsctl } from "./host/ovs.ts";
 import { genisoimage, qemuImg, systemTools, UnexpectedCall } from "./host/tools.ts";
@@ -72,12 +73,12 @@ printf pwd readlink realpath rm rmdir sed seq setsid sh sha256sum sha512sum slee
 
 /** Folders and files of the host that lie under its own root. Programs, devices and processes stay those of this machine. */
 const ownPaths = [
-  "/var/lib/",
-  "/var/log/",
-  "/var/cache/",
-  "/run/",
-  "/etc/",
-  "/srv/",
+  "/var/lib",
+  "/var/log",
+  "/var/cache",
+  "/run",
+  "/etc",
+  "/srv",
   "/sys/class/net",
   "/sys/module",
   "/proc/cpuinfo",
@@ -85,12 +86,14 @@ const ownPaths = [
   "/proc/sys/kernel/random/boot_id",
   "/dev/kvm",
 ];
-const ownPath = new RegExp(
-  String.raw`(?<![\w.~/-])(?=${ownPaths.map((path) => path.replaceAll("/", String.raw`\/`)).join("|")})`,
-  "g",
-);
+const ownPath = new RegExp(String.raw`(?<![\w.~/-])(?=(?:${ownPaths.join("|")})(?![\w.-]))`, "g");
+
+const unknownTool: FakeTool = (call) => {
+  throw new UnexpectedCall(call, "the tools given to startFakeHost");
+};
 
 const fakeTools: Readonly<Record<string, FakeTool>> = {
+  ...Object.fromEntries(hostTools.filter((tool) => tool !== "flock").map((tool) => [tool, unknownTool])),
   ...systemTools,
   genisoimage,
   "ovs-ofctl": ovsOfctl,
@@ -143,7 +146,9 @@ export async function startFakeHost(options: FakeHostOptions = {}): Promise<Fake
       );
     }
     const effective =
-      fault?.kind === "fails" ? `echo '${fault.stderr}' >&2; exit ${String(fault.exitCode)}` : relocate(text);
+      fault?.kind === "fails"
+        ? `echo '${fault.stderr}' >&2; exit ${String(fault.exitCode)}`
+        : `cd "$HOME"; ${relocate(text)}`;
     const command = startLocally(effective, { PATH: bin, HOME: model.root });
     return Promise.resolve({
       ...command,
@@ -209,7 +214,7 @@ function installTools(bin: string, fakes: readonly string[], port: number): void
 exec 8<> /dev/tcp/127.0.0.1/${String(port)}
 { printf '%s\\0' "\${0##*/}" "$PWD" "$@"; printf '\\n'; } | base64 -w 0 >&8
 printf '\\n' >&8
-while IFS= read -r verb value <&8; do
+while IFS=' ' read -r verb value <&8; do
   case $verb in
     stdin) base64 -w 0 >&8; printf '\\n' >&8 ;;
     stdout) printf %s "$value" | base64 -d ;;
