@@ -31,9 +31,15 @@ interface Folders {
 
 const serverRow = z.object({ name: z.string(), host: z.string(), address: z.string(), status: z.string() });
 const stackOutputs = z.object({ table: z.array(serverRow).min(2), privateKey: z.string() });
-const traceEvents = z.array(
-  z.object({ number: z.number(), startedAtMs: z.number(), durationMs: z.number() }).partial(),
-);
+const traceOutput = z.object({
+  steps: z.array(
+    z.object({
+      number: z.number(),
+      startedAt: z.iso.datetime().nullable(),
+      durationMs: z.number().nullable(),
+    }),
+  ),
+});
 
 /** Carries out `npm run quickstart [-- --destroy]`. Gives the exit code. */
 export async function runQuickstart(args: readonly string[]): Promise<number> {
@@ -229,16 +235,11 @@ async function showResult(folders: Folders, { table }: z.infer<typeof stackOutpu
 /** From the request until the server was as far as its stack waits for. */
 async function readBuildSeconds(folders: Folders, server: string): Promise<string> {
   const { stdout } = await runStackyard(folders, ["trace", server, "--json"]);
-  const events = parseTrace(stdout);
-  const first = events.find(({ number }) => number === 3);
-  const last = events.find(({ number }) => number === 29);
-  if (first?.startedAtMs === undefined || last?.startedAtMs === undefined) return "-";
-  return ((last.startedAtMs + (last.durationMs ?? 0) - first.startedAtMs) / 1000).toFixed(1);
-}
-
-function parseTrace(json: string): z.infer<typeof traceEvents> {
-  const data: unknown = JSON.parse(json);
-  return traceEvents.parse(Array.isArray(data) ? data : z.object({ steps: z.unknown() }).parse(data).steps);
+  const { steps } = traceOutput.parse(JSON.parse(stdout));
+  const [first, last] = [3, 29].map((wanted) => steps.find(({ number }) => number === wanted));
+  if (first?.startedAt == null || last?.startedAt == null) return "-";
+  const untilMs = Date.parse(last.startedAt) + (last.durationMs ?? 0);
+  return ((untilMs - Date.parse(first.startedAt)) / 1000).toFixed(1);
 }
 
 async function destroy(folders: Folders, say: Say): Promise<void> {
