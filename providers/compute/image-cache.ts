@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { Transform } from "node:stream";
-import { StackyardError } from "../core/errors.ts";
+import { hasCode, StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { CachedImage, ComputeHost, ImageSource, ImageSpec, ImagesPort } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
@@ -23,10 +23,18 @@ export function openImages(pool: HostPool): ImagesPort {
   const fetching = new Map<string, Promise<CachedImage>>();
   return {
     ...openImageInspector(),
-    ensureCached(host, image, progress, signal) {
+    async ensureCached(host, image, progress, signal) {
       const key = `${host.id} ${image.id}`;
-      const known = fetching.get(key);
-      if (known !== undefined) return known;
+      for (;;) {
+        const known = fetching.get(key);
+        if (known === undefined) break;
+        // Whoever started the fetch may give it up; then it is ours to start.
+        const cached = await known.catch((error: unknown) => {
+          if (!hasCode(error, "interrupted") || signal.aborted) throw error;
+          return undefined;
+        });
+        if (cached !== undefined) return cached;
+      }
       const work = fetchImage(pool, host, image, progress, signal).finally(() => fetching.delete(key));
       fetching.set(key, work);
       return work;

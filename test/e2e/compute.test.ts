@@ -1,0 +1,385 @@
+import { createReadStream } from "node:fs";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildGuest } from "../../lab/guest/build.ts";
+import { startHost, stopHost } from "../../lab/lab.ts";
+import {
+  nameDhcpPort,
+  nameDomain,
+  nameNamespace,
+  nameTap,
+  nameTunnel,
+} from "../../providers/compute/marks.ts";
+import { deriveId } from "../../providers/core/ids.ts";
+import type { CachedImage, DomainSpec, ImageSpec } from "../../providers/core/ports.ts";
+import {
+  addressOf,
+  describeGuestImage,
+  labName,
+  network,
+  openComputeLab,
+  portOf,
+  readinessOf,
+  serverOf,
+} from "../support/compute-lab.ts";
+import type { ComputeLab } from "../support/compute-lab.ts";
+
+const { signal } = new AbortController();
+const silent = (): void => undefined;
+const graceMs = 60_000;
+
+let lab: ComputeLab;
+let before: string;
+let guestImage: ImageSpec;
+let cached: CachedImage;
+let guest1: DomainSpec;
+let guest2: DomainSpec;
+
+beforeAll(async () => {
+  lab = await openComputeLab();
+  before = await lab.survey();
+  guestImage = await describeGuestImage((location) =>
+    lab.compute.images.inspectFile({ location, checksum: undefined }, "kernel", signal),
+  );
+});
+
+afterAll(async () => {
+  await lab.close();
+});
+
+/** What is wrong with the network on the first host, by field. */
+async function findDrift(): Promise<readonly string[]> {
+  const { h1, h2, compute } = lab;
+  const drift = await compute.switching.observeNetwork(h1.host, network, [h2.host], [portOf(1)], signal);
+  return drift.map(({ field }) => field);
+}
+
+function ensure(): Promise<void> {
+  const { h1, h2, compute } = lab;
+  return compute.switching.ensureNetwork(h1.host, network, [h2.host], [portOf(1)], signal);
+}
+
+function waitFor(n: 1 | 2, until: "running" | "ssh" | "cloud-init"): Promise<void> {
+  const host = n === 1 ? lab.h1 : lab.h2;
+  return lab.compute.domains.waitReady(host.host, serverId(n), readinessOf(n, until), silent, signal);
+}
+
+const serverId = (n: number) => deriveId<"resource">("server", String(n));
+
+describe("enrolment", () => {
+  test("tells what the hosts offer: a userspace datapath, and emulation", async () => {
+    const { compute, h1, h2 } = lab;
+    const inventories = await Promise.all(
+      [h1, h2].map(({ request }) => compute.hosts.enrol(request, signal)),
+    );
+    const expected = { datapath: "netdev", virtType: "qemu", architecture: "x86_64" };
+    expect(inventories).toMatchObject([expected, expected]);
+  });
+
+  test("leaves nothing to be put right", async () => {
+    expect((await lab.compute.hosts.observe(lab.h1.request, signal)).drift).toEqual([]);
+  });
+
+  test("names what was changed by hand, and mends it", async () => {
+    await lab.h1.run("ovs-ofctl del-flows br-int; ip address flush dev br-underlay");
+    const { drift } = await lab.compute.hosts.observe(lab.h1.request, signal);
+    expect(drift.map(({ field }) => field)).toEqual(["br-int.flows", "tunnelAddress"]);
+    await lab.compute.hosts.enrol(lab.h1.request, signal);
+    expect((await lab.compute.hosts.observe(lab.h1.request, signal)).drift).toEqual([]);
+  });
+
+  test("in a second cloud is refused by the name of the first, and changes nothing", async () => {
+    const made = await lab.survey();
+    const request = { ...lab.h1.request, cloudId: deriveId<"cloud">("another") };
+    await expect(lab.compute.hosts.enrol(request, signal)).rejects.toMatchObject({
+      code: "foreign-cloud",
+      message: `Host h1 belongs to cloud ${lab.h1.host.cloudId}, not to ${request.cloudId}`,
+    });
+    await lab.compute.hosts.release(request, signal);
+    expect(await lab.survey()).toBe(made);
+  });
+});
+
+describe("images", () => {
+  test("reach a host once, however many ask at the same time", async () => {
+    const lines: string[] = [];
+    const ask = () =>
+      lab.compute.images.ensureCached(lab.h1.host, guestImage, (line) => lines.push(line), signal);
+    const [first, second] = await Promise.all([
+      ask(),
+      ask(),
+      lab.compute.images.ensureCached(lab.h2.host, guestImage, silent, signal),
+    ]);
+    cached = first;
+    expect(second).toEqual(first);
+    expect(lines.filter((line) => line.startsWith("bringing"))).toHaveLength(2);
+  });
+
+  describe("from a server", () => {
+    let server: Server;
+    let location: string;
+
+    beforeAll(async () => {
+      const { qcow2 } = await buildGuest();
+      server = createServer((_request, response) => createReadStream(qcow2).pipe(response));
+      const { gateway } = lab.inventory.networks.management;
+      await new Promise<void>((resolve) => server.listen(0, gateway, resolve));
+      const address = server.address();
+      location = `http://${gateway}:${String(typeof address === "object" ? address?.port : 0)}/guest.qcow2`;
+    });
+
+    afterAll(() => server.close());
+
+    test("are fetched by the host itself, checked there, and stay while a disk lies on them", async () => {
+      const { compute, h1 } = lab;
+      const source = { location, checksum: undefined };
+      const facts = await compute.images.inspectDisk(source, { format: "qcow2", field: "disk" }, signal);
+      const id = deriveId<"resource">("served image");
+      const spec = { id, name: "served", disk: { source, facts }, kernel: undefined, initrd: undefined };
+      const disk = await compute.images.ensureCached(h1.host, spec, silent, signal);
+      const server3 = serverOf(3, disk, lab.inventory);
+      const bare = { ...server3, interfaces: [], image: { ...server3.image, diskFormat: "qcow2" as const } };
+      await compute.domains.spawn(h1.host, bare, false, signal);
+      const info = await h1.run(`qemu-img info --output=json ${h1.host.folder}/servers/${bare.id}/disk`);
+      expect(JSON.parse(info)).toMatchObject({
+        "virtual-size": 1024 ** 3,
+        "backing-filename": disk.diskPath,
+      });
+      await expect(compute.images.removeCached(h1.host, id, signal)).rejects.toMatchObject({
+        code: "in-use",
+      });
+      await compute.domains.spawn(h1.host, { ...bare, diskGib: 2 }, false, signal);
+      const grown = await h1.run(`qemu-img info --output=json ${h1.host.folder}/servers/${bare.id}/disk`);
+      expect(JSON.parse(grown)).toMatchObject({ "virtual-size": 2 * 1024 ** 3 });
+      await compute.domains.remove(h1.host, bare.id, signal);
+      await compute.images.removeCached(h1.host, id, signal);
+      expect(await h1.run(`ls ${h1.host.folder}/images ${h1.host.folder}/jobs`)).not.toContain(id);
+    });
+
+    test("that changed after they were looked at are refused", async () => {
+      const source = { location, checksum: undefined };
+      const facts = {
+        format: "qcow2",
+        sizeBytes: 1,
+        virtualSizeBytes: 1,
+        checksum: `sha256:${"0".repeat(64)}`,
+      } as const;
+      const id = deriveId<"resource">("changed image");
+      const spec = { id, name: "changed", disk: { source, facts }, kernel: undefined, initrd: undefined };
+      await expect(lab.compute.images.ensureCached(lab.h1.host, spec, silent, signal)).rejects.toMatchObject({
+        code: "image-checksum",
+      });
+      await lab.compute.images.removeCached(lab.h1.host, id, signal);
+    });
+  });
+
+  test("that do not fit are refused before a byte is sent", async () => {
+    const kernel = {
+      source: { location: "/absent", checksum: undefined },
+      checksum: "sha256:0",
+      sizeBytes: 2 ** 50,
+    };
+    const spec = { ...guestImage, id: deriveId<"resource">("huge"), kernel, initrd: undefined };
+    await expect(lab.compute.images.ensureCached(lab.h1.host, spec, silent, signal)).rejects.toMatchObject({
+      code: "host-disk-full",
+      message: expect.stringMatching(/1073741888\.0 MiB needed, [\d.]+ MiB free/) as unknown,
+    });
+    await lab.compute.images.removeCached(lab.h1.host, spec.id, signal);
+  });
+});
+
+describe("servers on two hosts", () => {
+  beforeAll(async () => {
+    const { compute, h1, h2, inventory } = lab;
+    guest1 = serverOf(1, cached, inventory);
+    guest2 = serverOf(2, cached, inventory);
+    await Promise.all([
+      compute.switching.ensureNetwork(h1.host, network, [h2.host], [portOf(1)], signal),
+      compute.switching.ensureNetwork(h2.host, network, [h1.host], [portOf(2)], signal),
+    ]);
+    await Promise.all([
+      compute.domains.spawn(h1.host, guest1, true, signal).then(() => waitFor(1, "cloud-init")),
+      compute.domains.spawn(h2.host, guest2, true, signal).then(() => waitFor(2, "cloud-init")),
+    ]);
+  });
+
+  test("reach each other through the tunnel, by the addresses and names that DHCP gave", async () => {
+    const answer = await lab.h1.inGuest(1, `hostname; ping -c 1 -W 5 ${addressOf(2)}`);
+    expect(answer).toMatch(/^guest1\n[^]*1 packets received/);
+  });
+
+  test("tell of their first boot on the console", async () => {
+    expect(await lab.compute.domains.readConsole(lab.h1.host, guest1.id, 50, signal)).toContain(
+      "STACKYARD-GUEST ready",
+    );
+  });
+
+  test("are observed as they were asked for", async () => {
+    expect(await lab.compute.domains.observe(lab.h1.host, guest1, signal)).toMatchObject({
+      state: "running",
+      vcpus: 1,
+      ramMib: 160,
+      drift: [],
+    });
+  });
+
+  test("stay as they are when they are built again", async () => {
+    const { compute, h1 } = lab;
+    const was = await compute.domains.observe(h1.host, guest1, signal);
+    await compute.domains.spawn(h1.host, guest1, true, signal);
+    await ensure();
+    expect(await compute.domains.observe(h1.host, guest1, signal)).toEqual(was);
+  });
+
+  test("get their DHCP server back", async () => {
+    await lab.h1.run(`kill $(cat ${lab.h1.host.folder}/networks/${network.id}/pid); sleep 0.2`);
+    expect(await findDrift()).toEqual(["dhcp.server"]);
+    await ensure();
+    expect(await findDrift()).toEqual([]);
+  });
+
+  test("get their tunnel, their DHCP namespace and their flows back", async () => {
+    const tunnel = nameTunnel(network.id, lab.h2.host.id);
+    const namespace = nameNamespace(network.id);
+    await lab.h1.run(`ovs-vsctl del-port ${tunnel}; ovs-ofctl del-flows br-int`);
+    await lab.h1.run(
+      `kill $(cat ${lab.h1.host.folder}/networks/${network.id}/pid); ip netns delete ${namespace}; sleep 0.2`,
+    );
+    expect(await findDrift()).toEqual([
+      "tunnels.h2",
+      "flows.normal",
+      "flows.dhcp",
+      "dhcp.device",
+      "dhcp.server",
+    ]);
+    await ensure();
+    expect(await findDrift()).toEqual([]);
+    await waitFor(1, "ssh");
+  });
+
+  test("get their own port back, with its tag, while they run", async () => {
+    const tap = nameTap(portOf(1).id);
+    await lab.h1.run(`ovs-vsctl del-port br-int ${tap}`);
+    expect(await findDrift()).toEqual([`ports.${portOf(1).id}.device`]);
+    await ensure();
+    expect(
+      await lab.h1.run(`ovs-vsctl get port ${tap} tag; ovs-vsctl get interface ${tap} external_ids:iface-id`),
+    ).toBe(`1\n"${portOf(1).id}"`);
+    await waitFor(1, "ssh");
+  });
+
+  test("get the right tag back on ports that were retagged", async () => {
+    await lab.h1.run(
+      `ovs-vsctl set port ${nameTap(portOf(1).id)} tag=99; ovs-vsctl set port ${nameDhcpPort(network.id)} tag=98`,
+    );
+    expect(await findDrift()).toEqual(["dhcp.tag", `ports.${portOf(1).id}.device`]);
+    await ensure();
+    expect(await findDrift()).toEqual([]);
+  });
+
+  test("reboot softly in the same process", async () => {
+    const { compute, h1 } = lab;
+    const boot = await h1.inGuest(1, "cat /proc/sys/kernel/random/boot_id");
+    const was = await compute.domains.observe(h1.host, guest1, signal);
+    await compute.domains.reboot(h1.host, guest1.id, "soft", signal);
+    await waitFor(1, "ssh");
+    expect(await compute.domains.observe(h1.host, guest1, signal)).toEqual(was);
+    expect(await h1.inGuest(1, "cat /proc/sys/kernel/random/boot_id")).not.toBe(boot);
+  });
+
+  test("stop when asked to, and start again in another process", async () => {
+    const { compute, h1 } = lab;
+    const was = await compute.domains.observe(h1.host, guest1, signal);
+    await compute.domains.stop(h1.host, guest1.id, graceMs, signal);
+    expect(await compute.domains.observe(h1.host, guest1, signal)).toMatchObject({
+      state: "shut-off",
+      processId: undefined,
+    });
+    await compute.domains.start(h1.host, guest1.id, signal);
+    await waitFor(1, "running");
+    expect((await compute.domains.observe(h1.host, guest1, signal))?.processId).not.toBe(was?.processId);
+  });
+
+  test("that stop while they are waited for fail at once, with the end of their console", async () => {
+    const waiting = expect(waitFor(1, "cloud-init")).rejects.toMatchObject({
+      code: "not-ready",
+      message: expect.stringContaining("the domain is shut off (destroyed)") as unknown,
+      notes: [expect.stringContaining("console")],
+    });
+    await lab.h1.run(`sleep 1; virsh destroy ${nameDomain(guest1.id)}`);
+    await waiting;
+  });
+
+  test("are found by the mark of the cloud", async () => {
+    const things = await lab.compute.leftovers.list(lab.h1.host, signal);
+    expect(things.map(({ kind, ownerIds }) => [kind, ...ownerIds])).toEqual([
+      ["server", guest1.id],
+      ["network", network.id],
+      ["tunnel", network.id, lab.h2.host.id],
+      ["image", guestImage.id],
+      ["port", network.id, portOf(1).id],
+    ]);
+  });
+
+  test("keep their host from being released", async () => {
+    await expect(lab.compute.hosts.release(lab.h1.request, signal)).rejects.toMatchObject({ code: "in-use" });
+  });
+
+  test("and a foreign domain of the same name is left alone", async () => {
+    const { compute, h1 } = lab;
+    const id = deriveId<"resource">("server", "5");
+    const xml = `<domain type="qemu"><name>${nameDomain(id)}</name><memory>65536</memory><os><type>hvm</type></os></domain>`;
+    await h1.run(`echo '${xml}' > /tmp/foreign.xml; virsh define /tmp/foreign.xml`);
+    const made = await lab.survey();
+    const spec = { ...serverOf(5, cached, lab.inventory), interfaces: [] };
+    await expect(compute.domains.spawn(h1.host, spec, true, signal)).rejects.toMatchObject({
+      code: "not-ours",
+    });
+    await expect(compute.domains.remove(h1.host, id, signal)).rejects.toMatchObject({ code: "not-ours" });
+    expect(await lab.survey()).toBe(made);
+    await h1.run(`virsh undefine ${nameDomain(id)}`);
+  });
+
+  test("that cannot start leave nothing once they are removed", async () => {
+    const { compute, h1 } = lab;
+    const made = await lab.survey();
+    const spec = serverOf(6, { ...cached, kernelPath: "/absent" }, lab.inventory);
+    await expect(compute.domains.spawn(h1.host, spec, true, signal)).rejects.toMatchObject({
+      code: "command-failed",
+    });
+    await compute.domains.remove(h1.host, spec.id, signal);
+    expect(await lab.survey()).toBe(made);
+  });
+});
+
+describe("a host that lost its power", () => {
+  test("is put right by enrolment and the networks of its servers, which are off", async () => {
+    await stopHost(labName, "h1");
+    await startHost(labName, "h1");
+    await lab.compute.hosts.enrol(lab.h1.request, signal);
+    await ensure();
+    expect(await findDrift()).toEqual([]);
+    expect(await lab.compute.domains.observe(lab.h1.host, guest1, signal)).toMatchObject({
+      state: "shut-off",
+    });
+  });
+});
+
+describe("removal", () => {
+  test("tolerates absence, and leaves the hosts as they were before", async () => {
+    const { compute, h1, h2 } = lab;
+    await compute.domains.remove(h1.host, guest1.id, signal);
+    await compute.domains.remove(h2.host, guest2.id, signal);
+    await compute.domains.remove(h2.host, guest2.id, signal);
+    expect(await compute.domains.observe(h2.host, guest2, signal)).toBeUndefined();
+    await compute.switching.releaseNetwork(h1.host, network, [h2.host], [portOf(1).id], signal);
+    await compute.switching.releaseNetwork(h2.host, network, [], [portOf(2).id], signal);
+    await compute.switching.releaseNetwork(h2.host, network, [], [portOf(2).id], signal);
+    await compute.images.removeCached(h1.host, guestImage.id, signal);
+    await compute.hosts.release(h1.request, signal);
+    await compute.hosts.release(h2.request, signal);
+    await compute.hosts.release(h2.request, signal);
+    expect(await lab.survey()).toBe(before);
+  });
+});

@@ -1,0 +1,104 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { renderDomain } from "../../../providers/compute/domain-xml.ts";
+import { parseDomain } from "../../../providers/hosts/virsh.ts";
+import {
+  anyDomain,
+  bareServer,
+  emulatedHost,
+  richServer,
+  sampleHost,
+  sampleServer,
+} from "../../support/domain-samples.ts";
+
+const run = promisify(execFile);
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "stackyard-domains-"));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+test.each([
+  ["a disk on KVM and the kernel's datapath", "disk-kvm", sampleHost, sampleServer],
+  ["a kernel under emulation", "kernel-emulated", emulatedHost, bareServer],
+  ["a q35 with two NICs of another model", "rich-emulated", emulatedHost, richServer],
+])("the domain of %s is as before", async (_, file, host, server) => {
+  await expect(renderDomain(host, server)).toMatchFileSnapshot(`../../fixtures/compute/${file}.xml`);
+});
+
+test.each([
+  ["a disk on KVM", sampleHost, sampleServer],
+  ["a kernel under emulation", emulatedHost, bareServer],
+  ["hostile names", emulatedHost, richServer],
+])("virt-xml-validate accepts %s", async (name, host, server) => {
+  const file = join(folder, `${name}.xml`);
+  writeFileSync(file, renderDomain(host, server));
+  await expect(run("virt-xml-validate", [file, "domain"])).resolves.toHaveProperty(
+    "stderr",
+    `${file} validates\n`,
+  );
+});
+
+test("libvirt's schema accepts every server on every host", async () => {
+  // One process for all: it is the schema that takes the time. virt-xml-validate runs the same command.
+  const files = fc.sample(anyDomain, { numRuns: 150, seed: 1 }).map(([host, server], index) => {
+    const file = join(folder, `${String(index)}.xml`);
+    writeFileSync(file, renderDomain(host, server));
+    return file;
+  });
+  const schema = "/usr/share/libvirt/schemas/domain.rng";
+  const { stderr } = await run("xmllint", ["--noout", "--relaxng", schema, ...files], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  expect(stderr.split("\n").filter((line) => line !== "" && !line.endsWith(" validates"))).toEqual([]);
+}, 60_000);
+
+test("every value comes back from the XML as it was given", () => {
+  fc.assert(
+    fc.property(anyDomain, ([host, server]) => {
+      expect(parseDomain(renderDomain(host, server))).toMatchObject({
+        uuid: server.id,
+        title: server.name,
+        virtType: host.virtType,
+        vcpus: server.vcpus,
+        ramMib: server.ramMib,
+        interfaces: server.interfaces.map(({ mac, localVlan, portId }) => ({
+          mac,
+          vlan: localVlan,
+          interfaceId: portId,
+        })),
+      });
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test.each(["two\nlines", "a\u0000b", "\u001b[31m", "\ud800", "\u0085", "\ufffe"])(
+  "the name %j is refused",
+  (name) => {
+    expect(() => renderDomain(sampleHost, { ...sampleServer, name })).toThrowError(
+      expect.objectContaining({ code: "invalid-input", field: "title" }),
+    );
+  },
+);
+
+test.each([
+  ["q35", "ide"],
+  ["pc-q35-7.2", "ide"],
+  ["virt", "ide"],
+  ["virt", "sata"],
+] as const)("machine %s has no %s disks", (machine, diskBus) => {
+  const hardware = { ...sampleServer.hardware, machine, diskBus };
+  expect(() => renderDomain(sampleHost, { ...sampleServer, hardware })).toThrowError(
+    expect.objectContaining({ code: "invalid-input", field: "hardware.diskBus" }),
+  );
+});
