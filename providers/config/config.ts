@@ -4,7 +4,7 @@ import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
 
 /** Every setting, with its environment variable, default and meaning. The only reader of the environment. */
-const settings = z.object({
+export const settings = z.object({
   STACKYARD_HOME: z
     .string()
     .optional()

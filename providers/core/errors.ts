@@ -115,6 +115,9 @@ export const errorCatalogue = {
 /** A code of {@link errorCatalogue}. Codes never change their meaning. */
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** All codes, in the order of the catalogue. */
+export const errorCodes: readonly ErrorCode[] = Object.keys(errorCatalogue).filter(isErrorCode);
+
 /** What an error says beside its code. */
 export interface ErrorDetail {
   /** One sentence: what was attempted and what is wrong. Never repeats the text of `cause`. */

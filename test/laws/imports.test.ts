@@ -54,8 +54,8 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/config",
     "providers/registry.ts",
     "providers/engines/cli/exit-codes.ts",
-    "providers/engines/cli/text.ts",
     "providers/engines/pulumi/change-text.ts",
+    "providers/engines/pulumi/generate.ts",
   ],
   "providers/registry.ts": ["providers/core", ...nouns],
   "providers/wiring.ts": ["providers"],
@@ -242,6 +242,16 @@ test("every way to import is seen", () => {
     ],
     globals: ["process.env", "console"],
   });
+});
+
+test("an import that leads out of its folder is named", () => {
+  const source = parseSource(
+    "providers/scheduler/x.ts",
+    'import "../store/y.ts"; import "./z.ts"; import "../core/a.ts";',
+  );
+  expect(importsBeyond([source], "providers/scheduler", ["providers/core"])).toEqual([
+    "providers/scheduler/x.ts -> providers/store/y.ts",
+  ]);
 });
 
 test("a circle is found, whatever leads into it", () => {

@@ -28,7 +28,7 @@ export function generateResources(all: readonly Definition[], baseModule = "./re
 }
 
 /** `server-group` as the name of its class: `ServerGroup`. */
-function toClassName(name: string): string {
+export function toClassName(name: string): string {
   return name
     .split("-")
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { errorCodes } from "../../providers/core/errors.ts";
+import { renderReference } from "../../providers/docs/generate.ts";
+import { listDeadLinks, listFirstCells, listHeadings, readPages, type Page } from "../support/markdown.ts";
+
+const pages = readPages("*.md", "*/**/*.md");
+const decisions = pages.filter(({ path }) => path.startsWith("providers/docs/decisions/"));
+const byPath = (path: string): Page => pages.find((page) => page.path === path) ?? { path, text: "" };
+
+test("the reference is what the definitions print; if not, run: npm run docs", () => {
+  const reference = pages.filter(({ path }) => path.startsWith("providers/docs/reference/"));
+  expect(
+    new Map(reference.map(({ path, text }) => [path.slice("providers/docs/reference/".length), text])),
+  ).toEqual(renderReference());
+});
+
+test("every error code is in the docs, and no other", () => {
+  const [codes = ""] = byPath("providers/docs/reference/errors.md").text.split("## Exit codes");
+  expect(listFirstCells(codes)).toEqual(errorCodes);
+});
+
+test("troubleshooting speaks of error codes that exist", () => {
+  const codes = listHeadings(byPath("providers/docs/troubleshooting.md").text).flatMap((heading) =>
+    [...heading.matchAll(/`([^`]+)`/g)].map(([, code]) => code),
+  );
+  expect(codes).not.toEqual([]);
+  expect(errorCodes).toEqual(expect.arrayContaining(codes));
+});
+
+test.each(pages)("links of $path lead somewhere", (page) => {
+  expect(listDeadLinks(page)).toEqual([]);
+});
+
+test.each(decisions)("$path weighs a decision and answers the five questions", ({ text }) => {
+  const headings = listHeadings(text);
+  expect(headings.slice(1)).toEqual(["Context", "Options", "Decision", "Consequences", "Five questions"]);
+  const answers = text.slice(text.indexOf("## Five questions"));
+  const questions = [/testable/i, /room to change/i, /discoverable/i, /verbose/i, /native/i];
+  expect(questions.filter((question) => !question.test(answers))).toEqual([]);
+});
+
+test("decisions have a number each, and no two the same", () => {
+  const numbers = decisions.map(({ path }) => /\/(\d{4})-[a-z0-9-]+\.md$/.exec(path)?.[1]);
+  expect(numbers).toEqual([...new Set(numbers)]);
+  expect(numbers).not.toContain(undefined);
+});
+
+test("dead links are found, in files and in headings", () => {
+  const text =
+    "# A b\n[ok](#a-b) [file](0001-node-and-typescript.md) [dead](x.md) [gone](#c) [web](https://a.b)";
+  expect(listDeadLinks({ path: "providers/docs/decisions/x.md", text })).toEqual(["x.md", "#c"]);
+});
