@@ -1,0 +1,748 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { parseAddress, parseCidr } from "../../providers/core/cidr.ts";
+import { StackyardError, type ErrorCode } from "../../providers/core/errors.ts";
+import type { CloudId, ResourceId } from "../../providers/core/ids.ts";
+import type {
+  CachedImage,
+  ComputeHost,
+  DomainObservation,
+  DomainSpec,
+  DomainsPort,
+  EnrolRequest,
+  HostInventory,
+  HostsPort,
+  ImageFacts,
+  ImageSpec,
+  ImagesPort,
+  LeftoversPort,
+  MarkedThing,
+  NetworkSpec,
+  PortSpec,
+  SwitchingPort,
+} from "../../providers/core/ports.ts";
+import type { Drift } from "../../providers/core/resource.ts";
+import type { ComputePorts } from "../../providers/wiring.ts";
+
+/** A method of one of the ports, as faults and counts name it. */
+export type ComputeMethod =
+  | `hosts.${"enrol" | "observe" | "release"}`
+  | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "removeCached"}`
+  | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
+  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady"}`
+  | `leftovers.${"list" | "remove"}`;
+
+/** Methods that change something on a host. */
+export const changingMethods = [
+  "hosts.enrol",
+  "hosts.release",
+  "images.ensureCached",
+  "images.removeCached",
+  "switching.ensureNetwork",
+  "switching.releaseNetwork",
+  "domains.spawn",
+  "domains.start",
+  "domains.stop",
+  "domains.reboot",
+  "domains.remove",
+  "leftovers.remove",
+] as const satisfies readonly ComputeMethod[];
+
+/** One call that came in. */
+export interface ComputeCall {
+  readonly method: ComputeMethod;
+  /** Address of the host, or location of an image's source. */
+  readonly at: string;
+}
+
+/** When a fault strikes: before the command has run on the host, or after it, as when the connection is lost on the way back. */
+export type Moment = "before" | "after";
+
+interface Fault {
+  readonly method: ComputeMethod;
+  readonly moment: Moment;
+  readonly at: string | undefined;
+  /** Raises an error; or waits until aborted, or until the test goes on. */
+  readonly strike: (signal: AbortSignal) => Promise<void>;
+  left: number;
+}
+
+/** What the fake's hosts hold, as plain data. */
+interface FakeState {
+  readonly hosts: Record<string, FakeHost>;
+}
+
+interface FakeHost {
+  inventory: HostInventory;
+  enrolment?: { cloudId: CloudId; hostId: string; tunnelAddress: string; folder: string } | undefined;
+  readonly images: Record<string, string[]>;
+  readonly networks: Record<string, FakeNetwork>;
+  /** `NETWORK/PEER` to the peer's tunnel address. */
+  readonly tunnels: Record<string, string>;
+  readonly domains: Record<string, FakeDomain>;
+  /** Processes started so far: each start of a domain is one more. */
+  processes: number;
+}
+
+interface FakeNetwork {
+  vni: number;
+  localVlan: number;
+  mtuBytes: number;
+  subnets: string;
+  /** DHCP entry of each port. */
+  readonly entries: Record<string, string>;
+}
+
+interface FakeDomain {
+  readonly cloudId: string;
+  name: string;
+  vcpus: number;
+  ramMib: number;
+  interfaces: string[];
+  state: "running" | "shut-off" | "paused";
+  processId: number | undefined;
+  /** What the root disk lies on; `undefined` for a blank one. */
+  readonly disk: { readonly imagePath: string | undefined; sizeGib: number };
+  configDrive: string;
+}
+
+/** What a host offers unless told otherwise. */
+const defaultInventory: HostInventory = {
+  datapath: "netdev",
+  virtType: "qemu",
+  architecture: "x86_64",
+  vcpus: 4,
+  ramMib: 8192,
+  diskGib: 100,
+  hypervisorVersion: 7_002_000,
+  libvirtVersion: "9.0.0",
+  openvswitchVersion: "3.1.0",
+};
+
+/** The bytes of every image that the fake serves, by location. */
+const sources: Readonly<Record<string, ImageFacts>> = {
+  "/images/cirros.qcow2": {
+    format: "qcow2",
+    sizeBytes: 16_777_216,
+    virtualSizeBytes: 117_440_512,
+    checksum: `sha256:${"a".repeat(64)}`,
+  },
+  "/images/vmlinuz": {
+    format: "raw",
+    sizeBytes: 8_388_608,
+    virtualSizeBytes: 8_388_608,
+    checksum: `sha256:${"b".repeat(64)}`,
+  },
+};
+
+/**
+ * Compute over hosts that are plain data. It is strict: a call that the real hosts could not carry out, or that speaks of something that is not
+ * there, fails; what was not foreseen fails with an error that is none of ours, which the cloud shows as `internal`. With a file, what the hosts
+ * hold outlives the process, as it does in the real world.
+ */
+export class FakeCompute implements ComputePorts {
+  readonly calls: ComputeCall[] = [];
+  /** Addresses of hosts that cannot be reached. */
+  readonly unreachable = new Set<string>();
+  /** Called at both moments of every call: a test that kills its process does it here. */
+  onMoment: (method: ComputeMethod, moment: Moment) => void = () => undefined;
+  readonly #file: string | undefined;
+  readonly #state: FakeState;
+  readonly #faults: Fault[] = [];
+  readonly #fetching = new Map<string, Promise<CachedImage>>();
+
+  constructor(file?: string) {
+    this.#file = file;
+    this.#state =
+      file !== undefined && existsSync(file)
+        ? (JSON.parse(readFileSync(file, "utf8")) as FakeState)
+        : { hosts: {} };
+  }
+
+  /** Puts a machine there that is not enrolled yet. */
+  addMachine(address: string, offers: Partial<HostInventory> = {}): void {
+    this.#state.hosts[address] = {
+      inventory: { ...defaultInventory, ...offers },
+      images: {},
+      networks: {},
+      tunnels: {},
+      domains: {},
+      processes: 0,
+    };
+    this.#save();
+  }
+
+  /** The next `times` calls of a method fail with this code; on one host, or on whichever is asked. */
+  fail(
+    method: ComputeMethod,
+    {
+      moment = "before",
+      code = "command-failed",
+      at,
+      times = 1,
+    }: { moment?: Moment; code?: ErrorCode; at?: string; times?: number } = {},
+  ): void {
+    const strike = (): Promise<void> =>
+      Promise.reject(
+        new StackyardError(code, { message: `${method} was made to fail ${moment} its effect` }),
+      );
+    this.#faults.push({ method, moment, at, strike, left: times });
+  }
+
+  /** The next call of a method stops there until `goOn` is called or the task is aborted. `reached` tells that it has come. */
+  hold(method: ComputeMethod, moment: Moment = "before"): { readonly reached: Promise<void>; goOn(): void } {
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const strike = (signal: AbortSignal): Promise<void> => {
+      reached.resolve();
+      signal.addEventListener("abort", () => released.reject(signal.reason), { once: true });
+      return released.promise;
+    };
+    this.#faults.push({ method, moment, at: undefined, strike, left: 1 });
+    return { reached: reached.promise, goOn: () => released.resolve() };
+  }
+
+  /** Calls that changed something, or might have. */
+  get changes(): readonly ComputeCall[] {
+    const changing: readonly ComputeMethod[] = changingMethods;
+    return this.calls.filter((call) => changing.includes(call.method));
+  }
+
+  /** All that is on the hosts of servers and networks, by host; what enrolment and caches of images left is not of it. */
+  survey(): Readonly<Record<string, readonly string[]>> {
+    return Object.fromEntries(
+      Object.entries(this.#state.hosts).map(([address, host]) => [
+        address,
+        [
+          ...Object.entries(host.domains).map(([id, domain]) => `server ${id} ${domain.state}`),
+          ...Object.keys(host.tunnels).map((tunnel) => `tunnel ${tunnel}`),
+          ...Object.entries(host.networks).flatMap(([id, network]) => [
+            `network ${id}`,
+            ...Object.keys(network.entries).map((port) => `port ${port}`),
+          ]),
+        ].toSorted(),
+      ]),
+    );
+  }
+
+  /** Everything on all hosts, to be compared as text. */
+  dump(): string {
+    return JSON.stringify(this.#state.hosts);
+  }
+
+  /** What happens to a server behind the cloud's back. */
+  meddle(address: string, serverId: string, how: "stop" | "undefine" | "pause"): void {
+    const host = this.#machine(address);
+    const domain = host.domains[serverId];
+    if (domain === undefined) throw new Error(`there is no domain ${serverId} on ${address}`);
+    if (how === "undefine") delete host.domains[serverId];
+    else {
+      domain.state = how === "stop" ? "shut-off" : "paused";
+      if (how === "stop") domain.processId = undefined;
+    }
+  }
+
+  /** Puts a domain on a host that somebody else made under this server's uuid. */
+  addForeignDomain(address: string, serverId: string): void {
+    this.#machine(address).domains[serverId] = {
+      cloudId: "someone else",
+      name: "foreign",
+      vcpus: 1,
+      ramMib: 64,
+      interfaces: [],
+      state: "running",
+      processId: 1,
+      disk: { imagePath: undefined, sizeGib: 1 },
+      configDrive: "",
+    };
+  }
+
+  readonly hosts: HostsPort = {
+    enrol: (request, signal) =>
+      this.#carryOut("hosts.enrol", request.address.address, signal, (host) => {
+        requireOurs(request, host);
+        host.enrolment = {
+          cloudId: request.cloudId,
+          hostId: request.id,
+          tunnelAddress: request.tunnelAddress,
+          folder: request.folder,
+        };
+        return { ...host.inventory, ...definedOf(request) };
+      }),
+    observe: (request, signal) =>
+      this.#carryOut("hosts.observe", request.address.address, signal, (host) => {
+        requireOurs(request, host);
+        const drift =
+          host.enrolment === undefined ? [{ field: "mark", expected: request.cloudId, found: "none" }] : [];
+        return { inventory: { ...host.inventory, ...definedOf(request) }, drift };
+      }),
+    release: (request, signal) =>
+      this.#carryOut("hosts.release", request.address.address, signal, (host) => {
+        if (host.enrolment?.cloudId !== request.cloudId || host.enrolment.hostId !== request.id) return;
+        const left = Object.values(host.domains).filter((domain) => domain.cloudId === request.cloudId);
+        if (left.length > 0)
+          throw new StackyardError("in-use", {
+            message: `Host ${request.address.name} still has servers: ${left.map(({ name }) => name).join(", ")}`,
+          });
+        host.enrolment = undefined;
+        for (const held of [host.images, host.networks, host.tunnels]) empty(held);
+      }),
+  };
+
+  readonly images: ImagesPort = {
+    inspectDisk: (source, declared, signal) =>
+      this.#inspect("images.inspectDisk", source.location, signal, (facts) => {
+        if (declared.format !== undefined && declared.format !== facts.format)
+          throw new StackyardError("image-format", {
+            message: `${source.location} is ${facts.format}, not ${declared.format}`,
+            field: `${declared.field}.format`,
+            value: declared.format,
+          });
+        requireChecksum(source.checksum, facts, source.location, declared.field);
+        return facts;
+      }),
+    inspectFile: (source, field, signal) =>
+      this.#inspect("images.inspectFile", source.location, signal, (facts) => {
+        requireChecksum(source.checksum, facts, source.location, field);
+        return { checksum: facts.checksum, sizeBytes: facts.sizeBytes };
+      }),
+    ensureCached: (host, image, _progress, signal) => {
+      const key = `${host.id} ${image.id}`;
+      const known = this.#fetching.get(key);
+      if (known !== undefined) return known;
+      const work = this.#carryOut("images.ensureCached", host.address.address, signal, (machine) => {
+        requireEnrolled(host, machine);
+        machine.images[image.id] = listPaths(host, image);
+        return toCachedImage(host, image);
+      }).finally(() => this.#fetching.delete(key));
+      this.#fetching.set(key, work);
+      return work;
+    },
+    removeCached: (host, imageId, signal) =>
+      this.#carryOut("images.removeCached", host.address.address, signal, (machine) => {
+        const files = machine.images[imageId] ?? [];
+        const users = Object.entries(machine.domains).filter(
+          ([, { disk }]) => disk.imagePath !== undefined && files.includes(disk.imagePath),
+        );
+        if (users.length > 0)
+          throw new StackyardError("in-use", {
+            message: `Image ${imageId} on host ${host.name} is the base of the disks of servers: ${users.map(([id]) => id).join(", ")}`,
+          });
+        delete machine.images[imageId];
+      }),
+  };
+
+  readonly switching: SwitchingPort = {
+    ensureNetwork: (host, network, peers, ports, signal) =>
+      this.#carryOut("switching.ensureNetwork", host.address.address, signal, (machine) => {
+        requireEnrolled(host, machine);
+        const strangers = ports.filter((port) => port.networkId !== network.id);
+        if (strangers.length > 0)
+          throw new Error(`ports of another network: ${strangers.map(({ id }) => id).join(", ")}`);
+        if (peers.some((peer) => peer.id === host.id)) throw new Error("a host is no peer of itself");
+        const here = wireNetwork(machine, network);
+        for (const port of ports) here.entries[port.id] = describeEntry(port, network);
+        for (const peer of peers) {
+          machine.tunnels[`${network.id}/${peer.id}`] = peer.tunnelAddress;
+          if (this.unreachable.has(peer.address.address)) continue;
+          this.#machine(peer.address.address).tunnels[`${network.id}/${host.id}`] = host.tunnelAddress;
+        }
+      }),
+    releaseNetwork: (host, network, peers, leaving, signal) =>
+      this.#carryOut("switching.releaseNetwork", host.address.address, signal, (machine) => {
+        const here = machine.networks[network.id];
+        for (const id of leaving) delete here?.entries[id];
+        if (Object.keys(here?.entries ?? {}).length > 0) return;
+        removeNetwork(machine, network.id);
+        for (const peer of peers) {
+          if (this.unreachable.has(peer.address.address)) continue;
+          delete this.#machine(peer.address.address).tunnels[`${network.id}/${host.id}`];
+        }
+      }),
+    observeNetwork: (host, network, peers, ports, signal) =>
+      this.#carryOut("switching.observeNetwork", host.address.address, signal, (machine) =>
+        compareNetwork(machine, network, peers, ports),
+      ),
+  };
+
+  readonly domains: DomainsPort = {
+    renderXml: () => {
+      throw new Error("the fake renders no XML: the domain's own tests do");
+    },
+    spawn: (host, spec, start, signal) =>
+      this.#carryOut("domains.spawn", host.address.address, signal, (machine) => {
+        requireEnrolled(host, machine);
+        const known = findDomain(machine, host, spec.id);
+        requireFiles(machine, spec);
+        requireNetworks(machine, spec);
+        const domain: FakeDomain = known ?? {
+          cloudId: host.cloudId,
+          name: spec.name,
+          vcpus: spec.vcpus,
+          ramMib: spec.ramMib,
+          interfaces: [],
+          state: "shut-off",
+          processId: undefined,
+          disk: { imagePath: spec.image.diskPath, sizeGib: spec.diskGib },
+          configDrive: "",
+        };
+        machine.domains[spec.id] = domain;
+        const isOn = domain.state !== "shut-off";
+        domain.name = spec.name;
+        domain.configDrive = JSON.stringify(spec.configDrive);
+        if (!isOn) {
+          // libvirt gives a running guest what it was started with until its next start.
+          Object.assign(domain, {
+            vcpus: spec.vcpus,
+            ramMib: spec.ramMib,
+            interfaces: spec.interfaces.map(describeInterface),
+          });
+          domain.disk.sizeGib = Math.max(domain.disk.sizeGib, spec.diskGib);
+        }
+        if (start) startDomain(machine, domain);
+      }),
+    start: (host, id, signal) =>
+      this.#carryOut("domains.start", host.address.address, signal, (machine) =>
+        startDomain(machine, requireDomain(machine, host, id)),
+      ),
+    stop: (host, id, _graceMs, signal) =>
+      this.#carryOut("domains.stop", host.address.address, signal, (machine) => {
+        const domain = requireDomain(machine, host, id);
+        domain.state = "shut-off";
+        domain.processId = undefined;
+      }),
+    reboot: (host, id, kind, signal) =>
+      this.#carryOut("domains.reboot", host.address.address, signal, (machine) => {
+        const domain = requireDomain(machine, host, id);
+        if (kind === "hard") domain.state = "shut-off";
+        startDomain(machine, domain);
+      }),
+    remove: (host, id, signal) =>
+      this.#carryOut("domains.remove", host.address.address, signal, (machine) => {
+        findDomain(machine, host, id);
+        delete machine.domains[id];
+      }),
+    observe: (host, spec, signal) =>
+      this.#carryOut("domains.observe", host.address.address, signal, (machine) => {
+        const domain = findDomain(machine, host, spec.id);
+        return domain === undefined ? undefined : describeDomain(domain, spec);
+      }),
+    readConsole: (host, id, lines, signal) =>
+      this.#carryOut("domains.readConsole", host.address.address, signal, (machine) => {
+        requireDomain(machine, host, id);
+        return Array.from({ length: lines }, (_, line) => `console line ${String(line + 1)}`).join("\n");
+      }),
+    waitReady: (host, id, request, _progress, signal) =>
+      this.#carryOut("domains.waitReady", host.address.address, signal, (machine) => {
+        const domain = requireDomain(machine, host, id);
+        if (domain.state === "running") return;
+        throw new StackyardError("not-ready", {
+          message: `Server ${id} on host ${host.name}: ${request.until} was not reached, it is ${domain.state}`,
+          notes: ["console line 1"],
+        });
+      }),
+  };
+
+  readonly leftovers: LeftoversPort = {
+    list: (host, signal) =>
+      this.#carryOut("leftovers.list", host.address.address, signal, (machine) =>
+        listMarked(machine, host.cloudId),
+      ),
+    remove: (host, thing, signal) =>
+      this.#carryOut("leftovers.remove", host.address.address, signal, (machine) =>
+        removeMarked(machine, thing),
+      ),
+  };
+
+  readonly close = (): Promise<void> => Promise.resolve();
+
+  /** One call: counted, and struck by faults before and after its effect. */
+  async #carryOut<T>(
+    method: ComputeMethod,
+    address: string,
+    signal: AbortSignal,
+    work: (host: FakeHost) => T,
+  ): Promise<T> {
+    await this.#begin(method, address, signal);
+    if (this.unreachable.has(address) || this.#state.hosts[address] === undefined) {
+      throw new StackyardError("host-unreachable", {
+        message: `Cannot reach host ${address}`,
+        field: "address",
+        value: address,
+      });
+    }
+    const result = work(this.#machine(address));
+    this.#save();
+    await this.#strike(method, "after", address, signal);
+    return structuredClone(result);
+  }
+
+  #inspect<T>(
+    method: "images.inspectDisk" | "images.inspectFile",
+    location: string,
+    signal: AbortSignal,
+    work: (facts: ImageFacts) => T,
+  ): Promise<T> {
+    return this.#begin(method, location, signal).then(async () => {
+      const facts = sources[location];
+      if (facts === undefined)
+        throw new StackyardError("image-unreachable", {
+          message: `There is no image at ${location}`,
+          value: location,
+        });
+      const result = work(facts);
+      await this.#strike(method, "after", location, signal);
+      return result;
+    });
+  }
+
+  async #begin(method: ComputeMethod, at: string, signal: AbortSignal): Promise<void> {
+    this.calls.push({ method, at });
+    signal.throwIfAborted();
+    // Whatever reaches a host lets other work go on meanwhile.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#strike(method, "before", at, signal);
+  }
+
+  async #strike(method: ComputeMethod, moment: Moment, at: string, signal: AbortSignal): Promise<void> {
+    this.onMoment(method, moment);
+    const fault = this.#faults.find(
+      (candidate) =>
+        candidate.method === method &&
+        candidate.moment === moment &&
+        candidate.left > 0 &&
+        (candidate.at ?? at) === at,
+    );
+    if (fault === undefined) return;
+    fault.left -= 1;
+    await fault.strike(signal);
+  }
+
+  #machine(address: string): FakeHost {
+    const host = this.#state.hosts[address];
+    if (host === undefined) throw new Error(`there is no machine ${address}`);
+    return host;
+  }
+
+  #save(): void {
+    if (this.#file === undefined) return;
+    writeFileSync(`${this.#file}.part`, JSON.stringify(this.#state));
+    renameSync(`${this.#file}.part`, this.#file);
+  }
+}
+
+function definedOf({ datapath, virtType }: EnrolRequest): Partial<HostInventory> {
+  return { ...(datapath === undefined ? {} : { datapath }), ...(virtType === undefined ? {} : { virtType }) };
+}
+
+function requireOurs(request: EnrolRequest, { enrolment }: FakeHost): void {
+  const { name, address } = request.address;
+  if (enrolment !== undefined && enrolment.cloudId !== request.cloudId)
+    throw new StackyardError("foreign-cloud", {
+      message: `Host ${name} belongs to cloud ${enrolment.cloudId}, not to ${request.cloudId}`,
+      field: "address",
+      value: address,
+    });
+  if (enrolment !== undefined && enrolment.hostId !== request.id)
+    throw new StackyardError("conflict", {
+      message: `Host ${name} is enrolled in this cloud already, as ${enrolment.hostId}`,
+      field: "address",
+      value: address,
+    });
+}
+
+function requireEnrolled(host: ComputeHost, { enrolment }: FakeHost): void {
+  if (enrolment?.cloudId !== host.cloudId || enrolment.hostId !== host.id)
+    throw new Error(`host ${host.name} is not enrolled as ${host.id} of ${host.cloudId}`);
+}
+
+function requireChecksum(
+  expected: string | undefined,
+  facts: ImageFacts,
+  location: string,
+  field: string,
+): void {
+  if (expected === undefined || expected === facts.checksum) return;
+  throw new StackyardError("image-checksum", {
+    message: `${location} has the checksum ${facts.checksum}`,
+    field: `${field}.checksum`,
+    value: expected,
+  });
+}
+
+function toCachedImage(host: ComputeHost, image: ImageSpec): CachedImage {
+  const pathOf = (part: "disk" | "kernel" | "initrd"): string | undefined =>
+    image[part] === undefined ? undefined : `${host.folder}/images/${image.id}/${part}`;
+  return { diskPath: pathOf("disk"), kernelPath: pathOf("kernel"), initrdPath: pathOf("initrd") };
+}
+
+function listPaths(host: ComputeHost, image: ImageSpec): string[] {
+  return Object.values(toCachedImage(host, image)).filter((path) => path !== undefined);
+}
+
+/** The server's own domain. Raises `not-ours` for one of the same uuid that is not this cloud's. */
+function findDomain(machine: FakeHost, host: ComputeHost, id: ResourceId): FakeDomain | undefined {
+  const domain = machine.domains[id];
+  if (domain === undefined || domain.cloudId === host.cloudId) return domain;
+  throw new StackyardError("not-ours", {
+    message: `a domain with the uuid ${id} on host ${host.name} is not of this cloud`,
+  });
+}
+
+function requireDomain(machine: FakeHost, host: ComputeHost, id: ResourceId): FakeDomain {
+  const domain = findDomain(machine, host, id);
+  if (domain === undefined)
+    throw new StackyardError("not-found", { message: `libvirt on host ${host.name} has no domain ${id}` });
+  return domain;
+}
+
+function requireFiles(machine: FakeHost, { image }: DomainSpec): void {
+  const cached = Object.values(machine.images).flat();
+  for (const path of [image.diskPath, image.kernelPath, image.initrdPath]) {
+    if (path !== undefined && !cached.includes(path))
+      throw new StackyardError("command-failed", { message: `${path}: No such file or directory` });
+  }
+}
+
+/** A guest's port is useless on a host that does not carry its network. */
+function requireNetworks(machine: FakeHost, spec: DomainSpec): void {
+  for (const { portId, localVlan, mac } of spec.interfaces) {
+    const network = Object.values(machine.networks).find((candidate) => candidate.localVlan === localVlan);
+    const entry = network?.entries[portId];
+    if (entry?.startsWith(mac) !== true)
+      throw new Error(`port ${portId} with MAC ${mac} is not wired with VLAN ${String(localVlan)}`);
+  }
+}
+
+function describeInterface({ portId, mac, localVlan, mtuBytes }: DomainSpec["interfaces"][number]): string {
+  return `${portId} ${mac} vlan ${String(localVlan)} mtu ${String(mtuBytes)}`;
+}
+
+function startDomain(machine: FakeHost, domain: FakeDomain): void {
+  if (domain.state === "running") return;
+  machine.processes += 1;
+  domain.processId = machine.processes;
+  domain.state = "running";
+}
+
+function describeDomain(domain: FakeDomain, spec: DomainSpec): DomainObservation {
+  const aspects: readonly (readonly [field: string, expected: string, found: string])[] = [
+    ["vcpus", String(spec.vcpus), String(domain.vcpus)],
+    ["ramMib", String(spec.ramMib), String(domain.ramMib)],
+    ["interfaces", spec.interfaces.map(describeInterface).join(", "), domain.interfaces.join(", ")],
+  ];
+  return {
+    state: domain.state,
+    vcpus: domain.vcpus,
+    ramMib: domain.ramMib,
+    processId: domain.processId,
+    drift: aspects
+      .filter(([, expected, found]) => expected !== found)
+      .map(([field, expected, found]) => ({ field, expected, found })),
+  };
+}
+
+/** Makes the network present. Two networks with one VLAN on a host would be one. */
+function wireNetwork(machine: FakeHost, network: NetworkSpec): FakeNetwork {
+  const { vni, localVlan, mtuBytes } = network;
+  const twin = Object.entries(machine.networks).find(
+    ([id, other]) => id !== network.id && (other.localVlan === localVlan || other.vni === vni),
+  );
+  if (twin !== undefined) throw new Error(`network ${twin[0]} has the VLAN or VNI of ${network.id}`);
+  const here = { vni, localVlan, mtuBytes, subnets: JSON.stringify(network.subnets) };
+  const known = machine.networks[network.id];
+  const wired = known === undefined ? { ...here, entries: {} } : Object.assign(known, here);
+  machine.networks[network.id] = wired;
+  return wired;
+}
+
+function describeEntry(port: PortSpec, network: NetworkSpec): string {
+  const addresses = port.addresses.map(({ subnetId, address }) => {
+    const subnet = network.subnets.find((candidate) => candidate.id === subnetId);
+    if (subnet === undefined) throw new Error(`the network has no subnet ${subnetId}`);
+    const { first, last } = parseCidr(subnet.cidr);
+    if (parseAddress(address) < first || parseAddress(address) > last)
+      throw new Error(`${address} is not in ${subnet.cidr}`);
+    return address;
+  });
+  return `${port.mac} ${addresses.join(" ")} ${port.hostname}`;
+}
+
+function removeNetwork(machine: FakeHost, networkId: string): void {
+  delete machine.networks[networkId];
+  for (const tunnel of Object.keys(machine.tunnels)) {
+    if (tunnel.startsWith(`${networkId}/`)) delete machine.tunnels[tunnel];
+  }
+}
+
+function compareNetwork(
+  machine: FakeHost,
+  network: NetworkSpec,
+  peers: readonly ComputeHost[],
+  ports: readonly PortSpec[],
+): readonly Drift[] {
+  const here = machine.networks[network.id];
+  const entries = here?.entries ?? {};
+  const pairs: readonly (readonly [field: string, expected: string, found: string | undefined])[] = [
+    ...peers.map(
+      (peer) =>
+        [`tunnels.${peer.name}`, peer.tunnelAddress, machine.tunnels[`${network.id}/${peer.id}`]] as const,
+    ),
+    ...(ports.length === 0 && here === undefined
+      ? []
+      : ([["dhcp.settings", JSON.stringify(network.subnets), here?.subnets]] as const)),
+    ...ports.map((port) => [`ports.${port.id}`, describeEntry(port, network), entries[port.id]] as const),
+  ];
+  return pairs
+    .filter(([, expected, found]) => expected !== found)
+    .map(([field, expected, found]) => ({ field, expected, found: found ?? "missing" }));
+}
+
+function listMarked(machine: FakeHost, cloudId: string): readonly MarkedThing[] {
+  return [
+    ...Object.entries(machine.domains)
+      .filter(([, domain]) => domain.cloudId === cloudId)
+      .map(([id, domain]) => describeThing("server", id, [id], `server ${domain.name}`)),
+    ...Object.keys(machine.images).map((id) => describeThing("image", id, [id], `image ${id}`)),
+    ...Object.entries(machine.networks).flatMap(([id, network]) => [
+      describeThing("network", id, [id], `network ${id}`),
+      ...Object.keys(network.entries).map((port) =>
+        describeThing("port", `${id}/${port}`, [id, port], `DHCP entry of port ${port}`),
+      ),
+    ]),
+    ...Object.keys(machine.tunnels).map((id) => describeThing("tunnel", id, id.split("/"), `tunnel ${id}`)),
+  ];
+}
+
+function describeThing(
+  kind: MarkedThing["kind"],
+  id: string,
+  ownerIds: readonly string[],
+  description: string,
+): MarkedThing {
+  return { kind, id, ownerIds, description };
+}
+
+function removeMarked(machine: FakeHost, { kind, id }: MarkedThing): void {
+  const [networkId = "", other = ""] = id.split("/");
+  switch (kind) {
+    case "server":
+      delete machine.domains[id];
+      return;
+    case "image":
+      delete machine.images[id];
+      return;
+    case "network":
+      removeNetwork(machine, id);
+      return;
+    case "port":
+      delete machine.networks[networkId]?.entries[other];
+      return;
+    case "tunnel":
+      delete machine.tunnels[id];
+      return;
+  }
+}
+
+function empty(held: Record<string, unknown>): void {
+  for (const key of Object.keys(held)) delete held[key];
+}

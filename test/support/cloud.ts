@@ -1,0 +1,172 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readConfig } from "../../providers/config/config.ts";
+import type { ApplyRequest, Cloud, Planned, ResourceView } from "../../providers/core/cloud.ts";
+import type { JsonObject } from "../../providers/core/json.ts";
+import { openDatabase, type Database } from "../../providers/store/database.ts";
+import { openCloud } from "../../providers/wiring.ts";
+import { FakeCompute } from "../fakes/compute.ts";
+import { testCost } from "./identity-store.ts";
+
+/** What of an apply a test may choose. */
+export type MakeOptions = Partial<Pick<ApplyRequest, "onProgress" | "signal">>;
+
+/** A cloud in a folder of its own, over hosts that are fakes. */
+export class TestCloud implements AsyncDisposable {
+  readonly folder: string;
+  readonly compute: FakeCompute;
+  /** The administrator's session. */
+  readonly cloud: Cloud;
+  readonly #sessions: Cloud[] = [];
+  readonly #databases: Database[] = [];
+
+  private constructor(folder: string, compute: FakeCompute, cloud: Cloud) {
+    this.folder = folder;
+    this.compute = compute;
+    this.cloud = cloud;
+    this.#sessions.push(cloud);
+  }
+
+  static async open(): Promise<TestCloud> {
+    const folder = mkdtempSync(join(tmpdir(), "stackyard-cloud-"));
+    const compute = new FakeCompute(join(folder, "hosts.json"));
+    return new TestCloud(folder, compute, await openTestSession(folder, compute));
+  }
+
+  /** One more session on the same store and hosts, as another process would have. */
+  async open(environment: NodeJS.ProcessEnv = {}): Promise<Cloud> {
+    const cloud = await openTestSession(this.folder, this.compute, environment);
+    this.#sessions.push(cloud);
+    return cloud;
+  }
+
+  /** Plans and applies as an engine does. The maker is the name with the type: the same name is the same resource. */
+  make(
+    type: string,
+    name: string,
+    inputs: JsonObject = {},
+    options: MakeOptions & { readonly cloud?: Cloud } = {},
+  ): Promise<ResourceView> {
+    return make(options.cloud ?? this.cloud, type, name, inputs, options);
+  }
+
+  /** What a plan says of changing an applied resource into these inputs. */
+  plan(view: ResourceView, name: string, inputs: JsonObject): Promise<Planned> {
+    return this.cloud.plan({
+      type: view.type,
+      inputs,
+      prior: view.inputs,
+      maker: makerOf(view.type, name),
+      defaultName: name,
+    });
+  }
+
+  /** The store itself, to look into it. */
+  async database(): Promise<Database> {
+    const database = await openDatabase(this.storePath);
+    this.#databases.push(database);
+    return database;
+  }
+
+  get storePath(): string {
+    return join(this.folder, "test", "cloud.sqlite");
+  }
+
+  /** The store's bytes, its log's too. */
+  storeBytes(): Buffer {
+    const folder = join(this.folder, "test");
+    const files = readdirSync(folder).filter((name) => /^cloud\.sqlite(-wal)?$/.test(name));
+    return Buffer.concat(files.toSorted().map((name) => readFileSync(join(folder, name))));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.#sessions) await session.close();
+    for (const database of this.#databases) await database.destroy();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Opens the cloud `test` in a folder. */
+export function openTestSession(
+  folder: string,
+  compute: FakeCompute,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Cloud> {
+  const config = readConfig({ STACKYARD_HOME: folder, STACKYARD_CLOUD: "test", ...environment });
+  return openCloud({ config, compute, scryptCost: testCost });
+}
+
+/** Plans and applies as an engine does. */
+export async function make(
+  cloud: Cloud,
+  type: string,
+  name: string,
+  inputs: JsonObject = {},
+  options: MakeOptions = {},
+): Promise<ResourceView> {
+  const request = { type, maker: makerOf(type, name), defaultName: name };
+  const { inputs: planned, issues } = await cloud.plan({ ...request, inputs });
+  return cloud.apply({
+    ...request,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    inputs: issues.length === 0 ? planned : inputs,
+  });
+}
+
+/** Who a test's resource is made by. */
+export function makerOf(type: string, name: string): string {
+  return `test:${type}/${name}`;
+}
+
+/** A small cloud that servers can be built in. */
+export interface SmallWorld {
+  readonly hosts: readonly ResourceView[];
+  readonly flavor: ResourceView;
+  readonly image: ResourceView;
+  readonly keypair: ResourceView;
+  readonly network: ResourceView;
+  readonly subnet: ResourceView;
+  /** Its servers are kept apart. */
+  readonly group: ResourceView;
+  /** Inputs of a server of all of these, in no group. */
+  readonly server: JsonObject;
+}
+
+/** Address of the n-th host of a {@link SmallWorld}, from 1. */
+export function addressOfHost(n: number): string {
+  return `h${String(n)}.test`;
+}
+
+/** Name of the n-th host. */
+export function nameOfHost(n: number): string {
+  return `h${String(n)}`;
+}
+
+/** Inputs of the n-th host. */
+export function hostInputs(n: number): JsonObject {
+  return { address: addressOfHost(n), tunnelAddress: `10.99.0.${String(n)}/24`, tunnelInterface: "eth1" };
+}
+
+/** Enrols so many hosts and makes one of everything that a server needs. */
+export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<SmallWorld> {
+  const hosts: ResourceView[] = [];
+  for (let n = 1; n <= hostCount; n++) {
+    test.compute.addMachine(addressOfHost(n));
+    hosts.push(await test.make("host", nameOfHost(n), hostInputs(n)));
+  }
+  const flavor = await test.make("flavor", "tiny", { vcpus: 1, ramMib: 256, diskGib: 1 });
+  const image = await test.make("image", "cirros", { disk: { location: "/images/cirros.qcow2" } });
+  const keypair = await test.make("keypair", "login", {});
+  const network = await test.make("network", "net");
+  const subnet = await test.make("subnet", "subnet", { network: network.id, cidr: "10.1.0.0/24" });
+  const group = await test.make("server-group", "apart", { policy: "anti-affinity" });
+  const server = {
+    flavor: flavor.id,
+    image: image.id,
+    keypair: keypair.id,
+    networks: [{ network: network.id }],
+  };
+  return { hosts, flavor, image, keypair, network, subnet, group, server };
+}
