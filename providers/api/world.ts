@@ -95,7 +95,8 @@ export class PlannedWorld implements World {
   }
 
   /** Whether a plan of this session takes the stored record's place: the same resource, or its replacement by the same maker. */
-  #isReplanned(record: ResourceRecord): boolean {
-    return this.#planned.has(record.id) || (record.maker !== undefined && this.#makers.has(record.maker));
+  #isReplanned({ id, maker }: ResourceRecord): boolean {
+    const successor = maker === undefined ? undefined : this.#makers.get(maker);
+    return this.#planned.has(id) || (successor !== undefined && successor !== id);
   }
 }
