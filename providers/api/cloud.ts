@@ -137,17 +137,14 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     permit(principal, before === undefined ? "create" : "update", definition, { id, projectId });
     if (before !== undefined) permit(principal, "update", definition, before);
     trace.note(5);
-    if (request.type === "server" && projectId !== null) checkQuota(projectId, id, inputs, planned);
     trace.note(6);
-    const taskId = await writeTask(
-      services,
-      definition,
-      { ...request, id, inputs, projectId, before, replaced: planned.replaced },
-      (transaction) =>
-        request.type === "server" && before === undefined
-          ? writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)])
-          : Promise.resolve(),
-    );
+    const desired = { ...request, id, inputs, projectId, before, replaced: planned.replaced };
+    const taskId = await writeTask(services, definition, desired, async (transaction) => {
+      if (request.type !== "server") return;
+      if (projectId !== null) await checkQuota(transaction, projectId, desired, planned);
+      if (before !== undefined) return;
+      await writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)]);
+    });
     await mirror.refresh();
     planned.drop(id);
     const created = await runTask(services, taskId, token, request);

@@ -3,29 +3,37 @@ import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { World } from "../core/resource.ts";
+import { listRecords, readRecord, type StoreTransaction } from "../store/records.ts";
 
 const quotaInputs = z.object({ quota: z.object({ instances: z.int(), cores: z.int(), ramMib: z.int() }) });
 const flavorInputs = z.object({ vcpus: z.int(), ramMib: z.int() });
 
-/** Whether the project may have one more server, or this one with another flavor. Raises `quota-exceeded` in Nova's words (nova: exception.TooManyInstances). */
-export function checkQuota(
+/**
+ * Whether the project may have one more server, or this one with another flavor. Counts in the transaction that writes the server, so that of
+ * several processes none gets past the limit. Raises `quota-exceeded` in Nova's words (nova: exception.TooManyInstances).
+ */
+export async function checkQuota(
+  transaction: StoreTransaction,
   projectId: ResourceId,
-  serverId: ResourceId,
-  inputs: JsonObject,
+  server: {
+    readonly id: ResourceId;
+    readonly inputs: JsonObject;
+    /** Servers that this one may take the place of: they do not count. */
+    readonly replaced: ReadonlySet<string>;
+  },
   world: World,
-): void {
-  const project = world.find("project", projectId);
+): Promise<void> {
+  const project = await readRecord(transaction, projectId);
   if (project === undefined) return;
   const { quota } = quotaInputs.parse(project.inputs);
-  const others = world
-    .all("server")
-    .filter((server) => server.projectId === projectId && server.id !== serverId);
+  const servers = await listRecords(transaction, "server", projectId);
+  const others = servers.filter(({ id }) => id !== server.id && !server.replaced.has(id));
   const amountsOf = (flavor: unknown): z.infer<typeof flavorInputs> => {
     const entry = typeof flavor === "string" ? world.find("flavor", flavor) : undefined;
     return entry === undefined ? { vcpus: 0, ramMib: 0 } : flavorInputs.parse(entry.inputs);
   };
-  const used = others.map((server) => amountsOf(server.inputs["flavor"]));
-  const asked = amountsOf(inputs["flavor"]);
+  const used = others.map(({ inputs }) => amountsOf(inputs["flavor"]));
+  const asked = amountsOf(server.inputs["flavor"]);
   const limits = [
     { name: "instances", asked: 1, used: others.length, limit: quota.instances },
     {

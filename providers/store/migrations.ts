@@ -54,6 +54,7 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
     database,
   );
   await sql`create index records_by_sequence on records (sequence)`.execute(database);
+  await sql`create index records_by_project on records (project_id, type)`.execute(database);
   await sql`create table tombstones (id text primary key, sequence integer not null) strict`.execute(
     database,
   );

@@ -136,6 +136,21 @@ export async function readRecord(
   return row === undefined ? undefined : parseRecord(row);
 }
 
+/** Reads the records of a type that a project owns. */
+export async function listRecords(
+  database: Database | StoreTransaction,
+  type: string,
+  projectId: ResourceId,
+): Promise<readonly ResourceRecord[]> {
+  const rows = await database
+    .selectFrom("records")
+    .selectAll()
+    .where("project_id", "=", projectId)
+    .where("type", "=", type)
+    .execute();
+  return rows.map(parseRecord);
+}
+
 /** Reads the store's own row. The store wrote it, so its JSON is trusted. */
 export function parseRecord(row: RecordsTable): ResourceRecord {
   return {
