@@ -100,10 +100,15 @@ describe("preview", () => {
     expect(run.seen.get("second")).toMatchObject({ labels: { first: unknownMarker } });
   });
 
-  it("refuses a wrong input with field, value, code and remedy", async () => {
+  it("refuses a wrong input with field, code and remedy", async () => {
     const { errors } = await engine.preview(boxProgram({ ramMib: 9999 }));
-    expect(errors[0]).toBe(
-      "ramMib: is larger than 4096 MiB (field ramMib = 9999) [invalid-input]\n  remedy: Use at most 4096.",
+    expect(errors[0]).toBe("ramMib: is larger than 4096 MiB [invalid-input]\n  remedy: Use at most 4096.");
+  });
+
+  it("names the place of a wrong nested input", async () => {
+    const { errors } = await engine.preview(boxProgram({ sides: [{ label: "front", faces: "nowhere" }] }));
+    expect(errors[0]).toMatch(
+      /^sides: refers to a shelf .* \(field sides\.0\.faces = "nowhere"\) \[unknown-reference\]/,
     );
   });
 

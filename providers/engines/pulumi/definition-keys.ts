@@ -4,12 +4,16 @@ import { listLeaves, policyOf, shapeOf, type FieldPolicy } from "../../core/fiel
 import type { JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 
+/** The top-level key of a path such as `networks[].port` or `networks.0.port`. */
+export function topKey(path: string): string {
+  return path.split(/[.[]/, 1)[0] ?? path;
+}
+
 /** Top-level keys of an object that have, at any depth, a field whose policy passes. Pulumi marks secrets by top-level key. */
 export function keysWith(object: z.ZodObject, passes: (policy: FieldPolicy) => boolean): string[] {
   const keys = new Set<string>();
   for (const { path, policy } of listLeaves(object)) {
-    const [key] = path.split(/[.[]/, 1);
-    if (key !== undefined && policy !== undefined && passes(policy)) keys.add(key);
+    if (policy !== undefined && passes(policy)) keys.add(topKey(path));
   }
   return [...keys];
 }

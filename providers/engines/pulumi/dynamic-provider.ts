@@ -5,7 +5,7 @@ import { describeError, StackyardError } from "../../core/errors.ts";
 import { equalJson, type JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import { warningFor } from "./change-text.ts";
-import { hasLastingUsers, keysWith, pick } from "./definition-keys.ts";
+import { hasLastingUsers, keysWith, pick, topKey } from "./definition-keys.ts";
 import type { EngineLog } from "./engine-log.ts";
 import {
   containsUnknown,
@@ -125,29 +125,37 @@ export function createDynamicProvider(
     return view === undefined || view.record.status === "active" ? undefined : view;
   }
 
+  async function check(olds: JsonObject, news: JsonObject): ReturnType<DynamicProvider["check"]> {
+    const cloud = await openCloud();
+    const wanted = toCloudInputs(news);
+    const unknown = pick(wanted, (key) => containsUnknown(wanted[key]));
+    const maker = textProperty(olds, "__maker") || textProperty(news, "__urn");
+    const planned = await cloud.plan({
+      type,
+      inputs: pick(wanted, (key) => !(key in unknown)),
+      unknown: Object.keys(unknown),
+      ...(Object.keys(olds).length === 0 ? {} : { prior: toCloudInputs(olds) }),
+      maker,
+      defaultName: textProperty(news, "__defaultName"),
+    });
+    return {
+      inputs: {
+        ...fromCloudInputs({ ...planned.inputs, ...unknown }, []),
+        ...internalsOf({ ...news, __maker: maker, __v: stateVersion }),
+      },
+      failures: planned.issues.map(describeIssue),
+    };
+  }
+
   return {
-    check: (olds, news) =>
-      forUser(async () => {
-        const cloud = await openCloud();
-        const wanted = Object.entries(toCloudInputs(news));
-        const unknown = Object.fromEntries(wanted.filter(([, value]) => containsUnknown(value)));
-        const maker = textProperty(olds, "__maker") || textProperty(news, "__urn");
-        const planned = await cloud.plan({
-          type,
-          inputs: Object.fromEntries(wanted.filter(([key]) => !(key in unknown))),
-          unknown: Object.keys(unknown),
-          ...(Object.keys(olds).length === 0 ? {} : { prior: toCloudInputs(olds) }),
-          maker,
-          defaultName: textProperty(news, "__defaultName"),
-        });
-        return {
-          inputs: {
-            ...fromCloudInputs({ ...planned.inputs, ...unknown }, []),
-            ...internalsOf({ ...news, __maker: maker, __v: stateVersion }),
-          },
-          failures: planned.issues.map(describeIssue),
-        };
-      }),
+    async check(olds, news) {
+      try {
+        return await check(olds, news);
+      } catch (error) {
+        // A failure is shown once, beside the resource; the SDK would print an error a second time.
+        return { inputs: news, failures: [{ property: "", reason: describeError(error) }] };
+      }
+    },
 
     diff: (_id, olds, news) =>
       forUser(() => {
@@ -193,14 +201,14 @@ export function createDynamicProvider(
 
 /** Top-level properties with a field that makes the resource anew. */
 function replacingKeys(fields: readonly FieldChange[]): string[] {
-  const keys = fields
-    .filter(({ label }) => isReplacing(label))
-    .map(({ field }) => field.split(/[.[]/, 1)[0] ?? field);
-  return [...new Set(keys)];
+  return [...new Set(fields.filter(({ label }) => isReplacing(label)).map(({ field }) => topKey(field)))];
 }
 
-function describeIssue({ code, ...detail }: Issue): CheckFailure {
-  return { property: detail.field, reason: describeError(new StackyardError(code, detail)) };
+/** Pulumi's message begins with the top-level property and its value: field and value are told only where they are more exact. */
+function describeIssue({ code, field, value, ...detail }: Issue): CheckFailure {
+  const property = topKey(field);
+  const place = property === field ? {} : { field, ...(value === undefined ? {} : { value }) };
+  return { property, reason: describeError(new StackyardError(code, { ...detail, ...place })) };
 }
 
 /** A failed apply whose resource exists: Pulumi records it, and the next update takes it up. */
