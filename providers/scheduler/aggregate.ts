@@ -4,7 +4,7 @@ import type { HostState } from "./host-state.ts";
 export function aggregateValues(host: HostState, key: string): ReadonlySet<string> {
   const values = new Set<string>();
   for (const { metadata } of host.aggregates) {
-    const value = metadata[key];
+    const value = Object.hasOwn(metadata, key) ? metadata[key] : undefined;
     if (value !== undefined) values.add(value);
   }
   return values;

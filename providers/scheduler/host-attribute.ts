@@ -71,7 +71,8 @@ export function capabilityText(host: HostState, path: readonly string[]): string
   const [first = "", ...rest] = path;
   if (rest.length === 0 && first === "host_ip") return host.hostIp ?? undefined;
   if (rest.length > 0 && first === "service") return undefined;
-  let value: JsonValue | undefined = hostAttribute(host, first) ?? host.stats[first];
+  let value: JsonValue | undefined =
+    hostAttribute(host, first) ?? (Object.hasOwn(host.stats, first) ? host.stats[first] : null);
   if (rest.length > 0 && first === "cpu_info") value = host.cpuInfo;
   for (const part of rest) {
     const parent: JsonValue | undefined = typeof value === "string" ? parseJson(value) : value;

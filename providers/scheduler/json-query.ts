@@ -7,6 +7,9 @@ import { isJsonList, parseJson } from "./json-value.ts";
 
 const field = "hints.query";
 
+/** Deeper queries would exhaust the stack. */
+const maxDepth = 100;
+
 type Operator = (terms: readonly JsonValue[]) => JsonValue;
 
 /** Nova's query language (nova: scheduler/filters/json_filter.py). `not` answers a list, one truth for each term. */
@@ -33,11 +36,17 @@ export function parseQuery(text: string): JsonValue {
 
 /** Whether the host answers the query with a truth. Raises `invalid-input` for an unknown operator or values that cannot be compared. */
 export function answerQuery(query: JsonValue, host: HostState): boolean {
-  const answer = evaluate(query, host);
+  const answer = evaluate(query, host, 0);
   return isJsonList(answer) ? answer.some(isTrue) : isTrue(answer);
 }
 
-function evaluate(query: JsonValue, host: HostState): JsonValue {
+function evaluate(query: JsonValue, host: HostState, depth: number): JsonValue {
+  if (depth > maxDepth) {
+    throw new StackyardError("invalid-input", {
+      message: `the query is nested deeper than ${maxDepth} levels`,
+      field,
+    });
+  }
   if (!isTrue(query)) return true;
   const [name, ...given] = isJsonList(query) ? query : [query];
   const operate = typeof name === "string" && Object.hasOwn(operators, name) ? operators[name] : undefined;
@@ -49,7 +58,7 @@ function evaluate(query: JsonValue, host: HostState): JsonValue {
     });
   }
   const terms = given.map((term) => {
-    if (isJsonList(term)) return evaluate(term, host);
+    if (isJsonList(term)) return evaluate(term, host, depth + 1);
     return typeof term === "string" ? resolve(term, host) : term;
   });
   return operate(terms.filter((term) => term !== null));

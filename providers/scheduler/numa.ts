@@ -227,9 +227,7 @@ function pinCpus(
 ): readonly number[] | undefined {
   const free = freeDedicatedCpus(cell);
   if (count + reserved > free.length) return undefined;
-  const cores = cell.siblings
-    .map((core) => core.filter((cpu) => free.includes(cpu)))
-    .filter((core) => core.length > 0);
+  const cores = cell.siblings.map((core) => core.filter((cpu) => free.includes(cpu)));
   const threadsPerCore = Math.max(1, ...cell.siblings.map((core) => core.length));
   const withThreads = (threads: number) => cores.filter((core) => core.length >= threads);
   if (policy === "isolate") {

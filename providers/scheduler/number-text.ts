@@ -1,4 +1,4 @@
-const floatPattern = /^[+-]?(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/i;
+const floatPattern = /^[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/i;
 const infinityPattern = /^([+-]?)inf(?:inity)?$/i;
 const nanPattern = /^[+-]?nan$/i;
 const integerPattern = /^[+-]?\d+(?:_\d+)*$/;

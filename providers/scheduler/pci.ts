@@ -73,9 +73,10 @@ function usablePools(
   });
 }
 
-function matches(pool: PciPool, spec: Readonly<Record<string, string>>): boolean {
+function matches({ properties }: PciPool, spec: Readonly<Record<string, string>>): boolean {
   return Object.entries(spec).every(
-    ([key, wanted]) => pool.properties[key]?.toLowerCase() === wanted.toLowerCase(),
+    ([key, wanted]) =>
+      Object.hasOwn(properties, key) && properties[key]?.toLowerCase() === wanted.toLowerCase(),
   );
 }
 

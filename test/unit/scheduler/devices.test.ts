@@ -60,6 +60,7 @@ describe("PCI devices", () => {
       [{ count: 1, specs: [nic] }],
       false,
     ],
+    ["a name that every object has", [pool(1)], [{ count: 1, specs: [{ constructor: "x" }] }], false],
     ["no devices at all", [], [{ count: 1, specs: [nic] }], false],
   ])("%s", (_title, pciPools, pciRequests, expected) => {
     expect(passes("PciPassthroughFilter", testHost({ pciPools }), testRequest({ pciRequests }))).toBe(

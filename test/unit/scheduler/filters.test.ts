@@ -36,6 +36,7 @@ describe("ComputeCapabilitiesFilter", () => {
     ["a key without scope that is a stat counts", { rack: "r2" }, false],
     ["a key without scope that is an attribute counts", { vcpus_total: ">= 33" }, false],
     ["a method of Nova's host state counts as an attribute", { update: "x" }, false],
+    ["a name that every object has is unknown", { "capabilities:constructor": "s!= x" }, false],
     ["an unknown key in the scope fails", { "capabilities:colour": "red" }, false],
     ["nested keys", { "capabilities:cpu_info:topology:cores": "== 8" }, true],
     ["a list is written as Python writes it", { "capabilities:cpu_info:features": "['aes', 'avx2']" }, true],
@@ -220,6 +221,7 @@ describe("aggregates", () => {
     ["the scope counts", { "aggregate_instance_extra_specs:disk": "nvme" }, true],
     ["a foreign scope is ignored", { "capabilities:disk": "tape" }, true],
     ["no value matches", { disk: "tape" }, false],
+    ["a key that every object has is still missing", { constructor: "1" }, false],
     ["operators apply", { disk: "<or> tape <or> nvme" }, true],
   ])("AggregateInstanceExtraSpecsFilter: %s", (_title, extraSpecs, expected) => {
     const host = testHost({ aggregates: aggregatesWith({ disk: "ssd, nvme" }) });

@@ -84,6 +84,10 @@ test("settings that are no name=ratio are left out", () => {
   ]);
 });
 
+test("a hostile text is refused at once, not after hours of backtracking", { timeout: 1_000 }, () => {
+  expect(parseFloatText(`${"1".repeat(200_000)}x`)).toBeUndefined();
+});
+
 describe("JSON queries", () => {
   const host = testHost({
     name: "h1",
@@ -104,6 +108,8 @@ describe("JSON queries", () => {
     [["not"], false],
     [["=", "$free_ram_mb", 4096], true],
     [["=", "$free_ram_mb"], false],
+    [["=", 4, null, 4], true],
+    [["=", "", ""], false],
     [["<", 2, "$vcpus_total", 5], true],
     [["<", 2, "$vcpus_total", 2], false],
     [[">=", "$vcpus_total", 8], true],
@@ -145,6 +151,14 @@ describe("JSON queries", () => {
   test.each(["[", "free_ram_mb > 5"])("%j, which is not JSON, is refused", (query) => {
     expect(() => passes("JsonFilter", host, testRequest({ hints: { query } }))).toThrow(
       expect.objectContaining({ code: "invalid-input", field: "hints.query", value: query }),
+    );
+  });
+
+  test("a query too deep to evaluate is refused", () => {
+    const query = `${'["not", '.repeat(10_000)}1${"]".repeat(10_000)}`;
+
+    expect(() => passes("JsonFilter", host, testRequest({ hints: { query } }))).toThrow(
+      expect.objectContaining({ code: "invalid-input", field: "hints.query" }),
     );
   });
 

@@ -234,6 +234,10 @@ describe("explanation", () => {
     ]);
   });
 
+  test("weights are in the trace only when asked for", () => {
+    expect(schedule(hosts, testRequest(), plainOptions).trace.rounds[0]?.weighed).toBeNull();
+  });
+
   test("cuts long lists of names", () => {
     const many = Array.from({ length: 25 }, (_none, index) =>
       testHost({ name: `h${String(index)}`, enabled: false }),
