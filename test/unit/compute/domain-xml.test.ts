@@ -85,7 +85,7 @@ test("every value comes back from the XML as it was given", () => {
 test.each(["two\nlines", "a\u0000b", "\u001b[31m", "\ud800", "\u0085", "\ufffe"])(
   "the name %j is refused",
   (name) => {
-    expect(() => renderDomain(sampleHost, { ...sampleServer, name })).toThrowError(
+    expect(() => renderDomain(sampleHost, { ...sampleServer, name })).toThrow(
       expect.objectContaining({ code: "invalid-input", field: "title" }),
     );
   },
@@ -98,7 +98,7 @@ test.each([
   ["virt", "sata"],
 ] as const)("machine %s has no %s disks", (machine, diskBus) => {
   const hardware = { ...sampleServer.hardware, machine, diskBus };
-  expect(() => renderDomain(sampleHost, { ...sampleServer, hardware })).toThrowError(
+  expect(() => renderDomain(sampleHost, { ...sampleServer, hardware })).toThrow(
     expect.objectContaining({ code: "invalid-input", field: "hardware.diskBus" }),
   );
 });

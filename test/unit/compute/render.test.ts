@@ -22,13 +22,13 @@ test("a transaction is words, one operation after another", () => {
 });
 
 test("a value with a blank is refused in a transaction, since it would be two words", () => {
-  expect(() => renderTransaction("ovs/tunnel", { ...tunnel, name: "vx0 -- del-br br-int" })).toThrowError(
+  expect(() => renderTransaction("ovs/tunnel", { ...tunnel, name: "vx0 -- del-br br-int" })).toThrow(
     expect.objectContaining({ code: "invalid-input", field: "name" }),
   );
 });
 
 test("a field that a template names and nobody gave is an error", () => {
-  expect(() => renderTransaction("ovs/tunnel", { bridge: "br-int" })).toThrowError(/not defined/);
+  expect(() => renderTransaction("ovs/tunnel", { bridge: "br-int" })).toThrow(/not defined/);
 });
 
 test("flows drop what comes out of the network's tunnels from a DHCP server, and to one", () => {
@@ -64,14 +64,14 @@ test("the settings of DHCP are as before", async () => {
 });
 
 test("a value with a line break is refused in settings, since it would be a setting of its own", () => {
-  expect(() => renderText("dnsmasq/network.conf", { ...dhcp, domain: "d\ndhcp-script=/x" })).toThrowError(
+  expect(() => renderText("dnsmasq/network.conf", { ...dhcp, domain: "d\ndhcp-script=/x" })).toThrow(
     expect.objectContaining({ code: "invalid-input", field: "domain" }),
   );
 });
 
 test("a field deep inside is named by its path", () => {
   const subnets = [{ ...dhcp.subnets[0], gateway: "\n" }];
-  expect(() => renderText("dnsmasq/network.conf", { ...dhcp, subnets })).toThrowError(
+  expect(() => renderText("dnsmasq/network.conf", { ...dhcp, subnets })).toThrow(
     expect.objectContaining({ field: "subnets.0.gateway" }),
   );
 });
