@@ -58,6 +58,7 @@ export interface HostConnection {
   run(command: Shell, options?: RunOptions): Promise<CommandResult>;
   /**
    * Writes a file: into `PATH.part` first, renamed when all has arrived, so that PATH is always whole. The folder must exist.
+   * A lost link may leave `PATH.part` behind; the next upload writes over it.
    *
    * Raises what {@link HostConnection.run} raises, and the source's own error as the cause of `interrupted`.
    */

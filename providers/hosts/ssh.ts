@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { NodeSSH } from "node-ssh";
 import type { AnyAuthMethod, Channel, Client, ClientChannel, ServerHostKeyAlgorithm } from "ssh2";
 import { glob } from "ssh-config";
@@ -32,18 +33,23 @@ export interface SshOptions {
 const defaultMaxChannels = 8;
 const keepaliveIntervalMs = 10_000;
 const keepaliveCountMax = 3;
+/** How long a host may take to take leave. */
+const closeTimeoutMs = 2_000;
 /** Hops through hops; a longer chain is taken for a loop. */
 const maxJumpDepth = 8;
 
 /**
  * Logs in to a host. The link is shared by all commands, kept alive, and opened again by the next command once it has died; a command is
- * never sent twice. Settings of ssh_config, the agent, known_hosts and ProxyJump are honoured as {@link resolveSshTarget} says.
+ * never sent twice. Settings of ssh_config, the agent, known_hosts and ProxyJump are honoured as
+ * {@link resolveSshTarget} says; host keys are always checked. The login shell of the user must be a POSIX one.
  *
  * Raises `host-unreachable`, `host-key-unknown`, `host-key-changed`, `host-login-refused`, `invalid-input` (settings, key files).
  */
 export async function connectSsh(address: HostAddress, options: SshOptions): Promise<HostConnection> {
   const slots = makeSlots(options.maxChannels ?? defaultMaxChannels);
+  /** The link in use or on its way; absent once it is down. */
   let current: Promise<Link> | undefined;
+  let link: Link | undefined;
   const open = (): Promise<Link> => {
     if (current !== undefined) return current;
     const opening = openLink(address, options.environment);
@@ -51,18 +57,21 @@ export async function connectSsh(address: HostAddress, options: SshOptions): Pro
     const forget = (): void => {
       if (current === opening) current = undefined;
     };
-    opening.then((link) => link.closed.then(forget), forget);
+    opening.then((opened) => {
+      link = opened;
+      void opened.closed.then(forget);
+    }, forget);
     return opening;
   };
-  let link = await open();
+  await open();
   return makeConnection(address, {
-    async start(text, signal) {
-      link = await open();
-      return startRemotely(address, link, slots, text, signal);
-    },
-    isOpen: () => link.isUp(),
+    start: (text, signal) => startRemotely(address, open, slots, text, signal),
+    isOpen: () => link?.isUp() === true,
     async close() {
-      await (await current)?.close();
+      await current?.then(
+        (opened) => opened.close(),
+        () => undefined,
+      );
     },
   });
 }
@@ -111,9 +120,14 @@ async function openLink(address: HostAddress, environment: SshEnvironment, depth
 
 async function loginThrough(address: HostAddress, target: SshTarget, via: Link): Promise<Link> {
   try {
-    const socket = await via.forward(target.host, target.port).catch((cause: unknown) => {
-      throw unreachable(address, target, cause);
+    const tooLate = sleep(target.connectTimeoutMs, undefined, { ref: false }).then(() => {
+      throw new Error(`no answer within ${target.connectTimeoutMs / 1000} s`);
     });
+    const socket = await Promise.race([via.forward(target.host, target.port), tooLate]).catch(
+      (cause: unknown) => {
+        throw unreachable(address, target, cause);
+      },
+    );
     const link = await login(address, target, socket);
     void link.closed.then(() => via.close());
     return link;
@@ -173,14 +187,16 @@ async function login(address: HostAddress, target: SshTarget, socket?: Readable)
     isUp: () => isUp,
     async close() {
       client.end();
+      const limit = setTimeout(() => client.destroy(), closeTimeoutMs);
       await closed;
+      clearTimeout(limit);
     },
   };
 }
 
 async function startRemotely(
   address: HostAddress,
-  link: Link,
+  open: () => Promise<Link>,
   slots: Slots,
   text: string,
   signal: AbortSignal | undefined,
@@ -189,7 +205,7 @@ async function startRemotely(
     await slots.acquire();
     try {
       if (signal?.aborted === true) throw interruption(address, "run a command");
-      const command = await execute(link, text);
+      const command = await execute(await open(), text);
       void command.ended.then(() => slots.release());
       return command;
     } catch (error) {

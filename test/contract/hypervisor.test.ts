@@ -1,11 +1,35 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { sh } from "../../providers/hosts/command.ts";
+import { confirmKvm } from "../../providers/hosts/probe.ts";
 import { startFakeHost } from "../fakes/host.ts";
+import type { FakeTool } from "../fakes/host/tools.ts";
 import { describeHypervisor } from "./hypervisor.ts";
 
 describeHypervisor("fake", async () => {
   const host = await startFakeHost();
   return { connection: host.connect(), folder: "/var/lib", stop: () => host.close() };
+});
+
+describe("confirmKvm", () => {
+  const trial = { kernelPath: "/boot/vmlinuz", initrdPath: "/boot/initrd", hello: "HELLO", timeoutMs: 5_000 };
+  const confirm = async (guest: FakeTool): Promise<boolean> => {
+    const host = await startFakeHost({ tools: { "qemu-system-x86_64": guest } });
+    const isConfirmed = await confirmKvm(host.connect(), trial);
+    await host.close();
+    return isConfirmed;
+  };
+
+  it("holds when the guest greets", async () => {
+    expect(await confirm(() => ({ stdout: "booting\nHELLO from the guest\n" }))).toBe(true);
+  });
+
+  it("does not hold when the guest hangs in its firmware", async () => {
+    expect(await confirm(() => ({ exitCode: 137 }))).toBe(false);
+  });
+
+  it("does not hold when QEMU fails, whatever it says", async () => {
+    expect(await confirm(() => ({ exitCode: 134, stderr: "failed to set MSR 0x10a\n" }))).toBe(false);
+  });
 });
 
 it("the fake host tells of a program that it does not have", async () => {

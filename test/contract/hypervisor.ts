@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sh } from "../../providers/hosts/command.ts";
 import type { Shell } from "../../providers/hosts/command.ts";
 import type { CommandResult, HostConnection } from "../../providers/hosts/connection.ts";
-import { listBridges, parseBridges, replaceFlows, transact } from "../../providers/hosts/ovs.ts";
+import { addFlows, listBridges, parseBridges, replaceFlows, transact } from "../../providers/hosts/ovs.ts";
 import type { OvsBridge } from "../../providers/hosts/ovs.ts";
 import { probeHost, requireSuitable } from "../../providers/hosts/probe.ts";
 import {
@@ -23,7 +23,9 @@ import {
   rebootDomain,
   removeDomain,
   showDomain,
+  shutdownDomain,
   startDomain,
+  tailConsole,
 } from "../../providers/hosts/virsh.ts";
 import type { ListedDomain } from "../../providers/hosts/virsh.ts";
 
@@ -178,12 +180,24 @@ export function describeHypervisor(kind: string, start: () => Promise<Hypervisor
       it("takes flows, and refuses a bridge that is not there", async () => {
         await makeBridge();
         await run(replaceFlows(bridge), "priority=0,actions=NORMAL\n");
+        await run(addFlows(bridge), "priority=5,arp,actions=NORMAL\n");
         expect((await attempt(replaceFlows("br-missing"), "priority=0,actions=NORMAL\n")).exitCode).toBe(1);
       });
 
       it("removes a bridge", async () => {
         await run(transact([{ op: "remove-bridge", bridge }]));
         expect(await findBridge()).toBeUndefined();
+      });
+    });
+
+    describe("console", () => {
+      it("is empty before there is one", async () => {
+        expect((await run(tailConsole(at("no-console"), 5))).stdout).toBe("");
+      });
+
+      it("shows its last lines", async () => {
+        await host.connection.upload(Buffer.from("one\ntwo\nthree\n"), at("console"));
+        expect((await run(tailConsole(at("console"), 2))).stdout).toBe("two\nthree\n");
       });
     });
 
@@ -241,6 +255,10 @@ export function describeHypervisor(kind: string, start: () => Promise<Hypervisor
       it("gives its mark to who names the namespace", async () => {
         const mark = await run(sh`virsh -q -c qemu:///system metadata ${uuid} ${namespace}`);
         expect(mark.stdout.trim()).toBe('<server cloud="c1" id="i1"/>');
+      });
+
+      it("is asked to power off, without a wait", async () => {
+        expect((await attempt(shutdownDomain(uuid))).exitCode).toBe(0);
       });
 
       it("cuts its power once, however often it is asked, and takes its port off the bridge", async () => {

@@ -212,11 +212,12 @@ function installTools(bin: string, fakes: readonly string[], port: number): void
     shim,
     `#!${findProgram("bash")}
 exec 8<> /dev/tcp/127.0.0.1/${String(port)}
-{ printf '%s\\0' "\${0##*/}" "$PWD" "$@"; printf '\\n'; } | base64 -w 0 >&8
-printf '\\n' >&8
+# One write a message: a second one would wait for the first one's acknowledgement.
+say() { message=$(base64 -w 0); printf '%s\\n' "$message" >&8; }
+printf '%s\\0' "\${0##*/}" "$PWD" "$@" | say
 while IFS=' ' read -r verb value <&8; do
   case $verb in
-    stdin) base64 -w 0 >&8; printf '\\n' >&8 ;;
+    stdin) say ;;
     stdout) printf %s "$value" | base64 -d ;;
     stderr) printf %s "$value" | base64 -d >&2 ;;
     exit) exit "$value" ;;
@@ -246,7 +247,7 @@ async function serveTools(
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
-    sockets.add(socket);
+    sockets.add(socket.setNoDelay());
     socket.on("error", () => undefined);
     void answer(socket, tools, model, host).finally(() => {
       sockets.delete(socket);

@@ -15,8 +15,10 @@ export const virsh: FakeTool = async (call, model) => {
   let exitCode = 0;
   for (const command of commands) {
     const answer = await runCommand(call, model, command);
-    stdout += answer.stdout ?? "";
-    stderr += answer.stderr ?? "";
+    // Without -q, an empty line ends the output and the errors of each command.
+    const end = call.args.includes("-q") ? "" : "\n";
+    stdout += answer.stdout === undefined ? "" : answer.stdout + end;
+    stderr += answer.stderr === undefined ? "" : answer.stderr + end;
     exitCode = answer.exitCode ?? 0;
   }
   return { stdout, stderr, exitCode };
@@ -72,7 +74,7 @@ function runOnDomain(
   switch (verb) {
     case "domstate":
       return {
-        stdout: flags.includes("--reason") ? `${entry.state} (${entry.reason})\n\n` : `${entry.state}\n\n`,
+        stdout: flags.includes("--reason") ? `${entry.state} (${entry.reason})\n` : `${entry.state}\n`,
       };
     case "dumpxml":
       return { stdout: `${entry.xml.trim()}\n` };
@@ -167,7 +169,7 @@ function listDomains(call: ToolCall, model: FakeHostModel, flags: readonly strin
       .join(" ")
       .trim(),
   );
-  return `${[...rows, ""].join("\n")}\n`;
+  return rows.map((row) => `${row}\n`).join("");
 }
 
 /** The element without its prefix, as libvirt gives it to who names its namespace. */
@@ -175,7 +177,7 @@ function showMetadata(entry: FakeDomain, namespace: string): ToolAnswer {
   const element = entry.domain.metadata.find((candidate) => candidate.namespace === namespace);
   if (element === undefined) return fails("metadata not found: Requested metadata element is not present");
   const attributes = Object.entries(element.attributes).map(([key, value]) => `${key}="${value}"`);
-  return { stdout: `<${[element.name, ...attributes].join(" ")}/>\n\n` };
+  return { stdout: `<${[element.name, ...attributes].join(" ")}/>\n` };
 }
 
 function notRunning(verb: string, name: string): ToolAnswer {
@@ -186,7 +188,7 @@ function notRunning(verb: string, name: string): ToolAnswer {
 }
 
 function fails(...lines: readonly string[]): ToolAnswer {
-  return { exitCode: 1, stderr: `${lines.map((line) => `error: ${line}\n`).join("")}\n` };
+  return { exitCode: 1, stderr: lines.map((line) => `error: ${line}\n`).join("") };
 }
 
 const capabilities = `<capabilities>
