@@ -48,7 +48,7 @@ export interface SshCall {
  * a command's text. ssh puts `exec` before it and runs it by $SHELL, which is set to a POSIX shell.
  */
 const relayThroughHost = [
-  "ssh -T -o StrictHostKeyChecking=yes -o BatchMode=yes",
+  "ssh -T -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=15",
   '${STACKYARD_RELAY_CONFIG:+-F "$STACKYARD_RELAY_CONFIG"}',
   '${STACKYARD_RELAY_PORT:+-p "$STACKYARD_RELAY_PORT"}',
   '${STACKYARD_RELAY_USER:+-l "$STACKYARD_RELAY_USER"}',
@@ -74,7 +74,7 @@ export function planSshCall(
   return {
     arguments: [
       ...["-o", `ProxyCommand=${isLocal ? relayHere : relayThroughHost}`],
-      ...["-o", `HostKeyAlias=${alias}`, "-o", "StrictHostKeyChecking=accept-new"],
+      ...["-o", `HostKeyAlias=${alias}`, "-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"],
       ...(options.identity === undefined ? [] : ["-i", options.identity, "-o", "IdentitiesOnly=yes"]),
       ...["-l", options.user, "--", address, ...words],
     ],

@@ -1,3 +1,4 @@
+import { cutToWidth } from "./table.ts";
 import { escapeLine, formatDuration } from "./text.ts";
 
 /** Where progress goes: a stream such as `process.stderr`. */
@@ -36,7 +37,7 @@ function startUpdatingLine(stream: ProgressStream, title: string): Progress {
   const draw = (): void => {
     const elapsed = formatDuration(performance.now() - startedAtMs);
     const text = `${title} ${elapsed}${current === "" ? "" : `  ${current}`}`;
-    stream.write(`${clearLine}${text.slice(0, (stream.columns ?? 80) - 1)}`);
+    stream.write(`${clearLine}${cutToWidth(text, (stream.columns ?? 80) - 1)}`);
   };
   const timer = setInterval(draw, redrawMs);
   timer.unref();
@@ -60,7 +61,7 @@ function startPlainLines(stream: ProgressStream, title: string): Progress {
     stream.write(`[${formatDuration(performance.now() - startedAtMs)}] ${title}: ${line}\n`);
   };
   const timer = setInterval(() => {
-    write(`still waiting${current === "" ? "" : `: ${current}`}`);
+    write(`still ${current === "" ? "waiting" : current}`);
   }, remindMs);
   timer.unref();
   return {

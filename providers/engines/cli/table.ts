@@ -64,13 +64,15 @@ function sum(numbers: readonly number[]): number {
 
 /** Pads or cuts text to exactly `width` terminal cells. */
 function fit(text: string, width: number): string {
-  const missing = width - stringWidth(text);
-  return missing >= 0 ? text + " ".repeat(missing) : cut(text, width);
+  const fitting = cutToWidth(text, width);
+  return fitting + " ".repeat(width - stringWidth(fitting));
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-function cut(text: string, width: number): string {
+/** Text of one line in at most `width` terminal cells; what is cut off shows as `…`. */
+export function cutToWidth(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
   let kept = "";
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {
@@ -79,5 +81,5 @@ function cut(text: string, width: number): string {
     kept += segment;
     used = next;
   }
-  return `${kept}…${" ".repeat(width - 1 - used)}`;
+  return `${kept}…`;
 }

@@ -1,9 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { registerLabCommands } from "../../../../lab/commands.ts";
 import { registerDoctorCommand } from "../../../../lab/setup/doctor.ts";
+import { findPackageRoot } from "../../../../providers/core/package-root.ts";
 import { writeCompletion } from "../../../../providers/engines/cli/completion.ts";
 import { CommandContext } from "../../../../providers/engines/cli/context.ts";
 import { exitCodes } from "../../../../providers/engines/cli/exit-codes.ts";
@@ -124,5 +127,13 @@ describe("help", () => {
   it("lists an extension that is not loaded by its summary", async () => {
     const bare = await createProgram(context, ["--help"], extensions);
     expect(printHelp(bare)).toMatch(/^ {2}lab +labs$/m);
+  });
+});
+
+describe("the page about the command line", () => {
+  const page = readFileSync(join(findPackageRoot(), "providers/docs/cli.md"), "utf8");
+
+  it.each(Object.values(exitCodes))("has exit code $code with its meaning", ({ code, meaning }) => {
+    expect(page).toContain(`| ${String(code)} | ${meaning} |`);
   });
 });

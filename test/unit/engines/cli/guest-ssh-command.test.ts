@@ -60,8 +60,7 @@ function runRelay(access: GuestAccess): string {
 describe("planSshCall", () => {
   it("logs in to the guest's address as the user, with the words of the command", () => {
     const call = planSshCall(view, overSsh, { user: "debian", identity: "/id" }, ["uname", "-a"]);
-    expect(call.arguments.slice(-11)).toEqual([
-      "StrictHostKeyChecking=accept-new",
+    expect(call.arguments.slice(-10)).toEqual([
       ...["-i", "/id", "-o", "IdentitiesOnly=yes"],
       ...["-l", "debian", "--", "10.5.0.3", "uname", "-a"],
     ]);
@@ -86,7 +85,7 @@ describe("the relay", () => {
   it("goes through ssh to the host with every value whole", () => {
     expect(runRelay(overSsh)).toBe(
       [
-        "[-T][-o][StrictHostKeyChecking=yes][-o][BatchMode=yes]",
+        "[-T][-o][StrictHostKeyChecking=yes][-o][BatchMode=yes][-o][ConnectTimeout=15]",
         `[-p][2222][-l][root][-i][/keys/${hostile}]`,
         '[-o][UserKnownHostsFile="/keys/known hosts"][-J][jump@bastion]',
         `[--][10.77.0.11][relay ${hostile}]`,
@@ -97,7 +96,7 @@ describe("the relay", () => {
   it("leaves out what the host does not set", () => {
     const host = { name: "h1", transport: "ssh", address: "h1.example" } as const;
     expect(runRelay({ ...overSsh, host, relayCommand: "relay" })).toBe(
-      "[-T][-o][StrictHostKeyChecking=yes][-o][BatchMode=yes][--][h1.example][relay]",
+      "[-T][-o][StrictHostKeyChecking=yes][-o][BatchMode=yes][-o][ConnectTimeout=15][--][h1.example][relay]",
     );
   });
 
