@@ -26,14 +26,14 @@ import { decodeError, StackyardError } from "../core/errors.ts";
 import { newId, type ResourceId, type TaskId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import type { Definition } from "../core/resource.ts";
+import type { Definition, WorldEntry } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
 import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
 import { listReferences } from "../core/validate.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
-import { planResource, projectOf } from "./plan.ts";
+import { planResource, projectOf, type Planner } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
 import { digestInputs, matchSecrets, omitOnceOnly, omitSecrets } from "./secrets.ts";
 import { PlannedWorld } from "./world.ts";
@@ -52,6 +52,7 @@ export interface CloudServices {
   readonly scryptCost: ScryptCost;
   readonly definitions: readonly Definition[];
   /** Services that only the facade hands on. */
+  /** The question names resources by their ids. */
   readonly explainPlacement: (question: PlacementQuestion, principal: Principal) => Promise<PlacementAnswer>;
   readonly listLeftovers: (signal: AbortSignal | undefined) => Promise<readonly Leftover[]>;
   readonly removeLeftover: (leftover: Leftover, signal: AbortSignal | undefined) => Promise<void>;
@@ -88,6 +89,18 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     authorize(principal, { verb, definition, projectId: record.projectId, id: record.id });
   }
 
+  function mayDo(principal: Principal, verb: Verb, { type, projectId, id }: WorldEntry): boolean {
+    return isAllowed(principal, { verb, definition: definitionOf(type), projectId, id });
+  }
+
+  function plannerFor(principal: Principal): Planner {
+    return {
+      principal,
+      mayRead: (entry) => mayDo(principal, "read", entry),
+      mayUpdate: (entry) => mayDo(principal, "update", entry),
+    };
+  }
+
   function stored(type: string, id: string): ResourceRecord | undefined {
     const record = mirror.find(id);
     return record?.type === type ? record : undefined;
@@ -116,7 +129,8 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
 
   async function plan(request: PlanRequest): Promise<Planned> {
     const principal = await begin();
-    const { inputs, issues, change } = planResource(definitionOf(request.type), request, principal, planned);
+    const definition = definitionOf(request.type);
+    const { inputs, issues, change } = planResource(definition, request, plannerFor(principal), planned);
     return { inputs, issues, change };
   }
 
@@ -127,7 +141,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     const definition = definitionOf(request.type);
     const givenId = request.inputs["id"];
     const before = typeof givenId === "string" ? stored(request.type, givenId) : undefined;
-    const result = planResource(definition, request, principal, planned);
+    const result = planResource(definition, request, plannerFor(principal), planned);
     const [issue] = result.issues;
     if (issue !== undefined) throw issueError(request, issue, result.issues);
     if (result.id === undefined)
@@ -197,13 +211,15 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
   }
 
   async function find(type: string, idOrName: string): Promise<ResourceView> {
-    const principal = await begin();
+    const shown = await view(findVisible(await begin(), type, idOrName), { observe: false });
+    if (shown === undefined) throw new StackyardError("internal", { message: "a record could not be shown" });
+    return shown;
+  }
+
+  /** By id, else by name; of several of one name, the one of the principal's own project. */
+  function findVisible(principal: Principal, type: string, idOrName: string): ResourceRecord {
     const definition = definitionOf(type);
-    const visible = mirror
-      .all(type)
-      .filter((record) =>
-        isAllowed(principal, { verb: "read", definition, projectId: record.projectId, id: record.id }),
-      );
+    const visible = mirror.all(type).filter((record) => mayDo(principal, "read", record));
     const matches = visible.filter((record) => record.id === idOrName);
     const named = matches.length > 0 ? matches : visible.filter((record) => record.name === idOrName);
     const own = named.filter((record) => record.projectId === principal.projectId);
@@ -211,6 +227,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     if (record === undefined)
       throw new StackyardError("not-found", {
         message: `there is no ${type} ${JSON.stringify(idOrName)}`,
+        field: type,
         value: idOrName,
       });
     if (more.length > 0) {
@@ -219,9 +236,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
         remedy: `Use the id: ${[record, ...more].map((match) => match.id).join(", ")}.`,
       });
     }
-    const shown = await view(record, { observe: false });
-    if (shown === undefined) throw new StackyardError("internal", { message: "a record could not be shown" });
-    return shown;
+    return record;
   }
 
   async function requireRecord(
@@ -245,12 +260,8 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     find,
     list: async (type) => {
       const principal = await begin();
-      const definition = definitionOf(type);
-      const records = mirror
-        .all(type)
-        .filter((record) =>
-          isAllowed(principal, { verb: "read", definition, projectId: record.projectId, id: record.id }),
-        );
+      definitionOf(type);
+      const records = mirror.all(type).filter((record) => mayDo(principal, "read", record));
       const views = await Promise.all(records.map((record) => view(record, { observe: false })));
       return views.filter((entry) => entry !== undefined);
     },
@@ -262,7 +273,21 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
       await requireRecord("server", serverId, "read");
       return readTrace(database, serverId);
     },
-    explainPlacement: async (question) => services.explainPlacement(question, await begin()),
+    explainPlacement: async (question) => {
+      const principal = await begin();
+      const idOf = (type: string, idOrName: string): string => findVisible(principal, type, idOrName).id;
+      return services.explainPlacement(
+        {
+          ...question,
+          flavor: idOf("flavor", question.flavor),
+          ...(question.image === undefined ? {} : { image: idOf("image", question.image) }),
+          ...(question.serverGroup === undefined
+            ? {}
+            : { serverGroup: idOf("server-group", question.serverGroup) }),
+        },
+        principal,
+      );
+    },
     journal: async (id) => {
       const principal = await begin();
       const record = mirror.find(id);
@@ -356,6 +381,14 @@ async function writeTask(
   return database.transaction().execute(async (transaction) => {
     const at = new Date().toISOString();
     const current = await readRecord(transaction, id);
+    if (current !== undefined && (current.type !== definition.type || current.projectId !== projectId)) {
+      throw new StackyardError("conflict", {
+        message: `${definition.type} ${JSON.stringify(name)} cannot be applied: its id is another resource's`,
+        field: "id",
+        value: id,
+        remedy: "Leave the id out.",
+      });
+    }
     if (current === undefined) {
       await insertRecord(
         transaction,

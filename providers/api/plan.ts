@@ -4,8 +4,8 @@ import { StackyardError } from "../core/errors.ts";
 import { policyOf, shapeOf, unwrapSchema } from "../core/fields.ts";
 import { brandId, deriveId, isUuid, type ResourceId } from "../core/ids.ts";
 import { canonicalJson, equalJson, isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import type { CompletionContext, Definition } from "../core/resource.ts";
-import { checkInputs, listReferences, parseInputs } from "../core/validate.ts";
+import type { CompletionContext, Definition, WorldEntry } from "../core/resource.ts";
+import { checkReferences, checkRules, listReferences, parseInputs } from "../core/validate.ts";
 import type { Principal } from "../authenticate/principal.ts";
 import { z } from "zod";
 import type { PlannedWorld } from "./world.ts";
@@ -15,17 +15,27 @@ export interface PlanResult extends Planned {
   readonly id: ResourceId | undefined;
 }
 
-/** Completes and checks one resource's inputs against the planned world, and takes the plan into it. Pure but for that. */
+/** Who plans, and what they may do with what there is. */
+export interface Planner {
+  readonly principal: Principal;
+  mayRead(entry: WorldEntry): boolean;
+  mayUpdate(entry: WorldEntry): boolean;
+}
+
+/**
+ * Completes and checks one resource's inputs against the planned world, and takes the plan into it. Pure but for that. What the planner may not
+ * read is not there: a reference to it leads nowhere.
+ */
 export function planResource(
   definition: Definition,
   request: PlanRequest,
-  principal: Principal,
+  planner: Planner,
   world: PlannedWorld,
 ): PlanResult {
   const unknown = (request.unknown ?? []).filter((key) => key !== "id");
   const { id: givenId, ...given } = request.inputs;
   const priorId = request.prior?.["id"] ?? givenId;
-  const draft = fillDefaults(definition, given, unknown, request, principal);
+  const draft = fillDefaults(definition, given, unknown, request, planner.principal);
   const id = identify(definition, draft, unknown, request, priorId);
   const parsed = parseInputs(definition, keepPrior(definition, draft, unknown, request.prior), unknown);
   if (parsed.issues.length > 0) return refuse(definition, request, parsed.inputs, parsed.issues, id);
@@ -35,12 +45,17 @@ export function planResource(
   const leansOnUnknown = listReferences(definition, parsed.inputs).some((reference) =>
     world.isIncomplete(reference.id),
   );
-  const context: CompletionContext = { id, world: world.seenBy(id, request.maker) };
+  const context: CompletionContext = { id, world: world.seenBy(id, request.maker, planner.mayRead) };
+  // Before anything is filled in: that would tell of resources that may not be seen.
+  const dangling = leansOnUnknown ? [] : checkReferences(definition, parsed.inputs, context.world);
+  if (dangling.length > 0) return refuse(definition, request, parsed.inputs, dangling, id);
   try {
     const inputs = dropAbsent(definition.complete?.(parsed.inputs, context) ?? parsed.inputs);
     const change = changeOf(definition, request, inputs);
-    if (change.action === "replace") world.addReplaced(id);
-    const issues = leansOnUnknown ? [] : checkInputs(definition, inputs, unknown, context);
+    const current = world.find(definition.type, id);
+    if (change.action === "replace" && current !== undefined && planner.mayUpdate(current))
+      world.addReplaced(id);
+    const issues = leansOnUnknown ? [] : checkRules(definition, inputs, unknown, context);
     if (issues.length > 0) return refuse(definition, request, inputs, issues, id);
     if (leansOnUnknown || unknown.length > 0) {
       world.addIncomplete(id);
@@ -54,7 +69,7 @@ export function planResource(
       name: typeof inputs["name"] === "string" ? inputs["name"] : request.defaultName,
       projectId: projectOf(definition, inputs),
       inputs,
-      outputs: world.find(definition.type, id)?.outputs ?? {},
+      outputs: current?.outputs ?? {},
       maker: request.maker,
       reservations: definition.reservations?.(inputs) ?? [],
     });
@@ -188,13 +203,16 @@ function checkReservations(
     if (holder === undefined || holder === id) return [];
     const entry = world.find(definition.type, holder);
     if (entry !== undefined && "maker" in entry && entry.maker === maker) return [];
-    const what = entry === undefined ? "another resource" : `${entry.type} ${JSON.stringify(entry.name)}`;
+    const what =
+      entry === undefined
+        ? "a resource that you may not see"
+        : `${entry.type} ${JSON.stringify(entry.name)} (${holder})`;
     return [
       {
         code: "conflict",
         field: reservation.field,
         value: reservation.value,
-        message: `is taken by ${what} (${holder})`,
+        message: `is taken by ${what}`,
         remedy: "Choose another value, or remove the resource that holds it.",
       },
     ];

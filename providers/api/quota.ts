@@ -15,19 +15,14 @@ const flavorInputs = z.object({ vcpus: z.int(), ramMib: z.int() });
 export async function checkQuota(
   transaction: StoreTransaction,
   projectId: ResourceId,
-  server: {
-    readonly id: ResourceId;
-    readonly inputs: JsonObject;
-    /** Servers that this one may take the place of: they do not count. */
-    readonly replaced: ReadonlySet<string>;
-  },
+  server: { readonly id: ResourceId; readonly inputs: JsonObject },
   world: World,
 ): Promise<void> {
   const project = await readRecord(transaction, projectId);
   if (project === undefined) return;
   const { quota } = quotaInputs.parse(project.inputs);
   const servers = await listRecords(transaction, "server", projectId);
-  const others = servers.filter(({ id }) => id !== server.id && !server.replaced.has(id));
+  const others = servers.filter(({ id }) => id !== server.id);
   const amountsOf = (flavor: unknown): z.infer<typeof flavorInputs> => {
     const entry = typeof flavor === "string" ? world.find("flavor", flavor) : undefined;
     return entry === undefined ? { vcpus: 0, ramMib: 0 } : flavorInputs.parse(entry.inputs);

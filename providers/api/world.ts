@@ -65,10 +65,16 @@ export class PlannedWorld implements World {
     }
   }
 
-  /** This world as `id` is planned in it: without what the same maker had under another id, which it replaces. */
-  seenBy(id: ResourceId, maker: string): World {
+  /**
+   * This world as `id` is planned in it: without what the same maker had under another id, which it replaces. Of what `mayRead` refuses nothing is
+   * found by its id; it still counts where resources must not collide.
+   */
+  seenBy(id: ResourceId, maker: string, mayRead: (entry: WorldEntry) => boolean): World {
     return {
-      find: (type, other) => this.find(type, other),
+      find: (type, other) => {
+        const entry = this.find(type, other);
+        return entry !== undefined && mayRead(entry) ? entry : undefined;
+      },
       all: (type) =>
         this.all(type).filter((entry) => entry.id === id || !("maker" in entry) || entry.maker !== maker),
       holder: (kind, scope, value) => this.holder(kind, scope, value),

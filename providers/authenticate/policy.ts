@@ -55,13 +55,13 @@ function requiredRole({ definition, verb }: AccessRequest): Role {
   return verb === "read" ? "reader" : "member";
 }
 
-/** keystone: policies/user.py and project.py let everyone see themselves. */
+/** keystone: policies/user.py and project.py let everyone see themselves, and a reader of the whole cloud every project. */
 function isOwn(principal: Principal, { definition, id }: AccessRequest): boolean {
   switch (definition.type) {
     case "user":
       return id === principal.userId;
     case "project":
-      return id === principal.projectId;
+      return principal.projectId === null || id === principal.projectId;
     default:
       return false;
   }

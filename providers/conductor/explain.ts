@@ -1,6 +1,5 @@
 import type { Bus } from "../bus/bus.ts";
 import type { PlacementAnswer, PlacementQuestion } from "../core/cloud.ts";
-import { StackyardError } from "../core/errors.ts";
 import { newId } from "../core/ids.ts";
 import { explainSchedule } from "../scheduler/explain.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
@@ -9,7 +8,7 @@ import type { RecordMirror } from "../store/mirror.ts";
 import { readHostStates } from "./host-states.ts";
 import { toRequestSpec } from "./request.ts";
 
-/** Where servers would be placed, and why. Claims nothing. Raises `not-found` for a flavor, image or group that is not there. */
+/** Where servers would be placed, and why. Claims nothing. The question names resources by their ids. Raises `unknown-reference`. */
 export async function explainPlacement(
   {
     database,
@@ -26,24 +25,11 @@ export async function explainPlacement(
   projectId: string,
 ): Promise<PlacementAnswer> {
   const { hosts } = await readHostStates(database, mirror, options);
-  const idOf = (type: string, idOrName: string): string => {
-    const record = mirror
-      .all(type)
-      .find((candidate) => candidate.id === idOrName || candidate.name === idOrName);
-    if (record === undefined)
-      throw new StackyardError("not-found", {
-        message: `there is no ${type} ${JSON.stringify(idOrName)}`,
-        field: type,
-        value: idOrName,
-      });
-    return record.id;
-  };
   const request = toRequestSpec(
     {
-      flavor: idOf("flavor", question.flavor),
-      image: question.image === undefined ? undefined : idOf("image", question.image),
-      serverGroup:
-        question.serverGroup === undefined ? undefined : idOf("server-group", question.serverGroup),
+      flavor: question.flavor,
+      image: question.image,
+      serverGroup: question.serverGroup,
       availabilityZone: question.availabilityZone,
       schedulerHints: question.hints,
     },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Issue } from "./cloud.ts";
 import { listLeaves, policyOf, shapeOf } from "./fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
-import type { CompletionContext, Definition } from "./resource.ts";
+import type { CompletionContext, Definition, World } from "./resource.ts";
 
 /** Longest text in any input, in characters, where the field sets no smaller limit. */
 const maxTextChars = 1_048_576;
@@ -138,22 +138,25 @@ function* expand(
   } else if (!isList) yield* expand(inner, rest, join(at, key));
 }
 
-/** References that lead nowhere, and rules that do not hold. */
-export function checkInputs(
-  definition: Definition,
-  inputs: JsonObject,
-  unknown: readonly string[],
-  context: CompletionContext,
-): readonly Issue[] {
-  const dangling = listReferences(definition, inputs)
-    .filter((reference) => context.world.find(reference.type, reference.id) === undefined)
+/** References that lead nowhere. */
+export function checkReferences(definition: Definition, inputs: JsonObject, world: World): readonly Issue[] {
+  return listReferences(definition, inputs)
+    .filter((reference) => world.find(reference.type, reference.id) === undefined)
     .map((reference): Issue => ({
       code: "unknown-reference",
       field: reference.field,
       value: reference.id,
       message: `refers to a ${reference.type} that does not exist`,
     }));
-  if (dangling.length > 0) return dangling;
+}
+
+/** Rules that do not hold. */
+export function checkRules(
+  definition: Definition,
+  inputs: JsonObject,
+  unknown: readonly string[],
+  context: CompletionContext,
+): readonly Issue[] {
   const issues: Issue[] = [];
   for (const rule of definition.rules) {
     if (rule.reads.some((field) => unknown.includes(field))) continue;

@@ -22,7 +22,7 @@ import { canonicalJson, type JsonObject } from "../../providers/core/json.ts";
 import type { ResourceRecord } from "../../providers/core/record.ts";
 import type { Definition, Drift, World, WorldEntry } from "../../providers/core/resource.ts";
 import type { TraceEvent } from "../../providers/core/trace.ts";
-import { checkInputs, parseInputs } from "../../providers/core/validate.ts";
+import { checkReferences, checkRules, parseInputs } from "../../providers/core/validate.ts";
 
 /** What the fake cannot know by itself, since it has no hosts. */
 export interface FakeCloudOptions {
@@ -84,7 +84,8 @@ export class FakeCloud implements Cloud {
       parsed.issues.length > 0
         ? parsed.issues
         : [
-            ...checkInputs(definition, completed, unknown, context),
+            ...checkReferences(definition, completed, context.world),
+            ...checkRules(definition, completed, unknown, context),
             ...this.#listTaken(definition, id, completed, request.maker),
           ];
     if (issues.length === 0) {

@@ -41,6 +41,18 @@ export class TestCloud implements AsyncDisposable {
     return cloud;
   }
 
+  /** Makes a user with a role on a project, or on the whole cloud, and logs in. */
+  async logIn(name: string, role: "reader" | "member" | "admin", projectId?: string): Promise<Cloud> {
+    const user = await this.make("user", name, { password: passwordOf(name) });
+    const project = projectId === undefined ? {} : { project: projectId };
+    await this.make("role-assignment", `${name} ${role}`, { user: user.id, role, ...project });
+    return this.open({
+      STACKYARD_USERNAME: name,
+      STACKYARD_PASSWORD: passwordOf(name),
+      ...(projectId === undefined ? {} : { STACKYARD_PROJECT: projectId }),
+    });
+  }
+
   /** Plans and applies as an engine does. The maker is the name with the type: the same name is the same resource. */
   make(
     type: string,
@@ -85,6 +97,11 @@ export class TestCloud implements AsyncDisposable {
     for (const database of this.#databases) await database.destroy();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Password of a user that {@link TestCloud.logIn} made. */
+export function passwordOf(name: string): string {
+  return `open sesame, ${name}`;
 }
 
 /** Opens the cloud `test` in a folder. */

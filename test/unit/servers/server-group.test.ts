@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { diffInputs } from "../../../providers/core/diff.ts";
-import { checkInputs, parseInputs } from "../../../providers/core/validate.ts";
+import { checkRules, parseInputs } from "../../../providers/core/validate.ts";
 import { serverGroup } from "../../../providers/servers/server-group.ts";
 import { inEmptyWorld } from "../../support/world.ts";
 
@@ -19,13 +19,13 @@ test("refuses another policy", () => {
 
 test("takes maxServersPerHost with anti-affinity", () => {
   expect(
-    checkInputs(serverGroup, { policy: "anti-affinity", maxServersPerHost: 2 }, [], inEmptyWorld()),
+    checkRules(serverGroup, { policy: "anti-affinity", maxServersPerHost: 2 }, [], inEmptyWorld()),
   ).toEqual([]);
 });
 
 describe("refuses maxServersPerHost with another policy, and says how to go on", () => {
   test.each(["affinity", "soft-affinity", "soft-anti-affinity"])("%s", (policy) => {
-    expect(checkInputs(serverGroup, { policy, maxServersPerHost: 2 }, [], inEmptyWorld())).toMatchObject([
+    expect(checkRules(serverGroup, { policy, maxServersPerHost: 2 }, [], inEmptyWorld())).toMatchObject([
       {
         code: "invalid-input",
         field: "maxServersPerHost",
@@ -37,7 +37,7 @@ describe("refuses maxServersPerHost with another policy, and says how to go on",
 });
 
 test("waits with the rule until the policy is known", () => {
-  expect(checkInputs(serverGroup, { maxServersPerHost: 2 }, ["policy"], inEmptyWorld())).toEqual([]);
+  expect(checkRules(serverGroup, { maxServersPerHost: 2 }, ["policy"], inEmptyWorld())).toEqual([]);
 });
 
 test("is replaced when the policy changes", () => {
