@@ -56,7 +56,7 @@ export function when(condition: Shell, then: Shell, otherwise?: Shell): Shell {
 }
 
 /** Whether `value` was made here, so that a look-alike from parsed JSON is refused. */
-export function isShell(value: unknown): value is Shell {
+function isShell(value: unknown): value is Shell {
   return value instanceof ShellText;
 }
 

@@ -133,7 +133,7 @@ export function makeConnection(host: HostAddress, transport: Transport): HostCon
  * What is sent for a command: it ends with all its children after the limit, even if nobody listens any more. The first line that it
  * prints on standard error is its process id, by which it can be ended sooner: ssh's own signals are refused once the input has ended.
  */
-export function renderCommand(command: Shell, timeoutMs: number): string {
+function renderCommand(command: Shell, timeoutMs: number): string {
   const inner = sh`export LC_ALL=C
 ${command}`;
   return sh`echo stackyard-process $$ >&2

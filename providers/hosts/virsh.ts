@@ -6,7 +6,7 @@ import { attributeAt, elementsAt, parseXml, required, textAt } from "./xml.ts";
 import type { XmlElement } from "./xml.ts";
 
 /** States of a domain in virsh's words (libvirt: tools/virsh-domain-monitor.c, virshDomainState). */
-export const domainStates = [
+const domainStates = [
   "no state",
   "running",
   "idle",
