@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
@@ -9,6 +9,7 @@ import { formatTable } from "../providers/engines/cli/table.ts";
 import { labsFolder } from "./folders.ts";
 import { buildGuest } from "./guest/build.ts";
 import { bringUp, tearDown } from "./lab.ts";
+import { installPackedProject, pulumiEnvironment } from "./packed-project.ts";
 import { requireProgram, runProgram, type ProgramResult } from "./setup/program.ts";
 import { saying, withPulse, type Say } from "./setup/progress.ts";
 import { toolPath } from "./setup/requirements.ts";
@@ -69,12 +70,7 @@ async function openFolders(): Promise<Folders> {
       PATH: await toolPath(),
       STACKYARD_HOME: join(all, "clouds"),
       STACKYARD_CLOUD: labName,
-      PULUMI_HOME: join(all, "pulumi"),
-      PULUMI_BACKEND_URL: `file://${join(all, "state")}`,
-      PULUMI_CONFIG_PASSPHRASE_FILE: join(all, "passphrase"),
-      PULUMI_SKIP_UPDATE_CHECK: "true",
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      PULUMI_SUPPRESS_NEO_LINK: "true",
+      ...pulumiEnvironment(all),
     },
   };
 }
@@ -103,43 +99,11 @@ async function deploy(folders: Folders, say: Say): Promise<void> {
   await showResult(folders, outputs);
 }
 
-/** Packs what would be published, and installs it into a copy of the example: what is proven here is what users get. */
+/** What is proven here is what users get. */
 async function installProject({ all, project, environment }: Folders): Promise<void> {
-  const root = findPackageRoot();
-  await mkdir(all, { recursive: true, mode: 0o700 });
-  await mkdir(join(all, "state"), { recursive: true });
-  await cp(join(root, "stacks", "quickstart"), project, { recursive: true });
-  const packed = await mustRun("npm", ["pack", "--json", "--pack-destination", all], root, environment);
-  const [{ filename }] = z
-    .tuple([z.object({ filename: z.string() })])
-    .parse(JSON.parse(lastJson(packed.stdout)));
-  await mustRun(
-    "npm",
-    [
-      "install",
-      "--no-save",
-      "--ignore-scripts",
-      "--no-audit",
-      "--no-fund",
-      "--prefer-offline",
-      join(all, filename),
-      ...(await peerPackages(root)),
-    ],
-    project,
-    environment,
-  );
-}
-
-/** npm prints what its scripts print before the JSON. */
-function lastJson(text: string): string {
-  return text.slice(text.lastIndexOf("\n[") + 1);
-}
-
-/** The engine's SDK in the version that this package is tested with. */
-async function peerPackages(root: string): Promise<readonly string[]> {
-  const name = "@pulumi/pulumi";
-  const text = await readFile(join(root, "node_modules", name, "package.json"), "utf8");
-  return [`${name}@${z.object({ version: z.string() }).parse(JSON.parse(text)).version}`];
+  await mkdir(join(all, "state"), { recursive: true, mode: 0o700 });
+  const stack = join(findPackageRoot(), "stacks", "quickstart");
+  await installPackedProject({ stack, project, tarballs: all, environment });
 }
 
 async function configureStack(folders: Folders, guestFolder: string): Promise<void> {

@@ -120,6 +120,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
         ...record,
         inputs: omitSecrets(definition, record.inputs),
         outputs: omitOnceOnly(definition, record.outputs),
+        ...(record.applied === undefined ? {} : { applied: omitSecrets(definition, record.applied) }),
       },
       inputs: { ...omitSecrets(definition, record.inputs), ...seen.inputs },
       outputs: { ...omitOnceOnly(definition, record.outputs), ...seen.outputs },

@@ -114,6 +114,24 @@ export const server = defineResource({
   remove: removeServer,
   observe: observeServer,
   actions: {
+    start: {
+      doc: "Starts a stopped server and waits as far as `waitFor` says. The declaration stays: one with `running: false` then shows drift.",
+      input: z.strictObject({}),
+      run: async (context) => {
+        await context.ports.domains.start(hostOf(context), context.record.id, context.signal);
+        await waitUntilReady(context);
+        return {};
+      },
+    },
+    stop: {
+      doc: "Shuts a server down, and powers it off when it has not gone by itself within `timeouts.shutdown`. The declaration stays: one with `running: true` then shows drift.",
+      input: z.strictObject({}),
+      run: async ({ ports, record, inputs, outputs, world, cloudId, signal }) => {
+        const host = requireHost(outputs, world, cloudId);
+        await ports.domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
+        return {};
+      },
+    },
     reboot: {
       doc: "Restarts the guest: `soft` asks it to (same process), `hard` power-cycles it (nova: reboot).",
       input: z.strictObject({

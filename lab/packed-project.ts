@@ -1,0 +1,78 @@
+import { cp, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { findPackageRoot } from "../providers/core/package-root.ts";
+import { requireProgram, type ProgramOptions } from "./setup/program.ts";
+
+/** Longest wait for npm, in milliseconds. */
+const npmTimeoutMs = 5 * 60_000;
+
+/** A user's project to make. */
+export interface PackedProject {
+  /** Folder of the stack to copy, e.g. `stacks/quickstart`. */
+  readonly stack: string;
+  /** Where it goes. */
+  readonly project: string;
+  /** Where the packed package goes. */
+  readonly tarballs: string;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** Packs what would be published, and installs it into a copy of a stack: what runs there is what users get. */
+export async function installPackedProject({
+  stack,
+  project,
+  tarballs,
+  environment,
+}: PackedProject): Promise<void> {
+  const root = findPackageRoot();
+  await mkdir(tarballs, { recursive: true });
+  await cp(stack, project, { recursive: true });
+  const options: ProgramOptions = { env: environment, timeoutMs: npmTimeoutMs };
+  const packed = await requireProgram(
+    "packing the package",
+    "npm",
+    ["pack", "--json", "--pack-destination", tarballs],
+    {
+      ...options,
+      cwd: root,
+    },
+  );
+  const [{ filename }] = z
+    .tuple([z.object({ filename: z.string() })])
+    .parse(JSON.parse(lastJson(packed.stdout)));
+  await requireProgram(
+    "installing the package",
+    "npm",
+    [
+      ...["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+      join(tarballs, filename),
+      await pulumiPackage(root),
+    ],
+    { ...options, cwd: project },
+  );
+}
+
+/** npm prints what its scripts print before the JSON. */
+function lastJson(text: string): string {
+  return text.slice(text.lastIndexOf("\n[") + 1);
+}
+
+/** The engine's SDK in the version that this package is tested with. */
+async function pulumiPackage(root: string): Promise<string> {
+  const name = "@pulumi/pulumi";
+  const text = await readFile(join(root, "node_modules", name, "package.json"), "utf8");
+  return `${name}@${z.object({ version: z.string() }).parse(JSON.parse(text)).version}`;
+}
+
+/** Settings of the Pulumi CLI for a project whose state, home and passphrase lie in `folder`. It asks nothing of the outside. */
+export function pulumiEnvironment(folder: string): NodeJS.ProcessEnv {
+  return {
+    PULUMI_HOME: join(folder, "pulumi"),
+    PULUMI_BACKEND_URL: `file://${join(folder, "state")}`,
+    PULUMI_CONFIG_PASSPHRASE_FILE: join(folder, "passphrase"),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    PULUMI_SUPPRESS_NEO_LINK: "true",
+  };
+}

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { reconcileServer } from "../../providers/servers/server.flow.ts";
+import { openPulumiStack, type PulumiStack } from "../support/pulumi-stack.ts";
+
+/** What identifies a running server: its domain, and the process that runs it. */
+interface Running {
+  readonly state: string;
+  readonly pid: string;
+}
+
+describe("pulumi on a lab", () => {
+  let stack: PulumiStack;
+  let bare: string;
+
+  beforeAll(async () => {
+    stack = await openPulumiStack("e2e-pulumi");
+    bare = await stack.survey();
+  });
+  afterAll(() => stack.close());
+
+  async function up(): Promise<void> {
+    const { exitCode, tail } = await stack.pulumi("up", "--yes", "--skip-preview");
+    expect(exitCode, tail.join("\n")).toBe(0);
+  }
+
+  async function expectNoChanges(): Promise<void> {
+    const { exitCode, tail } = await stack.pulumi("preview", "--expect-no-changes");
+    expect(exitCode, tail.join("\n")).toBe(0);
+  }
+
+  async function running(name: string): Promise<Running> {
+    const { uuid, host } = await stack.server(name);
+    const state = await stack.onHost(host, `virsh domstate ${uuid}`);
+    const pid = await stack.onHost(
+      host,
+      `cat /run/libvirt/qemu/$(virsh domname ${uuid} | head -1).pid 2>/dev/null || true`,
+    );
+    return { state: state.trim(), pid: pid.trim() };
+  }
+
+  it("creates a server, and then has nothing to do", async () => {
+    await stack.declare({ servers: { web: { waitFor: "ssh" } } });
+    await up();
+    expect(await stack.server("web")).toMatchObject({ status: "ACTIVE" });
+    expect((await running("web")).state).toBe("running");
+    await expectNoChanges();
+  });
+
+  it("changes live what it calls live", async () => {
+    const before = await running("web");
+    await stack.declare({ servers: { web: { waitFor: "ssh", timeouts: { shutdown: 5 } } } });
+    expect(await stack.previewed()).toMatchObject({ web: "update" });
+    await up();
+    expect(await running("web")).toEqual(before);
+    await expectNoChanges();
+  });
+
+  it("power-cycles a server that gets another flavor, and says so", async () => {
+    const before = await running("web");
+    const { uuid } = await stack.server("web");
+    await stack.declare({ servers: { web: { waitFor: "ssh", timeouts: { shutdown: 5 }, flavor: "small" } } });
+    const { stdout } = await stack.pulumi("preview", "--diff");
+    expect(stdout).toContain("changing flavor restarts the server (power cycle)");
+    await up();
+    const after = await running("web");
+    expect(after.state).toBe("running");
+    expect(after.pid).not.toBe(before.pid);
+    expect(await stack.server("web")).toMatchObject({ uuid, status: "ACTIVE" });
+    const { host } = await stack.server("web");
+    expect(await stack.onHost(host, `virsh vcpucount ${uuid} --current`)).toContain("2");
+    await expectNoChanges();
+  });
+
+  it("replaces a server whose user data changes", async () => {
+    const { uuid, host } = await stack.server("web");
+    await stack.declare({
+      servers: {
+        web: { waitFor: "ssh", timeouts: { shutdown: 5 }, flavor: "small", userData: "#!/bin/sh\ntrue\n" },
+      },
+    });
+    expect(await stack.previewed()).toMatchObject({ web: "replace" });
+    await up();
+    expect((await stack.server("web")).uuid).not.toBe(uuid);
+    expect(await stack.onHost(host, "virsh -q list --all --uuid")).not.toContain(uuid);
+    await expectNoChanges();
+  });
+
+  it("stops and starts a server by its field running", async () => {
+    const web = {
+      waitFor: "running",
+      timeouts: { shutdown: 5 },
+      flavor: "small",
+      userData: "#!/bin/sh\ntrue\n",
+    };
+    await stack.declare({ servers: { web: { ...web, running: false } } });
+    await up();
+    expect(await stack.server("web")).toMatchObject({ status: "SHUTOFF" });
+    expect((await running("web")).state).toBe("shut off");
+    await expectNoChanges();
+    await stack.declare({ servers: { web } });
+    await up();
+    expect((await running("web")).state).toBe("running");
+  });
+
+  describe("refresh after drift made by hand", () => {
+    it.each([
+      { drift: "a stopped server", command: (uuid: string) => `virsh destroy ${uuid}` },
+      {
+        drift: "an undefined domain",
+        command: (uuid: string) => `virsh destroy ${uuid}; virsh undefine ${uuid} --nvram`,
+      },
+      {
+        drift: "a deleted port",
+        command: (uuid: string) =>
+          `ovs-vsctl del-port $(ovs-vsctl --bare --columns=name find interface external_ids:vm-id=${uuid})`,
+      },
+    ])("shows and repairs $drift", async ({ command }) => {
+      const { uuid, host } = await stack.server("web");
+      await stack.onHost(host, command(uuid));
+      const refresh = await stack.pulumi("refresh", "--yes", "--skip-preview");
+      expect(refresh.exitCode, refresh.tail.join("\n")).toBe(0);
+      expect(await stack.previewed()).toMatchObject({ web: "update" });
+      await up();
+      expect((await running("web")).state).toBe("running");
+      const port = await stack.onHost(
+        host,
+        `ovs-vsctl --bare --columns=name find interface external_ids:vm-id=${uuid}`,
+      );
+      expect(port.trim()).toMatch(/^tap/);
+      const again = await stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes");
+      expect(again.exitCode, again.tail.join("\n")).toBe(0);
+      await expectNoChanges();
+    });
+  });
+
+  it("treats an unreachable host as an error, not as a deletion", async () => {
+    const { host } = await stack.server("web");
+    await stack.cutManagement(host);
+    const refresh = await stack
+      .pulumi("refresh", "--yes", "--skip-preview")
+      .finally(() => stack.mendManagement(host));
+    expect(refresh.exitCode).not.toBe(0);
+    expect(refresh.tail.join("\n")).toContain("host-unreachable");
+    await expectNoChanges();
+  });
+
+  describe("after SIGKILL of the provider", () => {
+    it.each(reconcileServer.map(({ name }) => name))("goes on from step %s", async (step) => {
+      const web = {
+        waitFor: "running",
+        timeouts: { shutdown: 5 },
+        flavor: "small",
+        userData: "#!/bin/sh\ntrue\n",
+      };
+      await stack.declare({ servers: { web, [`killed-at-${step}`]: { waitFor: "address" } } });
+      const killed = await stack.killProviderAt(step);
+      expect(killed.exitCode).not.toBe(0);
+      await up();
+      await expectNoChanges();
+      expect((await running(`killed-at-${step}`)).state).toBe("running");
+      await stack.declare({ servers: { web } });
+      await up();
+      expect(await stack.leftovers()).toBe("nothing is left over");
+    });
+  });
+
+  it("leaves nothing on any host after destroy", async () => {
+    const { exitCode, tail } = await stack.pulumi("destroy", "--yes", "--skip-preview");
+    expect(exitCode, tail.join("\n")).toBe(0);
+    expect(await stack.survey()).toBe(bare);
+  });
+});
