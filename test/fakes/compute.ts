@@ -148,6 +148,7 @@ export class FakeCompute implements ComputePorts {
   readonly #file: string | undefined;
   readonly #state: FakeState;
   readonly #faults: Fault[] = [];
+  #failing: { first: number; last: number; moment: Moment; code: ErrorCode } | undefined;
   readonly #fetching = new Map<string, Promise<CachedImage>>();
 
   constructor(file?: string) {
@@ -186,6 +187,18 @@ export class FakeCompute implements ComputePorts {
         new StackyardError(code, { message: `${method} was made to fail ${moment} its effect` }),
       );
     this.#faults.push({ method, moment, at, strike, left: times });
+  }
+
+  /** The n-th call from now, counted from 1, and the `times - 1` after it fail, whatever they are. */
+  failCall(n: number, moment: Moment, code: ErrorCode, times = 1): void {
+    const first = this.calls.length + n;
+    this.#failing = { first, last: first + times - 1, moment, code };
+  }
+
+  /** Takes all faults away that have not struck. */
+  mend(): void {
+    this.#faults.length = 0;
+    this.#failing = undefined;
   }
 
   /** The next call of a method stops there until `goOn` is called or the task is aborted. `reached` tells that it has come. */
@@ -462,7 +475,7 @@ export class FakeCompute implements ComputePorts {
     signal: AbortSignal,
     work: (host: FakeHost) => T,
   ): Promise<T> {
-    await this.#begin(method, address, signal);
+    const number = await this.#begin(method, address, signal);
     if (this.unreachable.has(address) || this.#state.hosts[address] === undefined) {
       throw new StackyardError("host-unreachable", {
         message: `Cannot reach host ${address}`,
@@ -472,7 +485,7 @@ export class FakeCompute implements ComputePorts {
     }
     const result = work(this.#machine(address));
     this.#save();
-    await this.#strike(method, "after", address, signal);
+    await this.#strike(number, method, "after", address, signal);
     return structuredClone(result);
   }
 
@@ -482,7 +495,7 @@ export class FakeCompute implements ComputePorts {
     signal: AbortSignal,
     work: (facts: ImageFacts) => T,
   ): Promise<T> {
-    return this.#begin(method, location, signal).then(async () => {
+    return this.#begin(method, location, signal).then(async (number) => {
       const facts = sources[location];
       if (facts === undefined)
         throw new StackyardError("image-unreachable", {
@@ -490,21 +503,34 @@ export class FakeCompute implements ComputePorts {
           value: location,
         });
       const result = work(facts);
-      await this.#strike(method, "after", location, signal);
+      await this.#strike(number, method, "after", location, signal);
       return result;
     });
   }
 
-  async #begin(method: ComputeMethod, at: string, signal: AbortSignal): Promise<void> {
-    this.calls.push({ method, at });
+  /** Returns the call's number, from 1. */
+  async #begin(method: ComputeMethod, at: string, signal: AbortSignal): Promise<number> {
+    const number = this.calls.push({ method, at });
     signal.throwIfAborted();
     // Whatever reaches a host lets other work go on meanwhile.
     await new Promise((resolve) => setImmediate(resolve));
-    await this.#strike(method, "before", at, signal);
+    await this.#strike(number, method, "before", at, signal);
+    return number;
   }
 
-  async #strike(method: ComputeMethod, moment: Moment, at: string, signal: AbortSignal): Promise<void> {
+  async #strike(
+    number: number,
+    method: ComputeMethod,
+    moment: Moment,
+    at: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.onMoment(method, moment);
+    const failing = this.#failing;
+    if (failing?.moment === moment && number >= failing.first && number <= failing.last)
+      throw new StackyardError(failing.code, {
+        message: `${method} was made to fail ${moment} its effect`,
+      });
     const fault = this.#faults.find(
       (candidate) =>
         candidate.method === method &&

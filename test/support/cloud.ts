@@ -19,7 +19,7 @@ export class TestCloud implements AsyncDisposable {
   /** The administrator's session. */
   readonly cloud: Cloud;
   readonly #sessions: Cloud[] = [];
-  readonly #databases: Database[] = [];
+  #database: Database | undefined;
 
   private constructor(folder: string, compute: FakeCompute, cloud: Cloud) {
     this.folder = folder;
@@ -76,13 +76,28 @@ export class TestCloud implements AsyncDisposable {
 
   /** The store itself, to look into it. */
   async database(): Promise<Database> {
-    const database = await openDatabase(this.storePath);
-    this.#databases.push(database);
-    return database;
+    this.#database ??= await openDatabase(join(this.folder, "test", "cloud.sqlite"));
+    return this.#database;
   }
 
-  get storePath(): string {
-    return join(this.folder, "test", "cloud.sqlite");
+  /**
+   * One line for everything that the cloud holds: records, reservations, claims, inventories, and servers and networks on hosts. The journal and what
+   * is kept of removed resources are not of it.
+   */
+  async holdings(): Promise<readonly string[]> {
+    const database = await this.database();
+    const records = await database.selectFrom("records").select(["id", "type", "name"]).execute();
+    const reservations = await database.selectFrom("reservations").selectAll().execute();
+    const allocations = await database.selectFrom("allocations").selectAll().execute();
+    const inventories = await database.selectFrom("inventories").selectAll().execute();
+    const onHosts = Object.entries(this.compute.survey());
+    return [
+      ...records.map(({ id, type, name }) => `record ${id} ${type} ${name}`),
+      ...reservations.map((row) => `reservation ${row.record_id} ${row.kind} ${row.scope} ${row.value}`),
+      ...allocations.map((row) => `claim ${row.consumer_id} ${row.host_id} ${row.resource_class}`),
+      ...inventories.map((row) => `inventory ${row.host_id} ${row.resource_class}`),
+      ...onHosts.flatMap(([host, things]) => things.map((thing) => `on ${host}: ${thing}`)),
+    ].toSorted();
   }
 
   /** The store's bytes, its log's too. */
@@ -94,7 +109,7 @@ export class TestCloud implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const session of this.#sessions) await session.close();
-    for (const database of this.#databases) await database.destroy();
+    await this.#database?.destroy();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -147,6 +162,8 @@ export interface SmallWorld {
   readonly subnet: ResourceView;
   /** Its servers are kept apart. */
   readonly group: ResourceView;
+  /** Has no role. */
+  readonly user: ResourceView;
   /** Inputs of a server of all of these, in no group. */
   readonly server: JsonObject;
 }
@@ -179,11 +196,12 @@ export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<Sm
   const network = await test.make("network", "net");
   const subnet = await test.make("subnet", "subnet", { network: network.id, cidr: "10.1.0.0/24" });
   const group = await test.make("server-group", "apart", { policy: "anti-affinity" });
+  const user = await test.make("user", "nobody", { password: passwordOf("nobody") });
   const server = {
     flavor: flavor.id,
     image: image.id,
     keypair: keypair.id,
     networks: [{ network: network.id }],
   };
-  return { hosts, flavor, image, keypair, network, subnet, group, server };
+  return { hosts, flavor, image, keypair, network, subnet, group, user, server };
 }

@@ -1,0 +1,71 @@
+import type { JsonObject } from "../../providers/core/json.ts";
+import { addressOfHost, hostInputs, type SmallWorld, type TestCloud } from "./cloud.ts";
+
+/** Inputs of one resource of a type, and of a change to it that keeps its id. */
+export interface Specimen {
+  readonly inputs: JsonObject;
+  readonly changed: JsonObject;
+}
+
+/** Number of the machine that the specimen of a host enrols. */
+const spareHost = 9;
+
+/** Name of every specimen. */
+export const specimenName = "specimen";
+
+/** Secrets of specimens, as text that is found nowhere else. */
+export const specimenPassword = "plaintext-of-the-specimen";
+
+/** A resource of this type for the laws that walk the registry. A new definition has its specimen here. */
+export function specimenOf(type: string, test: TestCloud, world: SmallWorld): Specimen {
+  switch (type) {
+    case "project":
+      return { inputs: { description: "before" }, changed: { description: "after" } };
+    case "user":
+      return {
+        inputs: { password: specimenPassword, email: "ada@example.org" },
+        changed: { password: specimenPassword, email: "grace@example.org" },
+      };
+    case "role-assignment": {
+      // Each of its fields is its identity: there is nothing to change.
+      const inputs = { user: world.user.id, role: "reader" };
+      return { inputs, changed: inputs };
+    }
+    case "host":
+      test.compute.addMachine(addressOfHost(spareHost));
+      return {
+        inputs: hostInputs(spareHost),
+        changed: { ...hostInputs(spareHost), availabilityZone: "attic" },
+      };
+    case "flavor": {
+      const size = { vcpus: 2, ramMib: 512, diskGib: 1 };
+      return { inputs: size, changed: { ...size, extraSpecs: { "hw:cpu_policy": "shared" } } };
+    }
+    case "keypair":
+      return { inputs: {}, changed: { name: "renamed" } };
+    case "image": {
+      const disk = { location: "/images/cirros.qcow2", format: "qcow2" };
+      const inputs = { disk, kernel: { location: "/images/vmlinuz" } };
+      return { inputs, changed: { ...inputs, minRamMib: 64 } };
+    }
+    case "network":
+      return { inputs: {}, changed: { mtuBytes: 1400 } };
+    case "subnet": {
+      const inputs = { network: world.network.id, cidr: "10.7.0.0/24" };
+      return { inputs, changed: { ...inputs, dnsServers: ["10.7.0.53"] } };
+    }
+    case "port": {
+      const inputs = { network: world.network.id, subnet: world.subnet.id };
+      return { inputs, changed: { ...inputs, name: "renamed" } };
+    }
+    case "server-group":
+      return {
+        inputs: { policy: "anti-affinity" },
+        changed: { policy: "anti-affinity", maxServersPerHost: 2 },
+      };
+    case "server":
+      return { inputs: world.server, changed: { ...world.server, running: false } };
+    default:
+      throw new Error(`type ${type} has no specimen: add one to test/support/specimens.ts`);
+  }
+}
