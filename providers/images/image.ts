@@ -76,14 +76,17 @@ const inputs = z.object({
   }),
 });
 
+const checksumField = () => field(z.string(), { doc: "Checksum of its bytes, `sha256:…`." });
+const sizeField = () => field(z.int(), { doc: "Size of the file, bytes." });
+
 const factsSchema = z.object({
-  format: z.enum(["qcow2", "raw"]),
-  sizeBytes: z.int(),
-  virtualSizeBytes: z.int(),
-  checksum: z.string(),
+  format: field(z.enum(["qcow2", "raw"]), { doc: "Format that its bytes show." }),
+  sizeBytes: sizeField(),
+  virtualSizeBytes: field(z.int(), { doc: "Size of the disk that a guest sees, bytes." }),
+  checksum: checksumField(),
 });
 
-const fileFactsSchema = z.object({ checksum: z.string(), sizeBytes: z.int() });
+const fileFactsSchema = z.object({ checksum: checksumField(), sizeBytes: sizeField() });
 
 const outputs = z.object({
   diskFacts: field(factsSchema.optional(), {
