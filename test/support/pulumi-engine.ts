@@ -3,9 +3,10 @@
  * process through preview, update, refresh and destroy, at about 50 ms each. It follows the rules of pulumi's
  * `pkg/resource/deploy/step_generator.go`; `test/e2e` runs the same on the real CLI.
  */
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as grpc from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
@@ -96,7 +97,9 @@ export class PulumiEngine {
   static async start(folder: string, env = process.env): Promise<PulumiEngine> {
     const server = new grpc.Server();
     const address = `127.0.0.1:${String(await bind(server))}`;
-    const script = createRequire(import.meta.url).resolve("@pulumi/pulumi/cmd/dynamic-provider/index.js");
+    const script = createRequire(join(folder, "index.js")).resolve(
+      "@pulumi/pulumi/cmd/dynamic-provider/index.js",
+    );
     const child = fork(script, [address], {
       cwd: folder,
       env,
@@ -124,11 +127,16 @@ export class PulumiEngine {
   }
 
   preview(program: Program): Promise<Run> {
-    return this.#run(program, true);
+    return this.#run(true, (operation) => this.#runInline(operation, program));
   }
 
   up(program: Program): Promise<Run> {
-    return this.#run(program, false);
+    return this.#run(false, (operation) => this.#runInline(operation, program));
+  }
+
+  /** As {@link up}, with a project's folder in the place of a program: in a process of its own, with its own SDK. */
+  upFolder(folder: string): Promise<Run> {
+    return this.#run(false, (operation) => this.#runFolder(operation, folder));
   }
 
   /** As `pulumi refresh`: what differs is in `keys`. */
@@ -154,13 +162,11 @@ export class PulumiEngine {
     await ended;
   }
 
-  async #run(program: Program, isPreview: boolean): Promise<Run> {
-    const operation = new Operation(isPreview);
-    this.#operation = operation;
+  async #runInline(operation: Operation, program: Program): Promise<void> {
     const request = new languageMessages.RunRequest();
     request.setProject("project");
     request.setStack("test");
-    request.setDryrun(isPreview);
+    request.setDryrun(operation.isPreview);
     request.setParallel(16);
     request.setMonitorAddress(this.#address);
     request.setArgsList([this.#address]);
@@ -168,6 +174,32 @@ export class PulumiEngine {
     await new LanguageServer(program).run({ request }, (error) => {
       if (error !== undefined) operation.errors.add(error.message);
     });
+  }
+
+  /** Starts the program as the language host does (pulumi: sdk/nodejs/cmd/pulumi-language-nodejs, `constructArguments`). */
+  async #runFolder(operation: Operation, folder: string): Promise<void> {
+    const script = createRequire(join(folder, "index.js")).resolve("@pulumi/pulumi/cmd/run/index.js");
+    const names = {
+      monitor: this.#address,
+      engine: this.#address,
+      project: "project",
+      stack: "test",
+      pwd: folder,
+    };
+    const flags = Object.entries(names).flatMap(([name, value]) => [`--${name}`, value]);
+    const child = spawn(process.execPath, [script, ...flags, "--parallel", "16", "."], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const errors: string[] = [];
+    child.stderr.on("data", (chunk: Buffer) => errors.push(chunk.toString()));
+    const [code] = z.tuple([z.int().nullable(), z.unknown()]).parse(await once(child, "close"));
+    if (code !== 0) operation.errors.add(errors.join(""));
+  }
+
+  async #run(isPreview: boolean, program: (operation: Operation) => Promise<void>): Promise<Run> {
+    const operation = new Operation(isPreview);
+    this.#operation = operation;
+    await program(operation);
     if (operation.errors.size > 0) return operation.finish();
     const gone = [...this.state].filter(([urn]) => !operation.registered.has(urn)).reverse();
     for (const [urn, { name }] of gone) {

@@ -2,7 +2,6 @@ import type * as grpcJs from "@grpc/grpc-js";
 import type * as engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import type * as engineMessages from "@pulumi/pulumi/proto/engine_pb.js";
 import { createRequire } from "node:module";
-import { setTimeout as startTimer } from "node:timers";
 
 /** Pulumi's display, one resource at a time. */
 export interface EngineLog {
@@ -35,7 +34,7 @@ export function createEngineLog(send: (message: EngineMessage) => void): EngineL
           return;
         }
         send({ urn, severity: "info", text: line, ephemeral: true });
-        timer = startTimer(() => {
+        timer = setTimeout(() => {
           timer = undefined;
           const next = waiting;
           waiting = undefined;

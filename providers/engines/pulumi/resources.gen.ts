@@ -601,19 +601,27 @@ export interface ImageInitrd {
 }
 
 export interface ImageDiskFacts {
+  /** Format that its bytes show. */
   readonly format: "qcow2" | "raw";
+  /** Size of the file, bytes. */
   readonly sizeBytes: number;
+  /** Size of the disk that a guest sees, bytes. */
   readonly virtualSizeBytes: number;
+  /** Checksum of its bytes, `sha256:…`. */
   readonly checksum: string;
 }
 
 export interface ImageKernelFacts {
+  /** Checksum of its bytes, `sha256:…`. */
   readonly checksum: string;
+  /** Size of the file, bytes. */
   readonly sizeBytes: number;
 }
 
 export interface ImageInitrdFacts {
+  /** Checksum of its bytes, `sha256:…`. */
   readonly checksum: string;
+  /** Size of the file, bytes. */
   readonly sizeBytes: number;
 }
 
