@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import {
   CompiledQuery,
   Kysely,
@@ -57,12 +57,24 @@ class ImmediateSqliteDriver extends SqliteDriver implements Driver {
   }
 }
 
+/** Most statements that are kept prepared. There are fewer texts than that; only lists of many lengths make more. */
+const maxStatements = 500;
+
 /** Gives `node:sqlite` the shape that kysely's SQLite driver drives; statements are prepared once. */
 function adaptDatabase(raw: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, StatementSync>();
+  const prepare = (sql: string): StatementSync => {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const statement = raw.prepare(sql);
+    if (prepared.size >= maxStatements) prepared.clear();
+    prepared.set(sql, statement);
+    return statement;
+  };
   return {
     close: () => raw.close(),
     prepare: (sql) => {
-      const statement = raw.prepare(sql);
+      const statement = prepare(sql);
       const reader = statement.columns().length > 0;
       return {
         reader,
