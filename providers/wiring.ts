@@ -19,7 +19,7 @@ import { requireTask, TaskBoard } from "./conductor/task-board.ts";
 import { openTracer } from "./conductor/tracer.ts";
 import type { Cloud, GuestAccess } from "./core/cloud.ts";
 import { StackyardError } from "./core/errors.ts";
-import { makeExclusive } from "./core/exclusive.ts";
+import { makeExclusive, makeTogether } from "./core/exclusive.ts";
 import { brandId, type CloudId } from "./core/ids.ts";
 import type { LeftoversPort, Ports } from "./core/ports.ts";
 import type { ResourceRecord } from "./core/record.ts";
@@ -89,7 +89,14 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       exclusive,
       tracerOf: (recordId) => board.tracerOf(recordId) ?? openTracer(database, recordId),
     });
-    const context = { cloudId, mirror, ports: { ...compute, placement }, authenticate, exclusive };
+    const context = {
+      cloudId,
+      mirror,
+      ports: { ...compute, placement },
+      authenticate,
+      exclusive,
+      together: makeTogether(exclusive),
+    };
     const conductor = openConductor({
       ...context,
       database,

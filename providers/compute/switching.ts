@@ -33,41 +33,52 @@ export function openSwitching(pool: HostPool): SwitchingPort {
   async function ensure(plan: NetworkPlan, signal: AbortSignal): Promise<void> {
     const differences = await observe(plan, signal);
     if (differences.length === 0) return;
+    // The far ends first: a tunnel that is here tells the next call that both ends are.
+    const far = differences.flatMap(({ peer }) => (peer === undefined ? [] : [peer]));
+    const unreached = await onReachable(far, (peer) => wireFarEnd(plan, peer, signal));
+    const reached = { ...plan, tunnels: plan.tunnels.filter(({ peer }) => !unreached.includes(peer)) };
     const connection = await pool.get(plan.host.address, signal);
-    await connection.run(repairScript(plan, differences), {
+    await connection.run(repairScript(reached, differences), {
       attempting: `wire network ${plan.network.name}`,
       signal,
     });
   }
 
-  /** One that cannot be reached is left out: its own servers repair it, and a dead host does not hold up the others. */
+  async function wireFarEnd(
+    { host, network }: NetworkPlan,
+    peer: ComputeHost,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const connection = await pool.get(peer.address, signal);
+    const plan = planNetwork(peer, network, [host], []);
+    await connection.run(script(wire(plan.tunnels.flatMap((tunnel) => addTunnel(plan, tunnel)))), {
+      attempting: `wire network ${network.name} to host ${host.name}`,
+      signal,
+    });
+  }
+
+  /** Gives those that cannot be reached: a dead host does not hold up the others. */
   async function onReachable(
     peers: readonly ComputeHost[],
     work: (peer: ComputeHost) => Promise<void>,
-  ): Promise<void> {
-    await Promise.all(
+  ): Promise<readonly ComputeHost[]> {
+    const outcomes = await Promise.all(
       peers.map((peer) =>
-        work(peer).catch((error: unknown) => {
-          if (!hasCode(error, "host-unreachable")) throw error;
-        }),
+        work(peer).then(
+          () => [],
+          (error: unknown) => {
+            if (!hasCode(error, "host-unreachable")) throw error;
+            return [peer];
+          },
+        ),
       ),
     );
+    return outcomes.flat();
   }
 
   return {
-    async ensureNetwork(host, network, peers, ports, signal) {
-      await Promise.all([
-        ensure(planNetwork(host, network, peers, ports), signal),
-        onReachable(peers, async (peer) => {
-          const connection = await pool.get(peer.address, signal);
-          const plan = planNetwork(peer, network, [host], []);
-          await connection.run(script(wire(plan.tunnels.flatMap((tunnel) => addTunnel(plan, tunnel)))), {
-            attempting: `wire network ${network.name} to host ${host.name}`,
-            signal,
-          });
-        }),
-      ]);
-    },
+    ensureNetwork: (host, network, peers, ports, signal) =>
+      ensure(planNetwork(host, network, peers, ports), signal),
     async releaseNetwork(host, network, peers, leaving, signal) {
       const connection = await pool.get(host.address, signal);
       const { stdout } = await connection.run(releasePorts(host, network.id, leaving), {
@@ -99,8 +110,8 @@ interface NetworkPlan {
   readonly folder: string;
   readonly tunnels: readonly Tunnel[];
   readonly ports: readonly PortSpec[];
-  /** File of each port, whether DHCP serves it or not: the files also tell when the last port has gone. */
-  readonly entries: ReadonlyMap<ResourceId, string>;
+  /** One of each port, whether DHCP serves it or not: the files also tell when the last port has gone. */
+  readonly entries: readonly Entry[];
   /** Absent when no subnet has DHCP. */
   readonly dhcp: DhcpPlan | undefined;
 }
@@ -126,6 +137,16 @@ interface Difference extends Drift {
   readonly part: "ports" | "flows" | "dhcp" | "device" | "entries";
   /** The guest's port to put back. */
   readonly guest?: PortSpec;
+  /** The host at the other end of a missing tunnel. */
+  readonly peer?: ComputeHost;
+  /** The file to write. */
+  readonly entry?: Entry;
+}
+
+/** File of a port for the DHCP server. */
+interface Entry {
+  readonly portId: ResourceId;
+  readonly text: string;
 }
 
 function planNetwork(
@@ -141,7 +162,7 @@ function planNetwork(
     folder,
     tunnels: peers.map((peer) => ({ name: nameTunnel(network.id, peer.id), peer })),
     ports,
-    entries: new Map(ports.map((port) => [port.id, renderEntry(port, network)])),
+    entries: ports.map((port) => ({ portId: port.id, text: renderEntry(port, network) })),
     dhcp: planDhcp(network, folder),
   };
 }
@@ -209,6 +230,7 @@ function findDifferences(plan: NetworkPlan, state: NetworkState): readonly Diffe
     ...plan.tunnels.flatMap((tunnel) => compareTunnel(plan, tunnel, state)),
     ...compareFlows(plan, state),
     ...(plan.dhcp === undefined ? [] : compareDhcp(plan, plan.dhcp, state)),
+    ...plan.entries.flatMap((entry) => compareEntry(entry, state)),
     ...plan.ports.flatMap((port) => comparePort(plan, port, state)),
   ];
 }
@@ -226,7 +248,7 @@ function compareTunnel(
   const port = state.ports.get(name);
   const options = ["key", "local_ip", "remote_ip"].map((key) => port?.interfaces[0]?.options[key]);
   const found = port === undefined ? "missing" : describeTunnel(port.tag, port.protected, options);
-  return found === expected ? [] : [{ part: "ports", field: `tunnels.${peer.name}`, expected, found }];
+  return found === expected ? [] : [{ part: "ports", field: `tunnels.${peer.name}`, expected, found, peer }];
 }
 
 function describeTunnel(
@@ -275,33 +297,33 @@ function compareDhcp(plan: NetworkPlan, dhcp: DhcpPlan, state: NetworkState): re
   return differences;
 }
 
+function compareEntry(entry: Entry, state: NetworkState): readonly Difference[] {
+  const known = state.entries.get(entry.portId);
+  if (known === entry.text) return [];
+  const found = known === undefined ? "missing" : "other";
+  return [{ part: "entries", field: `ports.${entry.portId}.entry`, expected: "current", found, entry }];
+}
+
 function comparePort(plan: NetworkPlan, port: PortSpec, state: NetworkState): readonly Difference[] {
-  const differences: Difference[] = [];
-  const entry = state.entries.get(port.id);
-  if (entry !== plan.entries.get(port.id)) {
-    const found = entry === undefined ? "missing" : "other";
-    differences.push({ part: "entries", field: `ports.${port.id}.entry`, expected: "current", found });
-  }
   const tag = state.ports.get(nameTap(port.id))?.tag;
   // A guest that is off has no device; libvirt makes it at its start.
-  if (state.taps.has(nameTap(port.id)) && tag !== plan.network.localVlan) {
-    const expected = `tag ${String(plan.network.localVlan)} on ${integrationBridge}`;
-    const found = state.ports.has(nameTap(port.id)) ? `tag ${String(tag ?? "none")}` : "missing";
-    differences.push({ part: "ports", field: `ports.${port.id}.device`, expected, found, guest: port });
-  }
-  return differences;
+  if (!state.taps.has(nameTap(port.id)) || tag === plan.network.localVlan) return [];
+  const expected = `tag ${String(plan.network.localVlan)} on ${integrationBridge}`;
+  const found = state.ports.has(nameTap(port.id)) ? `tag ${String(tag ?? "none")}` : "missing";
+  return [{ part: "ports", field: `ports.${port.id}.device`, expected, found, guest: port }];
 }
 
 /** One script that puts right what differs. Changes of a host's networks are made one at a time. */
 function repairScript(plan: NetworkPlan, differences: readonly Difference[]): Shell {
   const parts = new Set(differences.map(({ part }) => part));
   const guests = differences.flatMap(({ guest }) => (guest === undefined ? [] : [guest]));
+  const entries = differences.flatMap(({ entry }) => (entry === undefined ? [] : [entry]));
   const { dhcp } = plan;
   return script(
     lockNetworks(plan.host),
     ...(parts.has("ports") || parts.has("device") ? [wirePorts(plan, parts.has("device"), guests)] : []),
     ...(parts.has("flows") ? [addFlows(plan)] : []),
-    ...(parts.has("entries") ? [writeEntries(plan)] : []),
+    ...(entries.length > 0 ? [writeEntries(plan, entries)] : []),
     ...(dhcp === undefined || !(parts.has("device") || parts.has("dhcp") || parts.has("entries"))
       ? []
       : [serveDhcp(plan, dhcp, parts.has("device") || parts.has("dhcp"))]),
@@ -339,7 +361,7 @@ function wirePorts(plan: NetworkPlan, isDeviceGone: boolean, guests: readonly Po
 }
 
 function wire(words: readonly string[]): Shell {
-  return sh`ovs-vsctl ${words}`;
+  return words.length === 0 ? sh`:` : sh`ovs-vsctl ${words}`;
 }
 
 function addTunnel({ host, network }: NetworkPlan, { name, peer }: Tunnel): readonly string[] {
@@ -381,9 +403,9 @@ function addFlows({ dhcp, network }: NetworkPlan): Shell {
 }
 
 /** A changed entry is written whole; files of other ports stay. */
-function writeEntries({ folder, entries }: NetworkPlan): Shell {
-  const files = [...entries].map(
-    ([portId, text]) => sh`printf '%s' ${text} > ${`${folder}/${portId}.part`}
+function writeEntries({ folder }: NetworkPlan, entries: readonly Entry[]): Shell {
+  const files = entries.map(
+    ({ portId, text }) => sh`printf '%s' ${text} > ${`${folder}/${portId}.part`}
 mv ${`${folder}/${portId}.part`} ${`${folder}/ports/${portId}`}`,
   );
   return script(sh`mkdir -p -- ${`${folder}/ports`}`, ...files);

@@ -1,5 +1,5 @@
 import type { Authenticate } from "../authenticate/authenticate.ts";
-import type { Exclusive } from "../core/exclusive.ts";
+import type { Exclusive, Together } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
@@ -15,6 +15,7 @@ export interface ContextServices {
   readonly ports: Ports;
   readonly authenticate: Authenticate;
   readonly exclusive: Exclusive;
+  readonly together: Together;
 }
 
 /** What a step is given: the record as it is now, and the services. */
@@ -24,7 +25,7 @@ export function makeStepContext(
   task: TaskInWork,
   host?: string,
 ): StepContext<JsonObject, JsonObject> {
-  const { mirror, ports, authenticate, cloudId, exclusive } = services;
+  const { mirror, ports, authenticate, cloudId, exclusive, together } = services;
   return {
     record,
     inputs: record.inputs,
@@ -41,6 +42,11 @@ export function makeStepContext(
       exclusive(key, async () => {
         await mirror.refresh();
         return work();
+      }),
+    together: (key, purpose, work) =>
+      together(key, purpose, async () => {
+        await mirror.refresh();
+        await work();
       }),
     progress: task.progress,
     trace: (number, work) => task.tracer.time(number, work, host),

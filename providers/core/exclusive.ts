@@ -17,3 +17,22 @@ export function makeExclusive(): Exclusive {
     }
   };
 }
+
+/** Runs work that serves all who ask for it: calls of one key and purpose that come before it begins share one run. */
+export type Together = (key: string, purpose: string, work: () => Promise<void>) => Promise<void>;
+
+/** Takes its turns in `exclusive`'s queues. */
+export function makeTogether(exclusive: Exclusive): Together {
+  const waiting = new Map<string, Promise<void>>();
+  return (key, purpose, work) => {
+    const place = JSON.stringify([key, purpose]);
+    const known = waiting.get(place);
+    if (known !== undefined) return known;
+    const run = exclusive(key, () => {
+      waiting.delete(place);
+      return work();
+    });
+    waiting.set(place, run);
+    return run;
+  };
+}

@@ -89,6 +89,11 @@ export interface StepContext<I, O> {
   validateToken(): Promise<void>;
   /** Runs work that must not overlap with other work of the same key in this process. */
   exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
+  /**
+   * Like {@link StepContext.exclusive}, for work that does the same for all who ask for it with one purpose: those who come before it begins
+   * share one run, and its failure.
+   */
+  together(key: string, purpose: string, work: () => Promise<void>): Promise<void>;
   /** One line for whoever waits. */
   progress(line: string): void;
   /** Times a step of the 29 and records it. */

@@ -1,5 +1,6 @@
-import { StackyardError } from "../core/errors.ts";
+import { hasCode, StackyardError } from "../core/errors.ts";
 import { brandId } from "../core/ids.ts";
+import type { ComputeHost } from "../core/ports.ts";
 import type { Step, StepContext } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
@@ -87,10 +88,8 @@ const ports: ServerStep = {
     await trace(23, context.validateToken);
     progress(`wiring ${String(interfaces.length)} ports`);
     await trace(24, () =>
-      eachNetwork(
-        context,
-        interfaces.map((nic) => nic.network),
-        (networkId) => ensureNetwork(context, networkId, host.id),
+      Promise.all(
+        [...new Set(interfaces.map((nic) => nic.network))].map((id) => ensureNetwork(context, id, host)),
       ),
     );
     const [first] = interfaces;
@@ -99,16 +98,27 @@ const ports: ServerStep = {
   undo: releaseNetworks,
 };
 
-async function ensureNetwork(
-  { outputs, world, cloudId, ports: { switching }, signal }: Context,
-  networkId: string,
-  hostId: string,
-): Promise<void> {
-  const host = requireHost({ ...outputs, hostId }, world, cloudId);
-  // Read inside the lock: another server may have joined the network meanwhile.
-  for (const { network, peers, ports: here } of listMemberships(host, [networkId], world, cloudId)) {
-    await switching.ensureNetwork(host, network, peers, here, signal);
+/** Servers that are built on one host at the same time are wired together: each network's members are read and ensured as a whole. */
+async function ensureNetwork(context: Context, networkId: string, host: ComputeHost): Promise<void> {
+  const { world, cloudId, ports: services, signal } = context;
+  for (;;) {
+    try {
+      await context.together(networkKey(networkId), `wire ${host.id}`, async () => {
+        for (const { network, peers, ports: here } of listMemberships(host, [networkId], world, cloudId)) {
+          await services.switching.ensureNetwork(host, network, peers, here, signal);
+        }
+      });
+      return;
+    } catch (error) {
+      // Whoever began the work may have given it up; then it is ours to begin.
+      if (!hasCode(error, "interrupted") || signal.aborted) throw error;
+    }
   }
+}
+
+/** One at a time for all servers of this process: lists of a network's members must not overtake each other. */
+function networkKey(networkId: string): string {
+  return `network/${networkId}`;
 }
 
 async function releaseNetworks(context: Context): Promise<void> {
@@ -125,23 +135,17 @@ async function releaseNetworks(context: Context): Promise<void> {
   const host = requireHost(outputs, world, cloudId);
   const interfaces = listInterfaces(inputs, record.id, world);
   const networkIds = interfaces.map((nic) => nic.network);
-  await eachNetwork(context, networkIds, async (networkId) => {
+  const release = async (networkId: string): Promise<void> => {
     const leaving = interfaces
       .filter((nic) => nic.network === networkId)
       .map((nic) => brandId<"resource">(nic.port));
     for (const { network, peers } of listMemberships(host, [networkId], world, cloudId, record.id)) {
       await switching.releaseNetwork(host, network, peers, leaving, signal);
     }
-  });
-}
-
-/** One network at a time for all servers of this process: lists of members must not overtake each other. */
-async function eachNetwork(
-  context: Context,
-  networkIds: readonly string[],
-  work: (networkId: string) => Promise<void>,
-): Promise<void> {
-  await Promise.all([...new Set(networkIds)].map((id) => context.exclusive(`network/${id}`, () => work(id))));
+  };
+  await Promise.all(
+    [...new Set(networkIds)].map((id) => context.exclusive(networkKey(id), () => release(id))),
+  );
 }
 
 /** Which disks the server has. They are all local; volumes join here. */
