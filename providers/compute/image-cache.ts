@@ -107,14 +107,16 @@ async function findMissing(
 ): Promise<readonly WantedFile[]> {
   const { stdout } = await connection.run(
     script(sh`umask 022
-mkdir -p -- ${folder}
+[ -d ${folder} ] || mkdir -p -- ${folder}
 cd -- ${folder}
-df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free"; }
-for file in ${files.map(({ name }) => name)}; do [ ! -e "$file" ] || echo "$file"; done`),
+missing=
+for file in ${files.map(({ name }) => name)}; do [ -e "$file" ] || missing="$missing $file"; done
+[ -n "$missing" ] || exit 0
+df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free$missing"; }`),
     { attempting: `look for image ${image.name}`, signal },
   );
-  const [free, ...present] = stdout.trim().split("\n");
-  const missing = files.filter(({ name }) => !present.includes(name));
+  const [free, ...names] = stdout.trim().split(" ");
+  const missing = files.filter(({ name }) => names.includes(name));
   const neededBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, reserveBytes);
   if (missing.length > 0 && Number(free) < neededBytes) {
     throw new StackyardError("host-disk-full", {
