@@ -39,20 +39,28 @@ export function describeDefinition(definition: Definition): string {
             )
             .join("\n"),
         ]),
-    ...Object.entries(actions).flatMap(([name, { doc, role = "member", input }]) => [
-      `## Action \`${name}\``,
-      `${doc} Takes the role \`${role}\`. \`stackyard ${type} ${name} NAME\``,
-      table(
-        ["field", "type", "if left out", "what it is"],
-        [...listLeaves(input)].map((leaf) => [
-          `\`${leaf.path}\``,
-          describeType(leaf),
-          describeAbsence(leaf),
-          describeMeaning(leaf),
-        ]),
-      ),
-    ]),
+    ...Object.entries(actions).flatMap(([name, action]) => describeAction(type, name, action)),
   ]);
+}
+
+function describeAction(
+  type: string,
+  name: string,
+  { doc, role = "member", input }: NonNullable<Definition["actions"]>[string],
+): readonly string[] {
+  const leaves = [...listLeaves(input)];
+  const intro = [
+    `## Action \`${name}\``,
+    `${doc} Takes the role \`${role}\`. \`stackyard ${type} ${name} NAME\``,
+  ];
+  if (leaves.length === 0) return intro;
+  const rows = leaves.map((leaf) => [
+    `\`${leaf.path}\``,
+    describeType(leaf),
+    describeAbsence(leaf),
+    describeMeaning(leaf),
+  ]);
+  return [...intro, table(["field", "type", "if left out", "what it is"], rows)];
 }
 
 function describeOutputs({ outputs }: Definition): readonly string[] {

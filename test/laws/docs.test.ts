@@ -1,7 +1,17 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { errorCodes } from "../../providers/core/errors.ts";
 import { renderReference } from "../../providers/docs/generate.ts";
-import { listDeadLinks, listFirstCells, listHeadings, readPages, type Page } from "../support/markdown.ts";
+import { formatResources } from "../../providers/engines/pulumi/generate.ts";
+import { definitions } from "../../providers/registry.ts";
+import {
+  isFile,
+  listDeadLinks,
+  listFirstCells,
+  listHeadings,
+  readPages,
+  type Page,
+} from "../support/markdown.ts";
 
 const pages = readPages("*.md", "*/**/*.md");
 const decisions = pages.filter(({ path }) => path.startsWith("providers/docs/decisions/"));
@@ -29,6 +39,25 @@ test("troubleshooting speaks of error codes that exist", () => {
 
 test.each(pages)("links of $path lead somewhere", (page) => {
   expect(listDeadLinks(page)).toEqual([]);
+});
+
+test.each(pages)("files that $path names are there", ({ text }) => {
+  const named = [
+    ...text.matchAll(/`((?:providers|lab|stacks|templates|test|\.ci|\.config)\/[\w./-]*)`/g),
+  ].map(([, path = ""]) => path);
+  expect(named.filter((path) => !isFile(path))).toEqual([]);
+});
+
+test("files in the picture of the architecture are there", () => {
+  const [, picture = ""] = byPath("providers/docs/architecture.md").text.split("```");
+  const named = [...picture.matchAll(/[\w-]+(?:\/[\w-]+)+\.ts/g)].map(([path]) => `providers/${path}`);
+  expect(named).not.toEqual([]);
+  expect(named.filter((path) => !isFile(path))).toEqual([]);
+});
+
+test("the classes for programs are what the definitions print; if not, run: node providers/engines/pulumi/generate.ts", async () => {
+  const text = readFileSync("providers/engines/pulumi/resources.gen.ts", "utf8");
+  expect(text).toBe(await formatResources(definitions));
 });
 
 test.each(decisions)("$path weighs a decision and answers the five questions", ({ text }) => {

@@ -17,6 +17,11 @@ export function readPages(...patterns: readonly string[]): readonly Page[] {
     .map((path) => ({ path, text: readFileSync(posix.join(root, path), "utf8") }));
 }
 
+/** Whether there is a file, or a folder, of this path from the top of the repository. */
+export function isFile(path: string): boolean {
+  return existsSync(posix.join(root, path));
+}
+
 /** Links of a page that lead to no file, or to no heading in it. Addresses on the web are not looked at. */
 export function listDeadLinks(page: Page): readonly string[] {
   const targets = [...withoutCode(page.text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
