@@ -3,7 +3,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { CloudId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Ports } from "./ports.ts";
-import type { ResourceRecord } from "./record.ts";
+import type { RecordStatus, ResourceRecord } from "./record.ts";
 import type { FlowStepNumber } from "./trace.ts";
 
 /** Something about a resource that is not as declared. */
@@ -64,6 +64,8 @@ export interface WorldEntry {
   readonly projectId: ResourceId | null;
   readonly inputs: JsonObject;
   readonly outputs: JsonObject;
+  /** Absent while the resource is only planned. */
+  readonly status?: RecordStatus;
 }
 
 /** What `complete` may use to fill unset inputs. */

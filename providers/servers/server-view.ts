@@ -73,19 +73,31 @@ export function listInterfaces(
   });
 }
 
+/** Interfaces of `known` that are not wanted any more. */
+export function listLeaving(
+  known: readonly ServerInterface[],
+  wanted: readonly ServerInterface[],
+): readonly ServerInterface[] {
+  return known.filter(
+    (nic) => !wanted.some((other) => other.port === nic.port && other.network === nic.network),
+  );
+}
+
 /** Id of a port that a server has of its own: follows from server and MAC. */
 function ownPortId(serverId: ResourceId, mac: string): string {
   const digits = mac.replaceAll(":", "");
   return `${serverId.slice(0, 23)}-${digits}`;
 }
 
-/** Servers that are on a host, or have been placed there. */
+/** Servers that are on a host, or have been placed there, and are to stay. */
 function listPlacedServers(
   world: World,
 ): readonly { readonly entry: WorldEntry; readonly inputs: ServerInputs; readonly hostId: string }[] {
   return world.all("server").flatMap((entry) => {
     const hostId = entry.outputs["hostId"];
-    return typeof hostId === "string" ? [{ entry, inputs: serverInputs.parse(entry.inputs), hostId }] : [];
+    return typeof hostId === "string" && entry.status !== "deleting"
+      ? [{ entry, inputs: serverInputs.parse(entry.inputs), hostId }]
+      : [];
   });
 }
 
@@ -133,11 +145,11 @@ export function listMemberships(
   });
 }
 
-/** The host that a server is on. Raises `internal` when its record names none. */
+/** The host that a server is on. Raises `wrong-state` when its record names none. */
 export function requireHost(outputs: Partial<ServerOutputs>, world: World, cloudId: CloudId): ComputeHost {
   const entry = outputs.hostId === undefined ? undefined : world.find("host", outputs.hostId);
   const host = entry === undefined ? undefined : toComputeHost(entry, cloudId);
-  if (host === undefined) throw new StackyardError("internal", { message: "the server has no host yet" });
+  if (host === undefined) throw new StackyardError("wrong-state", { message: "the server has no host yet" });
   return host;
 }
 

@@ -6,25 +6,36 @@ import { toImageSpec } from "../images/image.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import {
   listInterfaces,
+  listLeaving,
   listMemberships,
   readFlavor,
   readMaxServersPerHost,
   requireHost,
   toDomainSpec,
   toReadinessRequest,
+  type ServerInterface,
 } from "./server-view.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
 type ServerStep = Step<ServerInputs, ServerOutputs>;
 
-/** Chooses a host and claims it, or keeps the claim and changes its amounts. Steps 8 to 11 are traced where they happen. */
+/**
+ * Chooses a host and claims it, or keeps the claim and changes its amounts. Writes down which interfaces will be wired there, beside those that
+ * still are: whatever happens then, it is known what to take back. Steps 8 to 11 are traced where they happen.
+ */
 const placement: ServerStep = {
   name: "placement",
   reschedulesHere: true,
-  run: async ({ ports, record, world, taskId, progress }) => {
+  run: async ({ ports, inputs, outputs, record, world, taskId, progress }) => {
     progress("choosing a host");
     const hostId = await ports.placement.claim(taskId, record.id);
-    return { status: "BUILD", hostId, host: world.find("host", hostId)?.name ?? hostId };
+    const wanted = listInterfaces(inputs, record.id, world);
+    return {
+      status: "BUILD",
+      hostId,
+      host: world.find("host", hostId)?.name ?? hostId,
+      interfaces: [...wanted, ...listLeaving(outputs.interfaces ?? [], wanted)],
+    };
   },
   undo: ({ ports, record }) => ports.placement.release(record.id),
 };
@@ -92,8 +103,7 @@ const ports: ServerStep = {
         [...new Set(interfaces.map((nic) => nic.network))].map((id) => ensureNetwork(context, id, host)),
       ),
     );
-    const [first] = interfaces;
-    return { interfaces: [...interfaces], ...(first === undefined ? {} : { address: first.address }) };
+    return { address: interfaces[0]?.address };
   },
   undo: releaseNetworks,
 };
@@ -121,31 +131,27 @@ function networkKey(networkId: string): string {
   return `network/${networkId}`;
 }
 
-async function releaseNetworks(context: Context): Promise<void> {
-  const {
-    inputs,
-    outputs,
-    record,
-    world,
-    cloudId,
-    ports: { switching },
-    signal,
-  } = context;
-  if (outputs.hostId === undefined) return;
+/** Takes back what is wired, or was about to be. */
+function releaseNetworks(context: Context): Promise<void> {
+  return releaseInterfaces(context, context.outputs.interfaces ?? []);
+}
+
+/** A network that has been removed meanwhile is left to `gc`: nothing tells any more how it was wired. */
+async function releaseInterfaces(
+  { outputs, record, world, cloudId, exclusive, ports: { switching }, signal }: Context,
+  interfaces: readonly ServerInterface[],
+): Promise<void> {
+  if (outputs.hostId === undefined || interfaces.length === 0) return;
   const host = requireHost(outputs, world, cloudId);
-  const interfaces = listInterfaces(inputs, record.id, world);
-  const networkIds = interfaces.map((nic) => nic.network);
-  const release = async (networkId: string): Promise<void> => {
-    const leaving = interfaces
-      .filter((nic) => nic.network === networkId)
-      .map((nic) => brandId<"resource">(nic.port));
+  const release = async (networkId: string, nics: readonly ServerInterface[]): Promise<void> => {
+    if (world.find("network", networkId) === undefined) return;
+    const leaving = nics.map((nic) => brandId<"resource">(nic.port));
     for (const { network, peers } of listMemberships(host, [networkId], world, cloudId, record.id)) {
       await switching.releaseNetwork(host, network, peers, leaving, signal);
     }
   };
-  await Promise.all(
-    [...new Set(networkIds)].map((id) => context.exclusive(networkKey(id), () => release(id))),
-  );
+  const byNetwork = Map.groupBy(interfaces, (nic) => nic.network);
+  await Promise.all([...byNetwork].map(([id, nics]) => exclusive(networkKey(id), () => release(id, nics))));
 }
 
 /** Which disks the server has. They are all local; volumes join here. */
@@ -203,6 +209,21 @@ const spawn: ServerStep = {
   },
 };
 
+/** Interfaces that the domain had before, and has no more, are taken from the host. */
+const oldPorts: ServerStep = {
+  name: "old-ports",
+  on: "compute",
+  run: async (context) => {
+    const { inputs, outputs, record, world, progress } = context;
+    const wanted = listInterfaces(inputs, record.id, world);
+    const leaving = listLeaving(outputs.interfaces ?? [], wanted);
+    if (leaving.length === 0) return undefined;
+    progress(`taking ${String(leaving.length)} ports back`);
+    await releaseInterfaces(context, leaving);
+    return { interfaces: [...wanted] };
+  },
+};
+
 /** The server is as far as `waitFor` says. What is built stays when it is not. */
 const ready: ServerStep = {
   name: "ready",
@@ -225,6 +246,7 @@ export const reconcileServer: readonly ServerStep[] = [
   ports,
   blockDevices,
   spawn,
+  oldPorts,
   ready,
 ];
 
