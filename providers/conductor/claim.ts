@@ -13,7 +13,7 @@ import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { readRecord, updateRecord, type StoreTransaction } from "../store/records.ts";
 import { readHostStates } from "./host-states.ts";
-import { listFailedHosts } from "./journal.ts";
+import { listHostFailures } from "./journal.ts";
 import { toRequestSpec } from "./request.ts";
 import type { Tracer } from "./tracer.ts";
 
@@ -126,7 +126,7 @@ async function claim(services: PlacementServices, taskId: TaskId, serverId: Reso
     await resize(services, serverId);
     return brandId(existing);
   }
-  const failed = await listFailedHosts(database, taskId);
+  const failed = (await listHostFailures(database, taskId)).map(({ hostId }) => hostId);
   for (let race = 0; race < maxRaces; race++) {
     const { hosts, generations } = await readHostStates(database, mirror, options);
     const names = hosts.filter((host) => failed.includes(host.hostId)).map((host) => host.name);

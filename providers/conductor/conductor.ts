@@ -8,14 +8,21 @@ import {
 } from "../core/errors.ts";
 import { brandId, newId, type ResourceId, type TaskId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { ResourceRecord } from "../core/record.ts";
+import type { RecordStatus, ResourceRecord } from "../core/record.ts";
 import type { Definition, Observation, Step } from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
 import { schedule } from "../scheduler/schedule.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
 import type { Database } from "../store/database.ts";
-import { deleteRecord, readRecord, updateRecord, type StoreTransaction } from "../store/records.ts";
-import { journalFailure, journalIntent, journalResult, journalUndo, listFailedHosts } from "./journal.ts";
+import {
+  deleteRecord,
+  listRecordsOfMaker,
+  readRecord,
+  reserve,
+  updateRecord,
+  type StoreTransaction,
+} from "../store/records.ts";
+import { journalFailure, journalIntent, journalResult, journalUndo, listHostFailures } from "./journal.ts";
 import { takeLease } from "./lease.ts";
 import { makeStepContext, type ContextServices } from "./step-context.ts";
 import { requireTask, type StepsEnd, type TaskBoard, type TaskInWork } from "./task-board.ts";
@@ -321,27 +328,45 @@ async function handleFailure(run: Run, failedAt: number, error: StackyardError):
     await keepFaulty(run, record.id, error);
     return undefined;
   }
+  if (error.code === "no-valid-host" && failed?.reschedulesHere === true) {
+    const failures = await describeHostFailures(run);
+    if (failures.length === 0) return giveUp(run, failedAt, error);
+    const reason = `Exhausted all hosts available for retrying build failures for instance ${record.id}.`;
+    return giveUp(run, failedAt, retriesExhausted(reason, [...failures, ...error.notes]));
+  }
   const again = definition.reconcile.findIndex((step) => step.reschedulesHere === true);
   if (isHostSide && again !== -1 && again <= failedAt) {
-    const attempts = (await listFailedHosts(database, task.id)).length;
+    const failures = await describeHostFailures(run);
     const undone = await undoSteps(run, failedAt, again);
     if (undone !== undefined) return keepFaulty(run, record.id, withCleanupFailure(error, undone));
-    if (attempts < maxAttempts) {
+    if (failures.length < maxAttempts) {
       task.progress(
-        `host failed, choosing another (attempt ${String(attempts + 1)} of ${String(maxAttempts)})`,
+        `host failed, choosing another (attempt ${String(failures.length + 1)} of ${String(maxAttempts)})`,
       );
+      await writeStatus(services, record.id, "building");
       return again;
     }
-    return giveUp(
-      run,
-      again - 1,
-      new StackyardError("retries-exhausted", {
-        message: `Exceeded maximum number of retries. Exceeded max scheduling attempts ${String(maxAttempts)} for instance ${record.id}.`,
-        cause: error,
-      }),
-    );
+    const reason = `Exceeded max scheduling attempts ${String(maxAttempts)} for instance ${record.id}. Last exception: ${error.message}`;
+    return giveUp(run, again - 1, retriesExhausted(reason, failures));
   }
   return giveUp(run, failedAt, error);
+}
+
+/** The error of each host that this task has tried, one a line. */
+async function describeHostFailures({ services, task }: Run): Promise<readonly string[]> {
+  const failures = await listHostFailures(services.database, task.id);
+  return failures.map(
+    ({ hostId, code, message }) =>
+      `host ${services.mirror.find(hostId)?.name ?? hostId}: ${message} [${code}]`,
+  );
+}
+
+/** nova: exception.MaxRetriesExceeded, in the words of scheduler/utils.py populate_retry and conductor/manager.py build_instances. */
+function retriesExhausted(reason: string, notes: readonly string[]): StackyardError {
+  return new StackyardError("retries-exhausted", {
+    message: `Exceeded maximum number of retries. ${reason}`,
+    notes,
+  });
 }
 
 /** Takes everything back and removes the record; only the journal remains. */
@@ -352,9 +377,23 @@ async function giveUp(run: Run, from: number, error: StackyardError): Promise<un
   if (undone !== undefined) return keepFaulty(run, record.id, withCleanupFailure(error, undone));
   await services.database.transaction().execute(async (transaction) => {
     await deleteRecord(transaction, record.id);
+    await giveBack(transaction, record, services.definitionOf);
     await finishTask(transaction, task.id, error);
   });
   return undefined;
+}
+
+/** What a replacement had taken over goes back to the resource that it was to replace. */
+async function giveBack(
+  transaction: StoreTransaction,
+  { type, maker }: ResourceRecord,
+  definitionOf: ConductorServices["definitionOf"],
+): Promise<void> {
+  if (maker === undefined) return;
+  for (const { id, inputs } of await listRecordsOfMaker(transaction, type, maker)) {
+    await reserve(transaction, id, definitionOf(type).reservations?.(inputs) ?? []);
+    await updateRecord(transaction, id, {}, new Date().toISOString());
+  }
 }
 
 /** Undoes steps from `from` down to `to`. Returns the error that stopped it, if one did. */
@@ -363,6 +402,9 @@ async function undoSteps(
   from: number,
   to: number,
 ): Promise<StackyardError | undefined> {
+  const { id } = await readTaskRecord(services.database, task.id);
+  // From now on it is on its way out: the builds of others must wire nothing for it.
+  await writeStatus(services, id, "deleting");
   for (let index = from; index >= to; index--) {
     const step = definition.reconcile[index];
     if (step?.undo === undefined) continue;
@@ -377,6 +419,17 @@ async function undoSteps(
     }
   }
   return undefined;
+}
+
+async function writeStatus(
+  { database, mirror }: ConductorServices,
+  id: ResourceId,
+  status: RecordStatus,
+): Promise<void> {
+  await database
+    .transaction()
+    .execute((transaction) => updateRecord(transaction, id, { status }, new Date().toISOString()));
+  await mirror.refresh();
 }
 
 function withCleanupFailure(error: StackyardError, cleanup: StackyardError): StackyardError {

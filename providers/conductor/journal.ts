@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { JournalEntry } from "../core/cloud.ts";
 import { encodeError, type StackyardError } from "../core/errors.ts";
 import type { ResourceId, TaskId } from "../core/ids.ts";
@@ -60,19 +61,26 @@ async function insertEntry(
     .execute();
 }
 
-/** Hosts where this task has failed, by id, one entry a failure. */
-export async function listFailedHosts(database: Database, taskId: TaskId): Promise<readonly string[]> {
+/** Failures of this task on hosts, oldest first. */
+export async function listHostFailures(
+  database: Database,
+  taskId: TaskId,
+): Promise<readonly { readonly hostId: string; readonly code: string; readonly message: string }[]> {
   const rows = await database
     .selectFrom("journal")
     .select("detail")
     .where("task_id", "=", taskId)
     .where("phase", "=", "failure")
+    .orderBy("sequence")
     .execute();
   return rows.flatMap(({ detail }) => {
-    const { hostId } = JSON.parse(detail ?? "{}") as { hostId?: string | null };
-    return typeof hostId === "string" ? [hostId] : [];
+    const { hostId, code, message } = failureDetail.parse(JSON.parse(detail ?? "{}"));
+    return hostId === null ? [] : [{ hostId, code, message }];
   });
 }
+
+/** What {@link journalFailure} wrote. */
+const failureDetail = z.object({ hostId: z.string().nullable(), code: z.string(), message: z.string() });
 
 /** All that was done to a resource, oldest first. */
 export async function readJournal(database: Database, recordId: string): Promise<readonly JournalEntry[]> {
@@ -103,6 +111,6 @@ export async function readJournal(database: Database, recordId: string): Promise
 }
 
 function describeDetail(detail: string): string {
-  const { code, message } = JSON.parse(detail) as { code?: string; message?: string };
-  return `${message ?? detail} [${code ?? "internal"}]`;
+  const { code, message } = failureDetail.parse(JSON.parse(detail));
+  return `${message} [${code}]`;
 }

@@ -93,7 +93,12 @@ async function listAbandoned(database: Database, mirror: RecordMirror): Promise<
       .map((task) => task.record_id),
   );
   return [...mirror.everything()]
-    .filter((record) => record.status === "building" && record.applied === undefined && !alive.has(record.id))
+    .filter(
+      (record) =>
+        (record.status === "building" || record.status === "deleting") &&
+        record.applied === undefined &&
+        !alive.has(record.id),
+    )
     .map(toAbandoned);
 }
 

@@ -151,6 +151,21 @@ export async function listRecords(
   return rows.map(parseRecord);
 }
 
+/** Reads what one maker has of a type: a resource, and for a while its replacement. */
+export async function listRecordsOfMaker(
+  database: Database | StoreTransaction,
+  type: string,
+  maker: string,
+): Promise<readonly ResourceRecord[]> {
+  const rows = await database
+    .selectFrom("records")
+    .selectAll()
+    .where("maker", "=", maker)
+    .where("type", "=", type)
+    .execute();
+  return rows.map(parseRecord);
+}
+
 /** Reads the store's own row. The store wrote it, so its JSON is trusted. */
 export function parseRecord(row: RecordsTable): ResourceRecord {
   return {

@@ -207,7 +207,7 @@ export class FakeCompute implements ComputePorts {
     const released = Promise.withResolvers<void>();
     const strike = (signal: AbortSignal): Promise<void> => {
       reached.resolve();
-      signal.addEventListener("abort", () => released.reject(signal.reason), { once: true });
+      signal.addEventListener("abort", () => released.reject(interruptedError(method)), { once: true });
       return released.promise;
     };
     this.#faults.push({ method, moment, at: undefined, strike, left: 1 });
@@ -511,7 +511,7 @@ export class FakeCompute implements ComputePorts {
   /** Returns the call's number, from 1. */
   async #begin(method: ComputeMethod, at: string, signal: AbortSignal): Promise<number> {
     const number = this.calls.push({ method, at });
-    signal.throwIfAborted();
+    if (signal.aborted) throw interruptedError(method);
     // Whatever reaches a host lets other work go on meanwhile.
     await new Promise((resolve) => setImmediate(resolve));
     await this.#strike(number, method, "before", at, signal);
@@ -554,6 +554,10 @@ export class FakeCompute implements ComputePorts {
     writeFileSync(`${this.#file}.part`, JSON.stringify(this.#state));
     renameSync(`${this.#file}.part`, this.#file);
   }
+}
+
+function interruptedError(method: ComputeMethod): StackyardError {
+  return new StackyardError("interrupted", { message: `${method} was interrupted` });
 }
 
 function definedOf({ datapath, virtType }: EnrolRequest): Partial<HostInventory> {
