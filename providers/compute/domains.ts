@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { ComputeHost, DomainObservation, DomainSpec, DomainsPort } from "../core/ports.ts";
@@ -25,11 +24,21 @@ function refuse(refusal: Refusal): Shell {
 
 /** Time that a script may take beside the waiting it is asked for. */
 const scriptTimeoutMs = 120_000;
+/** Time that a script waits for another that works on the same server. */
+const lockWaitSeconds = 100;
 /** How long a guest may take to restart by itself before it is reset (nova: `wait_soft_reboot_seconds` 120). */
 const softRebootSeconds = 120;
 const bytesPerGib = 1024 ** 3;
 /** Between two requests to shut down (nova: `shutdown_retry_interval`). */
 const shutdownRetrySeconds = 10;
+
+/** What differs between scripts. */
+interface ScriptOptions {
+  readonly stdin: Uint8Array;
+  readonly timeoutMs: number;
+  /** How it learns whether our domain is there. Default {@link lookForDomain}. */
+  readonly look: Shell;
+}
 
 /** Servers on hosts, by `virsh` and `qemu-img`. */
 export function openDomains(pool: HostPool): DomainsPort {
@@ -39,10 +48,10 @@ export function openDomains(pool: HostPool): DomainsPort {
     attempting: string,
     body: Shell,
     signal: AbortSignal,
-    options: { readonly stdin?: Uint8Array; readonly timeoutMs?: number } = {},
+    { look = lookForDomain, ...options }: Partial<ScriptOptions> = {},
   ): Promise<string> {
     const connection = await pool.get(host.address, signal);
-    const result = await connection.run(script(findDomain(host, id), body), {
+    const result = await connection.run(script(lockServer(host, id), defineFunctions(host, id), look, body), {
       attempting: `${attempting} ${id}`,
       timeoutMs: scriptTimeoutMs,
       ...options,
@@ -60,12 +69,12 @@ export function openDomains(pool: HostPool): DomainsPort {
       const stdin = Buffer.concat([xml, ...files.map((file) => file.content)]);
       const body = script(
         enterServerFolder(host, spec.id),
-        sh`head -c ${xml.length} > domain.xml`,
+        sh`receive ${xml.length} domain.xml`,
         hasDisk(spec) ? ensureDisk(spec) : sh`:`,
         ensureConfigDrive(files),
         defineDomain(start),
       );
-      await run(host, spec.id, "build server", body, signal, { stdin });
+      await run(host, spec.id, "build server", body, signal, { stdin, look: lookBeforeBuild });
     },
     async start(host, id, signal) {
       await run(host, id, "start server", script(requireDomain, startDomain), signal);
@@ -86,7 +95,16 @@ export function openDomains(pool: HostPool): DomainsPort {
       await run(host, id, "remove server", removeDomain(serverFolder(host.folder, id)), signal);
     },
     async observe(host, spec, signal) {
-      return parseObservation(await run(host, spec.id, "observe server", describeDomain, signal), host, spec);
+      const connection = await pool.get(host.address, signal);
+      const { stdout } = await connection.run(
+        script(defineFunctions(host, spec.id), lookForDomain, describeDomain),
+        {
+          attempting: `observe server ${spec.id}`,
+          signal,
+        },
+      );
+      throwIfRefused(stdout, host, spec.id, "observe server");
+      return parseObservation(stdout, host, spec);
     },
     async readConsole(host, id, lines, signal) {
       return readConsole(await pool.get(host.address, signal), host, id, lines, signal);
@@ -96,31 +114,60 @@ export function openDomains(pool: HostPool): DomainsPort {
 }
 
 /**
- * Sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's name or uuid without our mark for this server
- * ends the script before anything is written.
+ * Lets one script at a time work on a server: one whose starter was killed goes on, and a removal must come after it. The lock's file is none of
+ * the server's, since a removed file locks nobody out; it is named so that hardly two servers share one. A host without folder has no servers.
  */
-function findDomain(host: ComputeHost, id: ResourceId): Shell {
+function lockServer(host: ComputeHost, id: ResourceId): Shell {
+  const folder = `${host.folder}/locks`;
+  return sh`if [ -d ${host.folder} ]; then
+  [ -d ${folder} ] || mkdir -p -- ${folder}
+  exec 9> ${`${folder}/${id.slice(0, 4)}`}
+  flock -w ${lockWaitSeconds} 9 || { echo 'another command works on this server' >&2; exit 1; }
+fi`;
+}
+
+/**
+ * Functions of all scripts. `look_for_domain` sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's
+ * name or uuid without our mark for this server ends the script.
+ */
+function defineFunctions(host: ComputeHost, id: ResourceId): Shell {
   return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)}
 ours="<server cloud=\"$cloud\" id=\"$id\" "
 libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
-# The list comes last: its success makes the exit code, and only a domain that it lacks is absent.
-seen=$(libvirt "metadata $id $uri; metadata $name $uri; list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
-case $seen in
-  *"$ours"*"$ours"*) state=present ;;
-  *"$id "*|*" $name"*) ${refuse("foreign")} ;;
-  *) state=absent ;;
-esac
-is_on() { kill -0 "$(cat "/run/libvirt/qemu/$name.pid" 2> /dev/null)" 2> /dev/null; }`;
+look_for_domain() {
+  # The list comes last: its success makes the exit code, and only a domain that it lacks is absent.
+  seen=$(libvirt "metadata $id $uri; metadata $name $uri; list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
+  case $seen in
+    *"$ours"*"$ours"*) state=present ;;
+    *"$id "*|*" $name"*) ${refuse("foreign")} ;;
+    *) state=absent ;;
+  esac
 }
+is_on() {
+  pid=
+  { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
+  kill -0 "$pid" 2> /dev/null
+}`;
+}
+
+/** Before anything is written. */
+const lookForDomain = sh`look_for_domain`;
+
+/**
+ * The same for a build, without the cost of a `virsh` where libvirt keeps no file of that name: such a domain is new, and libvirt itself
+ * refuses a definition whose uuid another domain has. Only the files of a build are written before that is known.
+ */
+const lookBeforeBuild = sh`state=absent
+if [ ! -d /etc/libvirt/qemu ] || [ -e "/etc/libvirt/qemu/$name.xml" ] || [ -e "/run/libvirt/qemu/$name.xml" ]; then look_for_domain; fi`;
 
 const requireDomain = sh`[ "$state" != absent ] || ${refuse("absent")}`;
 
-/** QEMU's own user must be able to pass through, not to list. */
+/** QEMU's own user must be able to pass through the folders, not to list them, and not to read files. */
 function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
-  return sh`umask 077
+  return sh`umask 066
 mkdir -p -- ${serverFolder(host.folder, id)}
-chmod 711 -- ${posix.join(host.folder, "servers")} ${serverFolder(host.folder, id)}
-cd -- ${serverFolder(host.folder, id)}`;
+cd -- ${serverFolder(host.folder, id)}
+receive() { head -c "$1" > "$2" && [ "$(stat -c %s "$2")" = "$1" ]; }`;
 }
 
 /**
@@ -134,7 +181,6 @@ virtual_size() { od -A n -t u8 -j 24 -N 8 --endian=big -- "$1" | tr -d ' '; }`;
   const create = createDisk(spec);
   return sh`${size}
 if [ ! -e disk ]; then
-  rm -f disk.part
   ${create}
   mv disk.part disk
 elif ! is_on && [ "$(virtual_size disk)" -lt "$size" ]; then
@@ -155,10 +201,10 @@ function createDisk(spec: DomainSpec): Shell {
 /** The config drive, from the rest of standard input; kept as it is when it was made from the same files. */
 function ensureConfigDrive(files: readonly DriveFile[]): Shell {
   const receive = files.map(
-    (file) => sh`head -c ${file.content.length} > ${`config-drive.new/openstack/latest/${file.name}`}`,
+    (file) => sh`receive ${file.content.length} ${`config-drive.new/openstack/latest/${file.name}`}`,
   );
   return sh`if [ ! -e config-drive.iso ] || [ "$(cat config-drive.sha256)" != ${hashDrive(files)} ]; then
-rm -rf config-drive.new
+[ ! -e config-drive.new ] || rm -rf config-drive.new
 mkdir -p config-drive.new/openstack/latest
 ${script(...receive)}
 genisoimage -quiet -input-charset utf-8 -V config-2 -J -r -o config-drive.part config-drive.new < /dev/null
@@ -168,17 +214,17 @@ printf '%s' ${hashDrive(files)} > config-drive.sha256
 fi`;
 }
 
-/** A new domain is defined and started by one `virsh`; a start after a failed definition finds no domain and fails too. */
+/**
+ * A new domain is defined and started by one `virsh`; a start after a failed definition finds no domain and fails too. If it fails, a foreign
+ * domain may be the reason.
+ */
 function defineDomain(start: boolean): Shell {
-  if (!start) {
-    return sh`libvirt "define domain.xml" > /dev/null
-rm domain.xml`;
-  }
+  const startToo = start ? sh`libvirt "define domain.xml; start $name"` : sh`libvirt "define domain.xml"`;
   return sh`if [ "$state" = absent ]; then
-  libvirt "define domain.xml; start $name" > /dev/null
+  ${startToo} > /dev/null || { look_for_domain; exit 1; }
 else
   libvirt "define domain.xml" > /dev/null
-  ${startDomain}
+  ${start ? startDomain : sh`:`}
 fi
 rm domain.xml`;
 }

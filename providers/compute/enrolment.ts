@@ -88,9 +88,8 @@ interface WiringPlan {
   readonly datapath: "system" | "netdev";
   readonly virtType: "kvm" | "qemu";
   readonly record: EnrolmentRecord;
-  /** Device that must hold the tunnel address, and whether it does. */
+  /** Device that must hold the tunnel address. */
   readonly endpoint: string;
-  readonly hasAddress: boolean;
   /** Of the underlay bridge; absent on the kernel's datapath. */
   readonly underlay:
     { readonly interface: string; readonly mac: string; readonly mtuBytes: number } | undefined;
@@ -233,7 +232,7 @@ function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): Wir
   };
   const holder = facts.addresses.find(({ address }) => address === tunnelIp)?.interface;
   if (datapath === "system" && holder !== undefined && holder !== request.tunnelInterface) {
-    return { ...base, record: before, endpoint: holder, hasAddress: true, underlay: undefined };
+    return { ...base, record: before, endpoint: holder, underlay: undefined };
   }
   const device = request.tunnelInterface;
   if (device === undefined) {
@@ -260,7 +259,6 @@ function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): Wir
       ...base,
       record: { ...before, tunnel },
       endpoint: device,
-      hasAddress: holder === device,
       underlay: undefined,
     };
   }
@@ -278,7 +276,6 @@ function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): Wir
     ...base,
     record: { ...before, tunnel },
     endpoint: underlayBridge,
-    hasAddress: holder === underlayBridge,
     underlay: { interface: device, ...found.device },
   };
 }
@@ -431,10 +428,10 @@ ovs-vsctl --timeout=30 ${ours} -- remove Open_vSwitch . external_ids ${ovsKeys.c
           ),
         ]),
     sh`cd -- ${request.folder}
-rm -rf -- networks images jobs servers
+rm -rf -- networks images jobs servers locks
 rm -f -- cloud.json
 cd /`,
-    record.madeFolder ? sh`rmdir -- ${request.folder}` : sh`:`,
+    record.madeFolder ? sh`rmdir --ignore-fail-on-non-empty -- ${request.folder}` : sh`:`,
   );
 }
 

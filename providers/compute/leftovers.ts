@@ -21,7 +21,7 @@ export function openLeftovers(
         listServers(connection, host, signal),
         listOthers(connection, host, signal),
       ]);
-      return [...servers, ...others];
+      return [...servers, ...others].sort((a, b) => (a.description < b.description ? -1 : 1));
     },
     async remove(host, { kind, id, description }, signal) {
       const connection = await pool.get(host.address, signal);

@@ -51,17 +51,25 @@ export function parseNetworkState(output: string): NetworkState {
   const [tables, flows, addresses, serving, settings, entries, taps, ...rest] = output.split(
     `${separator}\n`,
   );
-  if (tables === undefined || taps === undefined || rest.length > 0) throw unreadable(output);
-  const bridge = parseBridges(tables).find(({ name }) => name === integrationBridge);
-  return {
-    ports: new Map(bridge?.ports.map((port) => [port.name, port])),
-    flows: linesOf(flows),
-    addresses: readAddresses(addresses),
-    isServing: serving === "serving\n",
-    settings: settings ?? "",
-    entries: readEntries(entries),
-    taps: new Set(linesOf(taps)),
-  };
+  try {
+    if (tables === undefined || taps === undefined || rest.length > 0)
+      throw new RangeError("not seven parts");
+    const bridge = parseBridges(tables).find(({ name }) => name === integrationBridge);
+    return {
+      ports: new Map(bridge?.ports.map((port) => [port.name, port])),
+      flows: linesOf(flows),
+      addresses: readAddresses(addresses),
+      isServing: serving === "serving\n",
+      settings: settings ?? "",
+      entries: readEntries(entries),
+      taps: new Set(linesOf(taps)),
+    };
+  } catch (cause) {
+    throw new StackyardError("command-failed", {
+      message: "A host described a network in words that cannot be read",
+      cause,
+    });
+  }
 }
 
 const addressTable = z.array(
@@ -94,11 +102,4 @@ function readEntries(text: string | undefined): ReadonlyMap<string, string> {
 
 function linesOf(text: string | undefined): readonly string[] {
   return (text ?? "").split("\n").filter((line) => line !== "");
-}
-
-function unreadable(output: string): StackyardError {
-  return new StackyardError("command-failed", {
-    message: "A host described a network in words that cannot be read",
-    notes: [output.slice(0, 500)],
-  });
 }

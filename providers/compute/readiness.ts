@@ -18,7 +18,7 @@ const consoleTailLines = 20;
 const maxConsoleBytes = 1_048_576;
 
 /** How a watch on the host ended. */
-type Sighting = "reached" | "waiting" | "stopped";
+type Sighting = "reached" | "waiting" | "stopped" | "no-namespace";
 
 /**
  * Waits up the ladder: the domain runs, its address answers, its SSH server greets, its first boot is done. Each rung has its own limit. The
@@ -47,6 +47,10 @@ export async function waitReady(
       if (leftMs <= 0) throw await notReady(connection, host, id, rung, elapsedMs, "did not come in time");
       const sighting = await watch(connection, id, look, Math.min(leftMs, maxWatchMs), signal);
       if (sighting === "reached") break;
+      if (sighting === "no-namespace") {
+        const why = "cannot be looked for: the network has no DHCP server on the host";
+        throw await notReady(connection, host, id, rung, performance.now() - startedAt, why);
+      }
       if (sighting === "stopped") {
         const why = await describeStop(connection, id, signal);
         throw await notReady(connection, host, id, rung, performance.now() - startedAt, why);
@@ -81,9 +85,11 @@ function lookFor(
     case "address":
       return at === undefined
         ? undefined
-        : sh`answers ${at.address} ${nameNamespace(at.networkId)} ${nameDhcpPort(at.networkId)}`;
+        : sh`in_network ${nameNamespace(at.networkId)} && answers ${at.address} ${nameNamespace(at.networkId)} ${nameDhcpPort(at.networkId)}`;
     case "ssh":
-      return at === undefined ? undefined : sh`greets ${at.address} ${nameNamespace(at.networkId)}`;
+      return at === undefined
+        ? undefined
+        : sh`in_network ${nameNamespace(at.networkId)} && greets ${at.address} ${nameNamespace(at.networkId)}`;
     case "cloud-init":
       return sh`grep -aqE 'Cloud-init v\. .* finished at|STACKYARD-GUEST ready' -- ${consoleFile(host.folder, id)}`;
   }
@@ -97,8 +103,13 @@ async function watch(
   signal: AbortSignal,
 ): Promise<Sighting> {
   const body = sh`name=${nameDomain(id)}
-is_on() { kill -0 "$(cat "/run/libvirt/qemu/$name.pid" 2> /dev/null)" 2> /dev/null; }
+is_on() {
+  pid=
+  { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
+  kill -0 "$pid" 2> /dev/null
+}
 knock() { nsenter "--net=/run/netns/$2" timeout 0.5 bash -c 'exec 3<> "/dev/tcp/$1/22" && IFS= read -r -t 0.4 line <&3 && printf "%s" "$line"' _ "$1" 2> /dev/null; }
+in_network() { [ -e "/run/netns/$1" ] || { echo no-namespace; exit; }; }
 # A refused connection answers too: what counts is that someone holds the address, now and not in the kernel's memory.
 answers() {
   ip -n "$2" neigh flush to "$1" dev "$3"
@@ -106,12 +117,13 @@ answers() {
   case $(ip -n "$2" neigh show to "$1" dev "$3") in *REACHABLE*) ;; *) return 1 ;; esac
 }
 greets() { case $(knock "$1" "$2") in SSH-*) ;; *) return 1 ;; esac; }
-limit=${Math.ceil(limitMs)}
-end=$(($(date +%s%N) / 1000000 + limit))
+limit=${Math.ceil(limitMs)} end=
 while :; do
   if ${look}; then echo reached; exit; fi
   is_on || { echo stopped; exit; }
-  [ "$(($(date +%s%N) / 1000000))" -lt "$end" ] || { echo waiting; exit; }
+  now=$(($(date +%s%N) / 1000000))
+  [ -n "$end" ] || end=$((now + limit))
+  [ "$now" -lt "$end" ] || { echo waiting; exit; }
   sleep 0.1
 done`;
   const result = await connection.run(script(body), {
@@ -123,7 +135,9 @@ done`;
 }
 
 function parseSighting(text: string): Sighting {
-  if (text === "reached" || text === "waiting" || text === "stopped") return text;
+  if (text === "reached" || text === "waiting" || text === "stopped" || text === "no-namespace") {
+    return text;
+  }
   throw new StackyardError("command-failed", {
     message: `A host answered ${JSON.stringify(text)} when it was asked to wait for a server`,
   });

@@ -314,12 +314,27 @@ describe("servers on two hosts", () => {
   test("are found by the mark of the cloud", async () => {
     const things = await lab.compute.leftovers.list(lab.h1.host, signal);
     expect(things.map(({ kind, ownerIds }) => [kind, ...ownerIds])).toEqual([
-      ["server", guest1.id],
-      ["network", network.id],
-      ["tunnel", network.id, lab.h2.host.id],
-      ["image", guestImage.id],
       ["port", network.id, portOf(1).id],
+      ["image", guestImage.id],
+      ["network", network.id],
+      ["server", guest1.id],
+      ["tunnel", network.id, lab.h2.host.id],
     ]);
+  });
+
+  test("that no record owns are removed with their port, tunnel and network, and nothing else", async () => {
+    const { compute, h1 } = lab;
+    const made = await lab.survey();
+    const orphan = { ...serverOf(7, cached, lab.inventory), interfaces: [] };
+    await compute.domains.spawn(h1.host, orphan, false, signal);
+    const strays = { ...network, id: deriveId<"resource">("stray network"), vni: 1002, localVlan: 2 };
+    await compute.switching.ensureNetwork(h1.host, strays, [], [portOf(7)], signal);
+    const known: readonly string[] = [guest1.id, network.id, portOf(1).id, guestImage.id, lab.h2.host.id];
+    const things = await compute.leftovers.list(h1.host, signal);
+    const left = things.filter(({ ownerIds }) => !ownerIds.every((id) => known.includes(id)));
+    expect(left.map(({ kind }) => kind)).toEqual(["port", "network", "server"]);
+    for (const thing of left) await compute.leftovers.remove(h1.host, thing, signal);
+    expect(await lab.survey()).toBe(made);
   });
 
   test("keep their host from being released", async () => {

@@ -75,7 +75,7 @@ export async function openComputeLab(): Promise<ComputeLab> {
 
 const surveyCommand = `ovs-vsctl --columns=name list Bridge; ovs-vsctl --columns=name list Port | sort
 ovs-vsctl get Open_vSwitch . external_ids | tr ',' '\\n' | grep stackyard
-virsh -q list --all --uuid; ls /run/netns; find /var/lib/libvirt/images | sort; ip -oneline -4 address; pgrep dnsmasq`;
+virsh -q list --all --uuid; ls /run/netns; find /var/lib/libvirt/images -not -path '*/locks/*' | sort; ip -oneline -4 address; pgrep dnsmasq`;
 
 function toLabHost(host: InventoryHost): LabHost {
   const request: EnrolRequest = {

@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { parseNetworkState } from "../../../providers/compute/network-state.ts";
+
+const emptySet = ["set", []];
+const emptyMap = ["map", []];
+const tables = [
+  {
+    headings: ["name", "datapath_type", "fail_mode", "ports", "external_ids", "other_config"],
+    data: [["br-int", "netdev", "secure", ["uuid", "p1"], emptyMap, emptyMap]],
+  },
+  {
+    headings: ["_uuid", "name", "tag", "trunks", "protected", "interfaces", "external_ids"],
+    data: [[["uuid", "p1"], "vx1", 7, emptySet, true, ["uuid", "i1"], emptyMap]],
+  },
+  {
+    headings: ["_uuid", "name", "type", "ofport", "error", "options", "external_ids"],
+    data: [[["uuid", "i1"], "vx1", "vxlan", 3, emptySet, ["map", [["key", "1007"]]], emptyMap]],
+  },
+];
+const bridges = tables.map((table) => `${JSON.stringify(table)}\n`).join("");
+const addresses = JSON.stringify([
+  {
+    ifname: "tap0",
+    addr_info: [
+      { family: "inet", local: "10.0.0.2", prefixlen: 24 },
+      { family: "inet6", local: "fe80::1", prefixlen: 64 },
+    ],
+  },
+]);
+
+test("a network that is there is read", () => {
+  const parts = [
+    bridges,
+    " cookie=0x1, priority=200 actions=drop\n",
+    `${addresses}\n`,
+    "serving\n",
+    "port=0\n",
+  ];
+  const output = [...parts, "P1:# port P1\nP1:mac,10.0.0.3,h,1s\nP2:# port P2\n", "tap1\n"].join("<>\n");
+  const { ports, ...state } = parseNetworkState(output);
+  expect(ports.get("vx1")).toMatchObject({
+    tag: 7,
+    protected: true,
+    interfaces: [{ options: { key: "1007" } }],
+  });
+  expect(state).toEqual({
+    flows: [" cookie=0x1, priority=200 actions=drop"],
+    addresses: ["10.0.0.2/24"],
+    isServing: true,
+    settings: "port=0\n",
+    entries: new Map([
+      ["P1", "# port P1\nmac,10.0.0.3,h,1s\n"],
+      ["P2", "# port P2\n"],
+    ]),
+    taps: new Set(["tap1"]),
+  });
+});
+
+test("a network that is not there is read", () => {
+  const { ports, ...state } = parseNetworkState([bridges, "", "", "", "", "", ""].join("<>\n"));
+  expect(ports.size).toBe(1);
+  expect(state).toEqual({
+    flows: [],
+    addresses: undefined,
+    isServing: false,
+    settings: "",
+    entries: new Map(),
+    taps: new Set(),
+  });
+});
+
+test.each(["", "nonsense", "{}<>\n<>\n", `${bridges}<>\n<>\n{"not": "a list"}\n<>\n<>\n<>\n<>\n`])(
+  "%j is refused",
+  (output) => {
+    expect(() => parseNetworkState(output)).toThrow(expect.objectContaining({ code: "command-failed" }));
+  },
+);
