@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import { installPackedProject } from "../../lab/packed-project.ts";
 import { PulumiEngine } from "../support/pulumi-engine.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -13,33 +13,19 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** An empty folder that the packed tarball is installed into, with one program as CommonJS and as ESM. */
 let folder: string;
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "stackyard-package-"));
-  run("npm", ["pack", "--pack-destination", folder], root);
-  const [tarball = ""] = readdirSync(folder);
-  cpSync(join(root, "test/fixtures/pulumi-programs"), folder, { recursive: true });
+beforeAll(async () => {
+  const work = mkdtempSync(join(tmpdir(), "stackyard-package-"));
+  folder = join(work, "project");
+  const stack = join(root, "test/fixtures/pulumi-programs");
+  const tarballs = join(work, "tarballs");
+  await installPackedProject({ stack, project: folder, tarballs, environment: process.env });
   cpSync(join(folder, "program.ts"), join(folder, "commonjs/index.ts"));
   cpSync(join(folder, "program.ts"), join(folder, "esm/index.ts"));
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "user", private: true }));
-  const sdk = `@pulumi/pulumi@${versionOf("@pulumi/pulumi")}`;
-  const flags = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
-  run("npm", ["install", ...flags, `./${tarball}`, sdk], folder);
 }, 600_000);
 
 afterAll(() => {
-  rmSync(folder, { recursive: true });
+  rmSync(dirname(folder), { recursive: true });
 });
-
-function run(command: string, parameters: readonly string[], cwd: string): void {
-  execFileSync(command, parameters, { cwd, stdio: ["ignore", "ignore", "inherit"] });
-}
-
-function versionOf(name: string): string {
-  const manifest: unknown = JSON.parse(
-    readFileSync(join(root, "node_modules", name, "package.json"), "utf8"),
-  );
-  return z.object({ version: z.string() }).parse(manifest).version;
-}
 
 /** What an editor shows when the pointer is on `text` in the program. */
 function hover(program: string, text: string): string {
@@ -62,7 +48,8 @@ function hover(program: string, text: string): string {
 
 describe.each(["commonjs", "esm"])("the published package in a %s program", (kind) => {
   it("has types that accept what is right and refuse what is wrong", () => {
-    run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", kind], folder);
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    execFileSync(process.execPath, [compiler, "--project", kind], { cwd: folder });
   });
 
   it("shows what a field is, and what changing it does, on hover", () => {
