@@ -1,0 +1,150 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { bringUp, tearDown } from "../../lab/lab.ts";
+import { saying, type Say } from "../../lab/setup/progress.ts";
+import { parseTopology } from "../../lab/topology.ts";
+import { describeError, StackyardError } from "../../providers/core/errors.ts";
+import { findPackageRoot } from "../../providers/core/package-root.ts";
+import { openBenchCloud } from "./cloud.ts";
+import { benchLab } from "./lab.ts";
+import { describeMachine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { summarise } from "./measurement.ts";
+import type { Measurement } from "./measurement.ts";
+import { benchPreview } from "./preview.ts";
+import { renderText, writeInto } from "./report.ts";
+import { benchScheduler } from "./scheduler.ts";
+import { benchServers } from "./servers.ts";
+
+const usage = `npm run bench -- [--json FILE] [--readme] [--only PART]...
+
+Measures on this machine, in one run, against what a person would do by hand. Takes some ten minutes; use nothing else meanwhile.
+
+  --json FILE   write the figures there too
+  --readme      put the table into README.md
+  --only PART   one of scheduler, lab, servers, preview; may be repeated
+`;
+
+/** Name of the lab that is made, and taken down again. */
+const labName = "bench";
+
+const parts = ["scheduler", "lab", "servers", "preview"] as const;
+type Part = (typeof parts)[number];
+
+/** What the parts of a run share. */
+interface Run {
+  readonly say: Say;
+  readonly signal: AbortSignal;
+  /** What is taken back at the end, however it comes. */
+  readonly stack: AsyncDisposableStack;
+  readonly folder: string;
+}
+
+/** What a part found. */
+interface Findings {
+  readonly measurements: readonly Measurement[];
+  readonly virtualisation?: Machine["virtualisation"];
+}
+
+async function runPart(part: Part, run: Run): Promise<Findings> {
+  run.say(part);
+  switch (part) {
+    case "scheduler":
+      return { measurements: await benchScheduler() };
+    case "lab":
+      return { measurements: await benchLab(labName, run.signal) };
+    case "servers":
+      return runServers(run);
+    case "preview":
+      return { measurements: await benchPreview(join(run.folder, "preview"), run.say) };
+  }
+}
+
+async function runServers({ stack, folder, signal }: Run): Promise<Findings> {
+  await bringUp(parseTopology({ name: labName }), { signal });
+  await using bench = await openBenchCloud(labName, join(folder, "clouds"));
+  stack.defer(() => bench[Symbol.asyncDispose]());
+  const measurements = await benchServers(bench, folder);
+  const memory: Measurement = {
+    name: "memory of the process that drives the hosts, after the ten servers",
+    unit: "MiB",
+    ...summarise([process.memoryUsage.rss() / 2 ** 20]),
+    note: "Resident set of the benchmark itself, which holds the facade, the store and the connections.",
+  };
+  const isEmulated = bench.hosts.some(({ virtType }) => virtType === "qemu");
+  return { measurements: [...measurements, memory], virtualisation: isEmulated ? "TCG" : "KVM" };
+}
+
+async function main(
+  args: readonly string[],
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<void> {
+  const { json, readme, only } = readArguments(args);
+  const machine = describeMachine();
+  const folder = await mkdtemp(join(tmpdir(), "stackyard-bench-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stack.defer(async () => {
+    await tearDown(labName);
+  });
+  // What a killed run has left.
+  await tearDown(labName);
+  const run = { say: saying("bench"), signal, stack, folder };
+  const findings: Findings[] = [];
+  for (const part of only) findings.push(await runPart(part, run));
+  const virtualisation = findings.flatMap(({ virtualisation: found }) => found ?? [])[0];
+  const report = {
+    machine: { ...machine, ...(virtualisation === undefined ? {} : { virtualisation }) },
+    measurements: findings.flatMap(({ measurements }) => measurements),
+  };
+  process.stdout.write(renderText(report));
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
+  if (readme) await writeInto(join(findPackageRoot(), "README.md"), report);
+}
+
+function readArguments(args: readonly string[]): {
+  readonly json: string | undefined;
+  readonly readme: boolean;
+  readonly only: readonly Part[];
+} {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        json: { type: "string" },
+        readme: { type: "boolean", default: false },
+        only: { type: "string", multiple: true, default: [] },
+      },
+    });
+    const wrong = values.only.find((name) => !parts.some((part) => part === name));
+    if (wrong !== undefined) throw new TypeError(`there is no part ${JSON.stringify(wrong)}`);
+    const chosen = parts.filter((part) => values.only.includes(part));
+    return { json: values.json, readme: values.readme, only: chosen.length === 0 ? parts : chosen };
+  } catch (cause) {
+    throw new StackyardError("invalid-input", {
+      message: cause instanceof Error ? cause.message : "the arguments cannot be read",
+      field: "arguments",
+      remedy: usage,
+    });
+  }
+}
+
+const stack = new AsyncDisposableStack();
+const controller = new AbortController();
+for (const name of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => {
+    controller.abort(new Error(name));
+    void stack.disposeAsync().finally(() => process.exit(128 + constants.signals[name]));
+  });
+}
+try {
+  await main(process.argv.slice(2), stack, controller.signal);
+} catch (error) {
+  if (!controller.signal.aborted) process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  // After a signal its handler ends the process, once everything is taken back.
+  if (!controller.signal.aborted) await stack.disposeAsync();
+}
