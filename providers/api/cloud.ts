@@ -30,7 +30,7 @@ import type { Definition, WorldEntry } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
 import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
 import { listReferences } from "../core/validate.ts";
-import type { Database } from "../store/database.ts";
+import { scrub, type Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
 import { planResource, projectOf, type Planner } from "./plan.ts";
@@ -519,7 +519,7 @@ function refuseReferenced(
   });
 }
 
-/** Drops outputs that create has given. */
+/** Drops outputs that create has given, from the store's files too. */
 async function forgetOnceOnly(
   database: Database,
   definition: Definition,
@@ -530,4 +530,5 @@ async function forgetOnceOnly(
   await database
     .transaction()
     .execute((transaction) => updateRecord(transaction, record.id, { outputs }, new Date().toISOString()));
+  await scrub(database);
 }

@@ -11,6 +11,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
   type SqliteDatabase,
+  sql,
 } from "kysely";
 import { migrate } from "./migrations.ts";
 import type { Tables } from "./tables.ts";
@@ -35,6 +36,8 @@ export async function openDatabase(path: string): Promise<Database> {
     raw.exec("PRAGMA journal_mode = WAL");
     raw.exec("PRAGMA synchronous = NORMAL");
     raw.exec("PRAGMA foreign_keys = ON");
+    // What is deleted is overwritten: a private key lies here until it has been handed over.
+    raw.exec("PRAGMA secure_delete = ON");
   } finally {
     process.umask(umask);
   }
@@ -48,6 +51,11 @@ export async function openDatabase(path: string): Promise<Database> {
   });
   await migrate(database);
   return database;
+}
+
+/** Leaves nothing of what was deleted so far in the store's files, its log's among them. */
+export async function scrub(database: Database): Promise<void> {
+  await sql`pragma wal_checkpoint(truncate)`.execute(database);
 }
 
 /** Takes the write lock at the start: a transaction that reads first and writes later would fail when another process wrote between. */
