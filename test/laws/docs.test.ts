@@ -55,6 +55,15 @@ test("files in the picture of the architecture are there", () => {
   expect(named.filter((path) => !isFile(path))).toEqual([]);
 });
 
+test("the README's first stack is cut from the quickstart", () => {
+  const program = readFileSync("stacks/quickstart/index.ts", "utf8");
+  const parts = [...byPath("README.md").text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
+    ([, part = ""]) => part,
+  );
+  expect(parts).not.toEqual([]);
+  expect(parts.filter((part) => !program.includes(part))).toEqual([]);
+});
+
 test("the classes for programs are what the definitions print; if not, run: node providers/engines/pulumi/generate.ts", async () => {
   const text = readFileSync("providers/engines/pulumi/resources.gen.ts", "utf8");
   expect(text).toBe(await formatResources(definitions));
