@@ -90,3 +90,9 @@ describe("the registry's resources over the real cloud", () => {
     expect(engine.state.size).toBe(0);
   });
 });
+
+it("ends with an engine that is killed, so that no task stays held", async () => {
+  const killed = await PulumiEngine.start(folder, { ...process.env, STACKYARD_HOME: home });
+  await killed.preview(networkProgram());
+  await expect(killed.vanish()).resolves.toBeUndefined();
+});

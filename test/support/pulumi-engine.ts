@@ -162,6 +162,14 @@ export class PulumiEngine {
     await ended;
   }
 
+  /** Ends as an engine that is killed: the provider is told nothing. Waits until it has ended too. */
+  async vanish(): Promise<void> {
+    const ended = once(this.#process, "exit");
+    this.#provider.close();
+    this.#server.forceShutdown();
+    await ended;
+  }
+
   async #runInline(operation: Operation, program: Program): Promise<void> {
     const request = new languageMessages.RunRequest();
     request.setProject("project");

@@ -7,14 +7,17 @@ import { StackyardError } from "../../core/errors.ts";
 import { definitions, findDefinition } from "../../registry.ts";
 import { createDynamicProvider, type DynamicProvider } from "./dynamic-provider.ts";
 import { connectEngineLog } from "./engine-log.ts";
+import { watchEngine } from "./engine-watch.ts";
 
 export type { CheckFailure, DynamicProvider } from "./dynamic-provider.ts";
 
-const log = connectEngineLog(process.argv[2]);
+/** `HOST:PORT`: the first argument that Pulumi gives the process. */
+const engineAddress = process.argv.slice(2, 3).find((argument) => /:\d+$/.test(argument));
+const log = connectEngineLog(engineAddress);
 
 let opened: Promise<Cloud> | undefined;
 
-/** The user's cloud, for all resources of this process. It is closed when Pulumi ends the process. */
+/** The user's cloud, for all resources of this process. It is closed when Pulumi ends the process, or is killed itself. */
 function openSharedCloud(): Promise<Cloud> {
   opened ??= open();
   return opened;
@@ -23,9 +26,9 @@ function openSharedCloud(): Promise<Cloud> {
 async function open(): Promise<Cloud> {
   const { openCloud } = await import("../../wiring.ts");
   const cloud = await openCloud();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void cloud.close().finally(() => process.exit()));
-  }
+  const end = (): void => void cloud.close().finally(() => process.exit());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  if (engineAddress !== undefined) watchEngine(engineAddress, end);
   return cloud;
 }
 
