@@ -28,8 +28,12 @@ export class TestCloud implements AsyncDisposable {
     this.#sessions.push(cloud);
   }
 
-  static async open(): Promise<TestCloud> {
-    const folder = mkdtempSync(join(tmpdir(), "stackyard-cloud-"));
+  static open(): Promise<TestCloud> {
+    return TestCloud.openIn(mkdtempSync(join(tmpdir(), "stackyard-cloud-")));
+  }
+
+  /** Opens what is in a folder, which is the test cloud's to remove. */
+  static async openIn(folder: string): Promise<TestCloud> {
     const compute = new FakeCompute(join(folder, "hosts.json"));
     return new TestCloud(folder, compute, await openTestSession(folder, compute));
   }

@@ -1,0 +1,134 @@
+import { execFile } from "node:child_process";
+import { cpSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { makerOf, makeSmallWorld, TestCloud, type SmallWorld } from "../support/cloud.ts";
+
+/** Before and after each effect on a host, and between the steps that have none. */
+const buildPoints = [
+  "choosing a host",
+  "images.ensureCached before",
+  "images.ensureCached after",
+  "wiring 1 ports",
+  "switching.ensureNetwork before",
+  "switching.ensureNetwork after",
+  "starting the domain",
+  "domains.spawn before",
+  "domains.spawn after",
+  "domains.waitReady before",
+  "domains.waitReady after",
+];
+const removalPoints = [
+  "removing the domain",
+  "domains.remove before",
+  "domains.remove after",
+  "switching.releaseNetwork before",
+  "switching.releaseNetwork after",
+];
+
+/** How long a process may take to get to where it is killed. */
+const killTimeoutMs = 60_000;
+const script = new URL("../support/die-at.ts", import.meta.url).pathname;
+
+let template: TestCloud;
+let world: SmallWorld;
+let bare: readonly string[];
+/** A copy of the template in which a process was killed, and a copy of that for each test. */
+let killed: string;
+let test1: TestCloud;
+
+/** Runs the task in a process of its own, which is killed there. */
+async function kill(task: "build" | "remove", point: string): Promise<void> {
+  killed = copy(template.folder, "killed");
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  execFile(process.execPath, [script, killed, task, point, JSON.stringify(world.server)], (error) =>
+    resolve(error?.signal),
+  );
+  expect(await promise).toBe("SIGKILL");
+}
+
+function copy(folder: string, name: string): string {
+  const target = join(dirname(folder), `${basename(template.folder)}-${name}`);
+  rmSync(target, { recursive: true, force: true });
+  cpSync(folder, target, { recursive: true });
+  return target;
+}
+
+beforeAll(async () => {
+  template = await TestCloud.open();
+  world = await makeSmallWorld(template);
+  bare = await template.holdings();
+  await template.cloud.close();
+});
+
+afterAll(async () => {
+  await template[Symbol.asyncDispose]();
+  rmSync(killed, { recursive: true });
+});
+
+beforeEach(async () => {
+  test1 = await TestCloud.openIn(copy(killed, "test"));
+});
+
+afterEach(async () => {
+  await test1[Symbol.asyncDispose]();
+});
+
+async function expectConverged(): Promise<void> {
+  const server = await test1.make("server", "web", world.server);
+  expect(await test1.cloud.read("server", server.id)).toMatchObject({
+    drift: [],
+    record: { status: "active" },
+    outputs: { status: "ACTIVE" },
+  });
+  expect((await test1.plan(server, "web", world.server)).change.action).toBe("none");
+  expect(await test1.cloud.listLeftovers()).toEqual([]);
+}
+
+describe.each(buildPoints)("a build that is killed at: %s", (point) => {
+  beforeAll(() => kill("build", point), killTimeoutMs);
+
+  test("is finished by the next apply, and removed without a trace", async () => {
+    await expectConverged();
+    const { id } = await test1.cloud.find("server", "web");
+
+    await test1.cloud.remove("server", id);
+
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
+  test("leaves nothing once it is removed", async () => {
+    const request = { type: "server", maker: makerOf("server", "web"), defaultName: "web" };
+    const { inputs } = await test1.cloud.plan({ ...request, inputs: world.server });
+
+    await test1.cloud.remove("server", String(inputs["id"]));
+
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
+  test("is shown as abandoned, and cleared away by gc", async () => {
+    const leftovers = await test1.cloud.listLeftovers();
+    expect(leftovers).toMatchObject([{ kind: "record", description: expect.stringContaining('"web"') }]);
+
+    for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
+
+    expect(await test1.holdings()).toEqual(bare);
+    expect(await test1.cloud.listLeftovers()).toEqual([]);
+  });
+});
+
+describe.each(removalPoints)("a removal that is killed at: %s", (point) => {
+  beforeAll(() => kill("remove", point), killTimeoutMs);
+
+  test("is finished by the next removal", async () => {
+    const { id } = await test1.cloud.find("server", "web");
+
+    await test1.cloud.remove("server", id);
+
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
+  test("is made up for by an apply", async () => {
+    await expectConverged();
+  });
+});

@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { make, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
+
+let test1: TestCloud;
+let world: SmallWorld;
+
+/** Three quarters of a host's memory: a host takes one. */
+const large = { vcpus: 1, ramMib: 6000, diskGib: 1 };
+
+beforeEach(async () => {
+  test1 = await TestCloud.open();
+});
+
+afterEach(async () => {
+  await test1[Symbol.asyncDispose]();
+});
+
+/** What became of several builds at once: the code of each that failed, the status of each that did not. */
+async function outcomes(builds: readonly Promise<unknown>[]): Promise<readonly string[]> {
+  const settled = await Promise.allSettled(builds);
+  return settled.map((entry) => (entry.status === "fulfilled" ? "built" : codeOf(entry.reason))).toSorted();
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+describe("two processes that race for the last place", () => {
+  test("get it once: the other finds no valid host, and leaves nothing", async () => {
+    world = await makeSmallWorld(test1);
+    const flavor = await test1.make("flavor", "large", large);
+    const inputs = { ...world.server, flavor: flavor.id };
+    const [first, second] = [await test1.open(), await test1.open()];
+
+    const ended = await outcomes([
+      make(first, "server", "one", inputs),
+      make(second, "server", "two", inputs),
+    ]);
+
+    expect(ended).toEqual(["built", "no-valid-host"]);
+    const claims = (await test1.holdings()).filter((line) => line.startsWith("claim"));
+    expect(claims).toHaveLength(3);
+    expect(await test1.cloud.list("server")).toHaveLength(1);
+  });
+
+  test("for many places on few hosts fill each host once, and none twice", async () => {
+    world = await makeSmallWorld(test1, 3);
+    const flavor = await test1.make("flavor", "large", large);
+    const inputs = { ...world.server, flavor: flavor.id };
+    const sessions = [await test1.open(), await test1.open(), await test1.open(), await test1.open()];
+
+    const ended = await outcomes(
+      sessions.map((session, index) => make(session, "server", `s${String(index)}`, inputs)),
+    );
+
+    expect(ended).toEqual(["built", "built", "built", "no-valid-host"]);
+    const servers = await test1.cloud.list("server");
+    expect(servers.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
+  });
+});
+
+describe("three servers that are to be kept apart, built at once on three hosts,", () => {
+  test("by one process, are on one host each", async () => {
+    world = await makeSmallWorld(test1, 3);
+    const inputs = { ...world.server, serverGroup: world.group.id };
+
+    const built = await Promise.all(["a", "b", "c"].map((name) => test1.make("server", name, inputs)));
+
+    expect(built.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
+  });
+
+  test("by three processes, are on one host each", async () => {
+    world = await makeSmallWorld(test1, 3);
+    const inputs = { ...world.server, serverGroup: world.group.id };
+    const sessions = [await test1.open(), await test1.open(), await test1.open()];
+
+    const built = await Promise.all(
+      sessions.map((session, index) => make(session, "server", `s${String(index)}`, inputs)),
+    );
+
+    expect(built.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
+  });
+
+  test("leave no room for a fourth, which is told by which filter", async () => {
+    world = await makeSmallWorld(test1, 3);
+    const inputs = { ...world.server, serverGroup: world.group.id };
+    await Promise.all(["a", "b", "c"].map((name) => test1.make("server", name, inputs)));
+
+    await expect(test1.make("server", "d", inputs)).rejects.toMatchObject({
+      code: "no-valid-host",
+      message: expect.stringContaining("ServerGroupAntiAffinityFilter removed 3 of 3"),
+    });
+  });
+});
+
+test("two processes that race for the last server of a quota get one", async () => {
+  world = await makeSmallWorld(test1);
+  const project = await test1.make("project", "small", { quota: { instances: 1 } });
+  const inputs = { ...world.server, project: project.id };
+  const [first, second] = [await test1.open(), await test1.open()];
+
+  const ended = await outcomes([make(first, "server", "one", inputs), make(second, "server", "two", inputs)]);
+
+  expect(ended).toEqual(["built", "quota-exceeded"]);
+});
+
+test("two processes that race for one address get it once", async () => {
+  world = await makeSmallWorld(test1);
+  const inputs = { network: world.network.id, address: "10.1.0.77" };
+  const [first, second] = [await test1.open(), await test1.open()];
+
+  const ended = await outcomes([make(first, "port", "one", inputs), make(second, "port", "two", inputs)]);
+
+  expect(ended).toEqual(["built", "conflict"]);
+});
+
+describe("a server that gets another flavor", () => {
+  test("keeps its host, with the claim of the new amounts", async () => {
+    world = await makeSmallWorld(test1);
+    const flavor = await test1.make("flavor", "large", large);
+    const { outputs } = await test1.make("server", "web", world.server);
+
+    const resized = await test1.make("server", "web", { ...world.server, flavor: flavor.id });
+
+    expect(resized.outputs["host"]).toBe(outputs["host"]);
+    const database = await test1.database();
+    const claim = await database
+      .selectFrom("allocations")
+      .select("used")
+      .where("resource_class", "=", "MEMORY_MB")
+      .executeTakeFirst();
+    expect(claim).toEqual({ used: 6000 });
+  });
+
+  test("that its host cannot hold is refused, and stays as it was", async () => {
+    world = await makeSmallWorld(test1);
+    const flavor = await test1.make("flavor", "large", large);
+    await test1.make("server", "big", { ...world.server, flavor: flavor.id });
+    const { id } = await test1.make("server", "web", world.server);
+    const before = await test1.holdings();
+
+    await expect(test1.make("server", "web", { ...world.server, flavor: flavor.id })).rejects.toMatchObject({
+      code: "no-valid-host",
+      field: "flavor",
+      message: expect.stringContaining("MEMORY_MB free"),
+    });
+
+    expect(await test1.holdings()).toEqual(before);
+    expect(await test1.cloud.read("server", id)).toMatchObject({ outputs: { status: "ACTIVE" } });
+  });
+});
