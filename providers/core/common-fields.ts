@@ -7,16 +7,24 @@ import type { Reservation } from "./resource.ts";
 const printable = /^[^\p{C}\p{Zl}\p{Zp}]*$/u;
 const blankAtAnEnd = /^\p{Zs}|\p{Zs}$/u;
 
+/** Text of at most so many characters that can be shown in one line. */
+export function printableSchema(maxChars: number): z.ZodString {
+  return z
+    .string()
+    .max(maxChars, `Must have at most ${String(maxChars)} characters`)
+    .refine(
+      (text) => printable.test(text),
+      "Must hold no line break, control or other unprintable character",
+    );
+}
+
 /**
  * A name as OpenStack allows it: 1 to 255 printable characters, no blank at either end
  * (nova: `api/validation/parameter_types.py` name). Quotes, markup and shell syntax are legal.
  */
 export function nameSchema(): z.ZodString {
-  return z
-    .string()
+  return printableSchema(255)
     .min(1, "Must not be empty")
-    .max(255, "Must have at most 255 characters")
-    .refine((text) => printable.test(text), "Must hold no line break, control or other unprintable character")
     .refine((text) => !blankAtAnEnd.test(text), "Must not begin or end with a blank");
 }
 
@@ -34,17 +42,7 @@ export function nameField(policy: {
 
 /** Free text about a resource, at most 255 characters. */
 export function descriptionField(): z.ZodOptional<z.ZodString> {
-  return field(
-    z
-      .string()
-      .max(255, "Must have at most 255 characters")
-      .refine(
-        (text) => printable.test(text),
-        "Must hold no line break, control or other unprintable character",
-      )
-      .optional(),
-    { doc: "Free text for people, at most 255 characters." },
-  );
+  return field(printableSchema(255).optional(), { doc: "Free text for people, at most 255 characters." });
 }
 
 /** The id of another resource. */

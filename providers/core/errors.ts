@@ -179,7 +179,7 @@ export function encodeError(error: StackyardError): JsonObject {
     remedy: error.remedy,
     notes: [...listCauses(error).map((cause) => `because: ${cause}`), ...error.notes],
     ...(error.field === undefined ? {} : { field: error.field }),
-    ...(error.value === undefined ? {} : { value: renderValue(error.value) }),
+    ...(error.value === undefined ? {} : { value: encodeValue(error.value) }),
   };
 }
 
@@ -189,7 +189,7 @@ const encodedError = z.object({
   remedy: z.string(),
   notes: z.array(z.string()),
   field: z.string().optional(),
-  value: z.string().optional(),
+  value: z.union([z.string(), z.number(), z.boolean(), z.null()]).optional(),
 });
 
 /** Reads what {@link encodeError} wrote. */
@@ -219,7 +219,18 @@ function listCauses(error: Error): readonly string[] {
 const maxValueChars = 120;
 
 function renderValue(value: unknown): string {
-  const text = value === undefined ? "undefined" : JSON.stringify(value);
+  return shorten(value === undefined ? "undefined" : JSON.stringify(value));
+}
+
+/** A value as data: what is no plain value as its text. */
+function encodeValue(value: unknown): string | number | boolean | null {
+  if (typeof value === "string") return shorten(value);
+  return typeof value === "number" || typeof value === "boolean" || value === null
+    ? value
+    : renderValue(value);
+}
+
+function shorten(text: string): string {
   return text.length <= maxValueChars
     ? text
     : `${text.slice(0, maxValueChars)}… (${String(text.length)} characters)`;

@@ -38,7 +38,7 @@ function toIssues(definition: Definition, inputs: JsonObject, issue: z.core.$Zod
     const known = Object.keys(shapeOf(definition.inputs)).join(", ");
     return issue.keys.map((key) => ({
       code: "invalid-input",
-      field: [...path, key].join("."),
+      field: [...path, key].map(shorten).join("."),
       message: "is not a field of this resource",
       remedy: `Remove it. Known fields: ${known}.`,
     }));
@@ -50,11 +50,18 @@ function toIssues(definition: Definition, inputs: JsonObject, issue: z.core.$Zod
   return [
     {
       code: "invalid-input",
-      field: path.join("."),
+      field: path.map(shorten).join("."),
       message,
       ...(value === undefined || secret || holdsPrivateKey(value) ? {} : { value }),
     },
   ];
+}
+
+/** Longest part of a path that is repeated in full. Keys of records are the user's own. */
+const maxKeyChars = 64;
+
+function shorten(key: string): string {
+  return key.length <= maxKeyChars ? key : `${key.slice(0, maxKeyChars)}…`;
 }
 
 /** A private key pasted into the wrong field must not be repeated in the error. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { nameField, projectField, reserveName } from "../core/common-fields.ts";
+import { nameField, printableSchema, projectField, reserveName } from "../core/common-fields.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { ImageSpec } from "../core/ports.ts";
@@ -15,11 +15,10 @@ const checksumSchema = z
     "must be sha256:<64 hex digits> or sha512:<128 hex digits>",
   );
 
-const locationSchema = z
-  .string()
-  .min(1)
-  .max(4096)
-  .regex(/^(https?:\/\/[^\s]+|\/[^\0\n\r]*)$/, "must be an absolute path, or an http or https URL");
+const locationSchema = printableSchema(4096).regex(
+  /^(https?:\/\/[^\s]+|\/[^\0\n\r]*)$/,
+  "must be an absolute path, or an http or https URL",
+);
 
 /** A file by path or URL. */
 function fileFields(what: string) {
@@ -61,7 +60,7 @@ const inputs = z.object({
     doc: "Initial RAM disk for direct boot.",
     change: "replace",
   }),
-  kernelArguments: field(z.string().max(2048).default("console=ttyS0"), {
+  kernelArguments: field(printableSchema(2048).default("console=ttyS0"), {
     doc: "Kernel command line for direct boot. Default `console=ttyS0`.",
     change: "replace",
   }),
@@ -71,7 +70,7 @@ const inputs = z.object({
   minRamMib: field(z.int().min(0).max(16777216).default(0), {
     doc: "Smallest memory in MiB that a flavor must have.",
   }),
-  properties: field(z.record(z.string().max(255), z.string().max(255)).default({}), {
+  properties: field(z.record(printableSchema(255), printableSchema(255)).default({}), {
     doc: "Image properties of Nova that filters and the domain read: `hw_machine_type`, `hw_disk_bus`, `hw_vif_model`, `hw_qemu_guest_agent`, `hw_architecture`, …",
   }),
 });

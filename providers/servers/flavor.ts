@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { descriptionField, nameField, reserveName } from "../core/common-fields.ts";
+import { descriptionField, nameField, printableSchema, reserveName } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
 import { defineResource } from "../core/resource.ts";
 
@@ -35,7 +35,7 @@ export const flavor = defineResource({
               /^[a-zA-Z0-9\-_:. ]{1,255}$/,
               "Keys must be 1 to 255 of letters, digits, and - _ : . blank",
             ),
-          z.string().max(255, "Must have at most 255 characters"),
+          printableSchema(255),
         )
         .default({}),
       {

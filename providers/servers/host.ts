@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { nameSchema, reserveName } from "../core/common-fields.ts";
+import { nameSchema, printableSchema, reserveName } from "../core/common-fields.ts";
 import { interfaceAddressSchema } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
@@ -37,13 +37,13 @@ const inputs = z.object({
       .optional(),
     { doc: "SSH user; needs root's rights. Default root, or what ssh_config says." },
   ),
-  identityFile: field(z.string().max(4096).optional(), {
+  identityFile: field(printableSchema(4096).optional(), {
     doc: "Private key file. Default: the agent, then ssh_config's.",
   }),
-  knownHostsFile: field(z.string().max(4096).optional(), {
+  knownHostsFile: field(printableSchema(4096).optional(), {
     doc: "File of trusted host keys. Default `~/.ssh/known_hosts`.",
   }),
-  proxyJump: field(z.string().max(1024).optional(), { doc: "Jump hosts, as ssh's ProxyJump." }),
+  proxyJump: field(printableSchema(1024).optional(), { doc: "Jump hosts, as ssh's ProxyJump." }),
   tunnelAddress: field(interfaceAddressSchema(), {
     doc: "Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.",
     change: "replace",
@@ -72,7 +72,7 @@ const inputs = z.object({
       change: "replace",
     },
   ),
-  availabilityZone: field(z.string().min(1).max(255).default("nova"), {
+  availabilityZone: field(nameSchema().default("nova"), {
     doc: "Availability zone. Default `nova`.",
   }),
   enabled: field(z.boolean().default(true), { doc: "Whether new servers may be placed here. Default true." }),

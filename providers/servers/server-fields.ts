@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { addressSchema } from "../core/cidr.ts";
-import { idSchema, nameField, projectField } from "../core/common-fields.ts";
+import { idSchema, nameField, nameSchema, printableSchema, projectField } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
 import { readinessRungs } from "../core/ports.ts";
 
@@ -85,11 +85,11 @@ export const serverInputs = z.object({
     references: "server-group",
     change: "replace",
   }),
-  availabilityZone: field(z.string().min(1).max(255).optional(), {
+  availabilityZone: field(nameSchema().optional(), {
     doc: "Zone whose hosts may take it. Default any.",
     change: "replace",
   }),
-  schedulerHints: field(z.record(z.string().max(255), z.string().max(255)).default({}), {
+  schedulerHints: field(z.record(printableSchema(255), printableSchema(255)).default({}), {
     doc: "Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed.",
     change: "replace",
   }),
