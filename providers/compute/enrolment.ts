@@ -31,6 +31,7 @@ export function openHosts(pool: HostPool): HostsPort {
     async observe(request, signal) {
       const connection = await pool.get(request.address, signal);
       const facts = await probeHost(connection, request.folder);
+      requireSuitable(request.address.name, facts);
       const found = await observeWiring(connection, request, signal);
       requireOurs(request, found);
       const plan = planWiring(request, facts, found);

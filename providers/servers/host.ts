@@ -120,6 +120,15 @@ export const host = defineResource({
   ],
   reconcile: [
     {
+      // A host that cannot be reached, or is none of ours to take, is told before there is anything to take back from it.
+      name: "check",
+      run: async (context) => {
+        if (context.record.applied === undefined)
+          await context.ports.hosts.observe(toEnrolRequest(context), context.signal);
+        return undefined;
+      },
+    },
+    {
       name: "enrol",
       run: async (context) => {
         context.progress("checking and wiring the host");
