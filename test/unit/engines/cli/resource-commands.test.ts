@@ -96,7 +96,7 @@ describe("create", () => {
           code: "unknown-reference",
           message: "there is no flavor of this id or name",
           field: "flavor",
-          value: '"huge"',
+          value: "huge",
           remedy: "See what there is: stackyard flavor list",
           notes: [],
         },

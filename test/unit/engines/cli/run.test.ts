@@ -91,7 +91,7 @@ describe("an error", () => {
     "code": "no-valid-host",
     "message": "no host can take the server",
     "field": "flavor",
-    "value": "\\"large\\"",
+    "value": "large",
     "remedy": "Add a host.",
     "notes": [
       "RamFilter removed 3 of 3"
