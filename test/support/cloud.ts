@@ -38,6 +38,12 @@ export class TestCloud implements AsyncDisposable {
     return new TestCloud(folder, compute, await openTestSession(folder, compute));
   }
 
+  /** A cloud of its own over the hosts of another. */
+  static async openOver(compute: FakeCompute): Promise<TestCloud> {
+    const folder = mkdtempSync(join(tmpdir(), "stackyard-cloud-"));
+    return new TestCloud(folder, compute, await openTestSession(folder, compute));
+  }
+
   /** One more session on the same store and hosts, as another process would have. */
   async open(environment: NodeJS.ProcessEnv = {}): Promise<Cloud> {
     const cloud = await openTestSession(this.folder, this.compute, environment);
