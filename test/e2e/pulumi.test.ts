@@ -59,8 +59,8 @@ describe("pulumi on a lab", () => {
     const before = await running("web");
     const { uuid } = await stack.server("web");
     await stack.declare({ servers: { web: { waitFor: "ssh", timeouts: { shutdown: 5 }, flavor: "small" } } });
-    const { stdout } = await stack.pulumi("preview", "--diff");
-    expect(stdout).toContain("changing flavor restarts the server (power cycle)");
+    const { tail } = await stack.pulumi("preview", "--diff");
+    expect(tail.join("\n")).toContain("changing flavor restarts the server (power cycle)");
     await up();
     const after = await running("web");
     expect(after.state).toBe("running");
