@@ -9,13 +9,19 @@ const quotaInputs = z.object({ quota: z.object({ instances: z.int(), cores: z.in
 const flavorInputs = z.object({ vcpus: z.int(), ramMib: z.int() });
 
 /**
- * Whether the project may have one more server, or this one with another flavor. Counts in the transaction that writes the server, so that of
- * several processes none gets past the limit. Raises `quota-exceeded` in Nova's words (nova: exception.TooManyInstances).
+ * Whether the project may have one more server, or one that grows from `before`. Counts in the transaction that writes the server, so that of
+ * several processes none gets past the limit. What does not grow is not asked about: a limit that was lowered stops new servers only. Raises
+ * `quota-exceeded` in Nova's words, all limits in one (nova: exception.TooManyInstances, compute/utils.py upsize_quota_delta).
  */
 export async function checkQuota(
   transaction: StoreTransaction,
   projectId: ResourceId,
-  server: { readonly id: ResourceId; readonly inputs: JsonObject },
+  server: {
+    readonly id: ResourceId;
+    readonly inputs: JsonObject;
+    /** As it was; absent for a new one. */
+    readonly before: { readonly inputs: JsonObject } | undefined;
+  },
   world: World,
 ): Promise<void> {
   const project = await readRecord(transaction, projectId);
@@ -23,34 +29,48 @@ export async function checkQuota(
   const { quota } = quotaInputs.parse(project.inputs);
   const servers = await listRecords(transaction, "server", projectId);
   const others = servers.filter(({ id }) => id !== server.id);
-  const amountsOf = (flavor: unknown): z.infer<typeof flavorInputs> => {
-    const entry = typeof flavor === "string" ? world.find("flavor", flavor) : undefined;
-    return entry === undefined ? { vcpus: 0, ramMib: 0 } : flavorInputs.parse(entry.inputs);
+  const amountsOf = ({ inputs }: { readonly inputs: JsonObject }): Amounts => {
+    const id = inputs["flavor"];
+    const entry = typeof id === "string" ? world.find("flavor", id) : undefined;
+    return entry === undefined
+      ? { instances: 1, cores: 0, ram: 0 }
+      : readAmounts(flavorInputs.parse(entry.inputs));
   };
-  const used = others.map(({ inputs }) => amountsOf(inputs["flavor"]));
-  const asked = amountsOf(server.inputs["flavor"]);
-  const limits = [
-    { name: "instances", asked: 1, used: others.length, limit: quota.instances },
-    {
-      name: "cores",
-      asked: asked.vcpus,
-      used: used.reduce((sum, { vcpus }) => sum + vcpus, 0),
-      limit: quota.cores,
-    },
-    {
-      name: "ram",
-      asked: asked.ramMib,
-      used: used.reduce((sum, { ramMib }) => sum + ramMib, 0),
-      limit: quota.ramMib,
-    },
-  ];
-  const exceeded = limits.find((entry) => entry.limit !== -1 && entry.used + entry.asked > entry.limit);
-  if (exceeded === undefined) return;
+  const had = server.before === undefined ? nothing : amountsOf(server.before);
+  const wanted = amountsOf(server);
+  const counted = others.map(amountsOf);
+  const limits = { instances: quota.instances, cores: quota.cores, ram: quota.ramMib };
+  // In Nova's order, which is that of the alphabet.
+  const exceeded = (["cores", "instances", "ram"] as const)
+    .map((name) => ({
+      name,
+      asked: wanted[name] - had[name],
+      used: counted.reduce((sum, amounts) => sum + amounts[name], had[name]),
+      limit: limits[name],
+    }))
+    .filter(({ asked, used, limit }) => limit !== -1 && asked > 0 && used + asked > limit);
+  if (exceeded.length === 0) return;
+  const list = (show: (entry: (typeof exceeded)[number]) => string | number): string =>
+    exceeded.map(show).join(", ");
+  const names = list(({ name }) => name);
   throw new StackyardError("quota-exceeded", {
     message:
-      `Quota exceeded for ${exceeded.name}: Requested ${String(exceeded.asked)}, ` +
-      `but already used ${String(exceeded.used)} of ${String(exceeded.limit)} ${exceeded.name}`,
+      `Quota exceeded for ${names}: Requested ${list(({ asked }) => asked)}, ` +
+      `but already used ${list(({ used }) => used)} of ${list(({ limit }) => limit)} ${names}`,
     field: "project",
     value: project.name,
   });
+}
+
+/** What a quota counts. */
+interface Amounts {
+  readonly instances: number;
+  readonly cores: number;
+  readonly ram: number;
+}
+
+const nothing: Amounts = { instances: 0, cores: 0, ram: 0 };
+
+function readAmounts({ vcpus, ramMib }: z.infer<typeof flavorInputs>): Amounts {
+  return { instances: 1, cores: vcpus, ram: ramMib };
 }
