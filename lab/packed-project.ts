@@ -28,7 +28,7 @@ export async function installPackedProject({
   const root = findPackageRoot();
   await mkdir(tarballs, { recursive: true });
   await cp(stack, project, { recursive: true });
-  const options: ProgramOptions = { env: environment, timeoutMs: npmTimeoutMs };
+  const options: ProgramOptions = { env: environment, timeoutMs: npmTimeoutMs, passSignals: true };
   const packed = await requireProgram(
     "packing the package",
     "npm",

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
 import { z } from "zod";
-import { StackyardError } from "../providers/core/errors.ts";
+import { StackyardError, toStackyardError } from "../providers/core/errors.ts";
 import { findPackageRoot } from "../providers/core/package-root.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { labsFolder } from "./folders.ts";
@@ -55,13 +56,36 @@ export async function runQuickstart(args: readonly string[]): Promise<number> {
   }
   const say = saying("quickstart");
   const folders = await openFolders();
-  if (args.includes("--destroy")) await destroy(folders, say);
-  else await deploy(folders, say);
+  await untilInterrupted(say, (signal) =>
+    args.includes("--destroy") ? destroy(folders, say, signal) : deploy(folders, say, signal),
+  );
   return 0;
 }
 
+/** Lets what runs end in order at the first Ctrl-C: Pulumi gives its lock back. The second one ends us at once. */
+async function untilInterrupted(say: Say, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    if (controller.signal.aborted) process.exit(128 + constants.signals.SIGINT);
+    say("interrupted: waiting for what runs to end; Ctrl-C again ends at once");
+    controller.abort();
+  };
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  try {
+    await work(controller.signal);
+  } catch (cause) {
+    if (!controller.signal.aborted) throw cause;
+    throw new StackyardError("interrupted", {
+      message: "the quickstart was interrupted",
+      remedy: "Go on: npm run quickstart. Or take everything down: npm run quickstart -- --destroy",
+    });
+  } finally {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
 async function openFolders(): Promise<Folders> {
-  const all = join(labsFolder(), "..", "quickstart");
+  const all = join(dirname(labsFolder()), "quickstart");
   return {
     all,
     project: join(all, "project"),
@@ -75,9 +99,9 @@ async function openFolders(): Promise<Folders> {
   };
 }
 
-async function deploy(folders: Folders, say: Say): Promise<void> {
+async function deploy(folders: Folders, say: Say, signal: AbortSignal): Promise<void> {
   await withPulse(say, "bringing up a lab of three KVM hosts", (waitFor) =>
-    bringUp(parseTopology({ name: labName }), { onProgress: waitFor }),
+    bringUp(parseTopology({ name: labName }), { onProgress: waitFor, signal }),
   );
   const guest = await withPulse(say, "building the guest that the servers boot", (waitFor) =>
     buildGuest({ onProgress: waitFor }),
@@ -86,6 +110,8 @@ async function deploy(folders: Folders, say: Say): Promise<void> {
     installProject(folders),
   );
   await withPulse(say, "configuring the stack", () => configureStack(folders, join(guest.kernel, "..")));
+  signal.throwIfAborted();
+  await releaseDeadLock(folders);
   await withPulse(say, "pulumi up", (waitFor) =>
     runPulumi(folders, ["up", "--yes", "--skip-preview"], waitFor),
   );
@@ -123,6 +149,20 @@ async function configureStack(folders: Folders, guestFolder: string): Promise<vo
     folders.environment,
     secret,
   );
+}
+
+const lockFile = z.object({ pid: z.int().positive() });
+
+/** A Pulumi that was killed leaves its lock, and every later one would refuse to begin. A lock of a living process stays. */
+async function releaseDeadLock(folders: Folders): Promise<void> {
+  const locks = join(folders.all, "state", ".pulumi", "locks");
+  if (!existsSync(locks)) return;
+  const names = (await readdir(locks, { recursive: true })).filter((name) => name.endsWith(".json"));
+  const holders = await Promise.all(
+    names.map(async (name) => lockFile.parse(JSON.parse(await readFile(join(locks, name), "utf8"))).pid),
+  );
+  if (holders.length > 0 && !holders.some((pid) => existsSync(`/proc/${String(pid)}`)))
+    await runPulumi(folders, ["cancel", "--yes"]);
 }
 
 async function readOutputs(folders: Folders): Promise<z.infer<typeof stackOutputs>> {
@@ -206,16 +246,34 @@ async function readBuildSeconds(folders: Folders, server: string): Promise<strin
   return ((untilMs - Date.parse(first.startedAt)) / 1000).toFixed(1);
 }
 
-async function destroy(folders: Folders, say: Say): Promise<void> {
-  if (existsSync(join(folders.project, "Pulumi.yaml")) && existsSync(join(folders.project, "node_modules"))) {
-    await withPulse(say, "pulumi destroy", async (waitFor) => {
-      const selected = await runTool(folders, "pulumi", ["stack", "select", stackName]);
-      if (selected.exitCode === 0) await runPulumi(folders, ["destroy", "--yes", "--skip-preview"], waitFor);
-    });
-  }
-  await withPulse(say, "taking the lab down", (waitFor) => tearDown(labName, { onProgress: waitFor }));
+/** Whatever becomes of the stack, the lab goes: servers go with their hosts, and the cloud with its folder. */
+async function destroy(folders: Folders, say: Say, signal: AbortSignal): Promise<void> {
+  const failure = await destroyStack(folders, say).then(
+    () => undefined,
+    (error: unknown) => toStackyardError(error, "pulumi destroy"),
+  );
+  signal.throwIfAborted();
+  if (failure !== undefined) say("pulumi destroy: failed; what is left goes with the lab");
+  await withPulse(say, "taking the lab down", (waitFor) =>
+    tearDown(labName, { onProgress: waitFor, signal }),
+  );
   await rm(folders.all, { recursive: true, force: true });
+  await rmdir(dirname(folders.all)).catch(() => undefined); // stays when labs of others are in it
   say("nothing is left but installed packages and the cache of downloads");
+  if (failure !== undefined) throw failure;
+}
+
+async function destroyStack(folders: Folders, say: Say): Promise<void> {
+  const isInstalled = ["Pulumi.yaml", "node_modules"].every((name) =>
+    existsSync(join(folders.project, name)),
+  );
+  if (!isInstalled) return;
+  await withPulse(say, "pulumi destroy", async (waitFor) => {
+    const selected = await runTool(folders, "pulumi", ["stack", "select", stackName]);
+    if (selected.exitCode !== 0) return;
+    await releaseDeadLock(folders);
+    await runPulumi(folders, ["destroy", "--yes", "--skip-preview"], waitFor);
+  });
 }
 
 async function runPulumi(folders: Folders, args: readonly string[], onLine?: Say): Promise<ProgramResult> {
@@ -242,6 +300,7 @@ async function runTool(folders: Folders, file: string, args: readonly string[]):
   return runProgram(file, args, {
     cwd: folders.project,
     env: folders.environment,
+    passSignals: true,
     timeoutMs: pulumiTimeoutMs,
   });
 }
@@ -258,6 +317,7 @@ async function mustRun(
   return requireProgram(args.slice(0, 2).join(" "), file, args, {
     cwd,
     env,
+    passSignals: true,
     timeoutMs: pulumiTimeoutMs,
     ...(stdin === undefined ? {} : { stdin }),
     ...(onLine === undefined ? {} : { onLine }),

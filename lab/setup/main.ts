@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeError } from "../../providers/core/errors.ts";
+import { describeError, hasCode } from "../../providers/core/errors.ts";
 import { handOver } from "./program.ts";
 import { saying } from "./progress.ts";
 import { toolPath } from "./requirements.ts";
@@ -64,5 +64,5 @@ try {
   process.exitCode = await main(process.argv[2] ?? "", process.argv.slice(3));
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = hasCode(error, "interrupted") ? 128 + constants.signals.SIGINT : 1;
 }

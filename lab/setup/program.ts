@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { access, constants as modes, stat } from "node:fs/promises";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
@@ -12,6 +12,8 @@ export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What it reads on standard input; default: nothing. */
   readonly stdin?: string;
+  /** Hands the signals that we are sent on to it, and waits for its end: Pulumi then gives its lock back. */
+  readonly passSignals?: true;
   /** Limit after which it is ended; default: none. */
   readonly timeoutMs?: number;
   /** Called with each line it prints on either stream. */
@@ -47,6 +49,7 @@ export async function runProgram(
     child.kill();
   };
   process.once("exit", end); // what we started does not outlive us
+  const keepSignals = options.passSignals === true ? passSignalsOn(child) : undefined;
   const stdout: string[] = [];
   const tail: string[] = [];
   const take = (line: string): void => {
@@ -75,6 +78,7 @@ export async function runProgram(
     });
   }).finally(() => {
     process.off("exit", end);
+    keepSignals?.();
   });
 }
 
@@ -93,9 +97,21 @@ export async function requireProgram(
   });
 }
 
+/** Passes signals on to a program from now on. Ctrl-C in a terminal reaches it by itself. Gives the function that ends it. */
+function passSignalsOn(child: ChildProcess): () => void {
+  const signals: readonly NodeJS.Signals[] = ["SIGHUP", "SIGINT", "SIGTERM"];
+  const passOn = (signal: NodeJS.Signals): void => {
+    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+  };
+  for (const signal of signals) process.on(signal, passOn);
+  return () => {
+    for (const signal of signals) process.off(signal, passOn);
+  };
+}
+
 /**
  * Hands the terminal to a program and gives its exit code (128 + the signal's number when a signal ended it). Signals
- * sent to us are passed on; Ctrl-C in a terminal reaches the program by itself.
+ * sent to us are passed on.
  */
 export async function handOver(
   file: string,
@@ -103,11 +119,7 @@ export async function handOver(
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
   const child = spawn(file, args, { env, stdio: "inherit" });
-  const passOn = (signal: NodeJS.Signals): void => {
-    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
-  };
-  const signals: readonly NodeJS.Signals[] = ["SIGHUP", "SIGINT", "SIGTERM"];
-  for (const signal of signals) process.on(signal, passOn);
+  const keepSignals = passSignalsOn(child);
   return new Promise<number>((resolve, reject) => {
     child.on("error", (cause) => {
       reject(new StackyardError("command-failed", { message: `starting ${file} failed`, cause }));
@@ -116,7 +128,7 @@ export async function handOver(
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   }).finally(() => {
-    for (const signal of signals) process.off(signal, passOn);
+    keepSignals();
   });
 }
 
