@@ -142,6 +142,8 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     const definition = definitionOf(request.type);
     const givenId = request.inputs["id"];
     const before = typeof givenId === "string" ? stored(request.type, givenId) : undefined;
+    // What an apply refers to is there: nothing that was only planned, or not known in a plan, stands in for it.
+    for (const reference of listReferences(definition, request.inputs)) planned.drop(reference.id);
     const result = planResource(definition, request, plannerFor(principal), planned);
     const [issue] = result.issues;
     if (issue !== undefined) throw issueError(request, issue, result.issues);

@@ -52,24 +52,26 @@ export function planResource(
   try {
     const inputs = dropAbsent(definition.complete?.(parsed.inputs, context) ?? parsed.inputs);
     const change = changeOf(definition, request, inputs);
-    const current = world.find(definition.type, id);
-    if (change.action === "replace" && current !== undefined && planner.mayUpdate(current))
-      world.addReplaced(id);
+    const stored = world.stored(id);
+    // A plan for what the planner may not change is not taken in: it would stand in for it in later plans.
+    const mayPlan = stored === undefined || planner.mayUpdate(stored);
+    if (change.action === "replace" && stored !== undefined && mayPlan) world.addReplaced(id);
     const issues = leansOnUnknown ? [] : checkRules(definition, inputs, unknown, context);
     if (issues.length > 0) return refuse(definition, request, inputs, issues, id);
     if (leansOnUnknown || unknown.length > 0) {
-      world.addIncomplete(id);
+      if (mayPlan) world.addIncomplete(id);
       return { id, inputs: { ...inputs, id }, issues: [], change };
     }
     const taken = checkReservations(definition, inputs, context, request.maker);
     if (taken.length > 0) return refuse(definition, request, inputs, taken, id);
+    if (!mayPlan) return { id, inputs: { ...inputs, id }, issues: [], change };
     world.add({
       id,
       type: definition.type,
       name: typeof inputs["name"] === "string" ? inputs["name"] : request.defaultName,
       projectId: projectOf(definition, inputs),
       inputs,
-      outputs: current?.outputs ?? {},
+      outputs: stored?.outputs ?? {},
       maker: request.maker,
       reservations: definition.reservations?.(inputs) ?? [],
     });

@@ -81,6 +81,11 @@ export class PlannedWorld implements World {
     };
   }
 
+  /** What the store has under an id, whatever is planned for it. */
+  stored(id: string): WorldEntry | undefined {
+    return this.#mirror.find(id);
+  }
+
   find(type: string, id: string): WorldEntry | undefined {
     const entry = this.#planned.get(id) ?? this.#mirror.find(id);
     return entry?.type === type ? entry : undefined;

@@ -146,3 +146,35 @@ describe("an id that is another resource's", () => {
     });
   });
 });
+
+describe("a plan of one's own does not stand in for what is there:", () => {
+  /** Plans a resource of the member's own project under the id of another. */
+  async function pretend(type: string, id: string, inputs: JsonObject, unknown: readonly string[] = []) {
+    const maker = `test:${newId()}`;
+    await member.plan({ type, inputs: { ...inputs, id }, unknown, maker, defaultName: "pretended" });
+  }
+
+  function build(name: string, inputs: JsonObject): Promise<ResourceView> {
+    return make(member, "server", name, { flavor: theirs.flavor.id, image: own.image.id, ...inputs });
+  }
+
+  test("not for another project's image", async () => {
+    await pretend("image", theirs.image.id, { disk: { location: "/images/cirros.qcow2" } });
+    await expect(build("thief", { image: theirs.image.id })).rejects.toMatchObject({
+      code: "unknown-reference",
+      field: "image",
+    });
+  });
+
+  test("not for another project's network, by something of one's own that is not known yet", async () => {
+    await pretend("image", own.image.id, {}, ["disk"]);
+    const networks = [{ network: theirs.network.id, subnet: theirs.subnet.id }];
+    await expect(build("thief", { networks })).rejects.toMatchObject({ code: "unknown-reference" });
+  });
+
+  test("not for a flavor, by which the quota is counted", async () => {
+    const huge = await test1.make("flavor", "huge", { vcpus: 21, ramMib: 64 });
+    await pretend("flavor", huge.id, { vcpus: 1, ramMib: 64 });
+    await expect(build("thief", { flavor: huge.id })).rejects.toMatchObject({ code: "quota-exceeded" });
+  });
+});
