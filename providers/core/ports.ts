@@ -150,6 +150,8 @@ export interface SubnetSpec {
 /** A port as its host wires it. */
 export interface PortSpec {
   readonly id: ResourceId;
+  /** The server whose interface it is. */
+  readonly serverId: ResourceId;
   readonly mac: string;
   readonly networkId: ResourceId;
   readonly addresses: readonly { readonly subnetId: ResourceId; readonly address: string }[];

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { formatNetmask, parseCidr } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
 import { brandId, type CloudId, type ResourceId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 import type {
   ComputeHost,
   ConfigDrive,
@@ -14,7 +15,7 @@ import type { World, WorldEntry } from "../core/resource.ts";
 import { readImageNeeds } from "../images/image.ts";
 import { toNetworkSpec } from "../networks/network.ts";
 import { portInputs } from "../networks/port.ts";
-import { subnetInputs } from "../networks/subnet-fields.ts";
+import { subnetInputs, type SubnetInputs } from "../networks/subnet-fields.ts";
 import { listComputeHosts, toComputeHost } from "./host.ts";
 import { serverInputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
 
@@ -122,6 +123,7 @@ export function listMemberships(
       listInterfaces(inputs, entry.id, world).map((nic) => ({
         nic,
         hostId,
+        serverId: entry.id,
         hostname: inputs.hostname ?? entry.name,
       })),
     );
@@ -134,8 +136,9 @@ export function listMemberships(
       peers: hosts.filter((candidate) => candidate.id !== host.id && carriers.has(candidate.id)),
       ports: here
         .filter(({ hostId }) => hostId === host.id)
-        .map(({ nic, hostname }) => ({
+        .map(({ nic, serverId, hostname }) => ({
           id: brandId(nic.port),
+          serverId,
           mac: nic.mac,
           networkId: brandId(nic.network),
           addresses: [{ subnetId: brandId(nic.subnet), address: nic.address }],
@@ -197,18 +200,25 @@ export function toDomainSpec(
             },
           ];
     }),
-    configDrive: toConfigDrive(server, inputs, interfaces, world, networks),
+    configDrive: toConfigDrive(server, inputs, outputs, interfaces, world, networks),
     hardware: {
       machine: image.properties["hw_machine_type"],
       diskBus: diskBusSchema.parse(image.properties["hw_disk_bus"]),
       nicModel: image.properties["hw_vif_model"] ?? "virtio",
-      guestAgent: image.properties["hw_qemu_guest_agent"] === "yes",
-      rng: flavor.extraSpecs["hw_rng:allowed"]?.toLowerCase() !== "false",
+      guestAgent: readSwitch(image.properties["hw_qemu_guest_agent"], false),
+      rng: readSwitch(flavor.extraSpecs["hw_rng:allowed"], true),
     },
   };
 }
 
 const diskBusSchema = z.enum(["virtio", "scsi", "sata", "ide"]).default("virtio");
+
+/** A switch of an image or a flavor, in any of its spellings (oslo.utils: strutils.bool_from_string). */
+function readSwitch(text: string | undefined, preset: boolean): boolean {
+  const word = text?.trim().toLowerCase() ?? "";
+  if (["1", "t", "true", "on", "y", "yes"].includes(word)) return true;
+  return ["0", "f", "false", "off", "n", "no"].includes(word) ? false : preset;
+}
 
 /** Image property values that the domain understands; for the rule that refuses others. */
 export function rejectDiskBus(value: string | undefined): boolean {
@@ -219,6 +229,7 @@ export function rejectDiskBus(value: string | undefined): boolean {
 function toConfigDrive(
   server: { readonly id: ResourceId; readonly name: string; readonly projectId: ResourceId | null },
   inputs: ServerInputs,
+  outputs: Partial<ServerOutputs>,
   interfaces: readonly ServerInterface[],
   world: World,
   networks: ReadonlyMap<string, NetworkSpec>,
@@ -230,7 +241,7 @@ function toConfigDrive(
     name: server.name,
     hostname: inputs.hostname ?? server.name,
     project_id: server.projectId,
-    availability_zone: inputs.availabilityZone ?? "nova",
+    availability_zone: readZone(outputs.hostId, world),
     launch_index: 0,
     ...(keypair === undefined || publicKey === undefined
       ? {}
@@ -239,6 +250,7 @@ function toConfigDrive(
           keys: [{ name: keypair.name, type: "ssh", data: publicKey }],
         }),
   };
+  const subnets = interfaces.map((nic) => subnetInputs.parse(mustFind("subnet", nic.subnet, world).inputs));
   const networkData: JsonObject = {
     links: interfaces.map((nic) => ({
       id: `tap${nic.port.slice(0, 11)}`,
@@ -247,20 +259,32 @@ function toConfigDrive(
       mtu: networks.get(nic.network)?.mtuBytes ?? null,
       ethernet_mac_address: nic.mac,
     })),
-    networks: interfaces.map((nic, index) => {
-      const subnet = subnetInputs.parse(mustFind("subnet", nic.subnet, world).inputs);
-      return {
-        id: `network${String(index)}`,
-        network_id: nic.network,
-        link: `tap${nic.port.slice(0, 11)}`,
-        ...(subnet.enableDhcp
-          ? { type: "ipv4_dhcp" }
-          : { type: "ipv4", ip_address: nic.address, netmask: subnet.cidr.split("/")[1] ?? "24" }),
-      };
-    }),
-    services: [],
+    networks: interfaces.map((nic, index) => ({
+      id: `network${String(index)}`,
+      network_id: nic.network,
+      link: `tap${nic.port.slice(0, 11)}`,
+      ...describeAddress(nic.address, subnets[index]),
+    })),
+    services: [...new Set(subnets.flatMap(({ dnsServers }) => dnsServers))].map((address) => ({
+      type: "dns",
+      address,
+    })),
   };
   return { metaData, networkData, userData: inputs.userData };
+}
+
+/** Where the server is, which is where it may be when it asked for no zone (nova: instance.availability_zone). */
+function readZone(hostId: string | undefined, world: World): JsonValue {
+  const entry = hostId === undefined ? undefined : world.find("host", hostId);
+  return entry?.inputs["availabilityZone"] ?? null;
+}
+
+/** How a guest gets its address: what DHCP does not tell it stands here (nova: virt/netutils.py _get_nets). */
+function describeAddress(address: string, subnet: SubnetInputs | undefined): JsonObject {
+  if (subnet === undefined || subnet.enableDhcp) return { type: "ipv4_dhcp" };
+  const routes =
+    subnet.gateway === undefined ? [] : [{ network: "0.0.0.0", netmask: "0.0.0.0", gateway: subnet.gateway }];
+  return { type: "ipv4", ip_address: address, netmask: formatNetmask(parseCidr(subnet.cidr)), routes };
 }
 
 /** The ladder that the server must climb. */

@@ -148,6 +148,7 @@ export const network: NetworkSpec = {
 export function portOf(n: number): PortSpec {
   return {
     id: deriveId<"resource">("port", String(n)),
+    serverId: deriveId<"resource">("server", String(n)),
     mac: `fa:16:3e:00:00:0${String(n)}`,
     networkId: network.id,
     addresses: [{ subnetId: deriveId<"resource">("subnet"), address: addressOf(n) }],
