@@ -22,11 +22,9 @@ export function addressSchema(): z.ZodString {
 
 /** Text like `10.0.0.5/24`: an address with the length of its network's prefix. */
 export function interfaceAddressSchema(): z.ZodString {
-  return z
-    .string()
-    .refine(isInterfaceAddress, {
-      message: "must be an IPv4 address with prefix length, such as 10.0.0.5/24",
-    });
+  return z.string().refine(isInterfaceAddress, {
+    message: "must be an IPv4 address with prefix length, such as 10.0.0.5/24",
+  });
 }
 
 /** Reads `10.0.0.0/24`. Throws a RangeError on anything else: schemas validate first. */
@@ -45,6 +43,11 @@ export function parseAddress(text: string): number {
 /** The number as an address. */
 export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join(".");
+}
+
+/** The network's mask, like `255.255.255.0`. */
+export function formatNetmask({ prefixLength }: Cidr): string {
+  return formatAddress(2 ** 32 - 2 ** (32 - prefixLength));
 }
 
 /** Whether the address lies in the network. */
