@@ -27,6 +27,9 @@ export interface Qcow2Header {
 export const headBytes = 128 * 1024;
 export const tailBytes = 512;
 
+/** Largest first-level table that QEMU takes, in bytes (qemu: `block/qcow2.h`, QCOW_MAX_L1_SIZE). */
+const maxL1Bytes = 32 * 1024 * 1024;
+
 const qcowMagic = Buffer.from("QFI\xfb", "latin1");
 const minQcow2HeaderBytes = 72;
 
@@ -91,17 +94,21 @@ function detectQcow(head: Buffer): DetectedFormat {
   // QEMU takes 9 to 21.
   if (clusterBits < 9 || clusterBits > 21) return { kind: "other", name: "a broken qcow2 disk" };
   const clusterBytes = 2 ** clusterBits;
+  const virtualSizeBytes = Number(head.readBigUInt64BE(24));
+  const l1Entries = head.readUInt32BE(36);
+  if (l1Entries * 8 > maxL1Bytes || !Number.isSafeInteger(virtualSizeBytes))
+    return { kind: "other", name: "a broken qcow2 disk" };
   const incompatible = version === 3 ? head.readUInt32BE(76) : 0;
   return {
     kind: "qcow2",
     header: {
       version,
-      virtualSizeBytes: Number(head.readBigUInt64BE(24)),
+      virtualSizeBytes,
       clusterBytes,
       hasBackingFile: head.readBigUInt64BE(8) !== 0n,
       hasDataFile: (incompatible & 0b100) !== 0,
       isEncrypted: head.readUInt32BE(32) !== 0,
-      l1Entries: head.readUInt32BE(36),
+      l1Entries,
       l1Offset: Number(head.readBigUInt64BE(40)),
       refcountTableOffset: Number(head.readBigUInt64BE(48)),
       refcountTableBytes: head.readUInt32BE(56) * clusterBytes,
@@ -126,6 +133,7 @@ const compressedFlag = 1n << 62n;
 
 /**
  * Whether all that the tables point to begins within the file: a download that broke off keeps its first tables. Expects {@link holdsTables}.
+ * Each second-level table is read once, and must begin a cluster, as QEMU demands: no more is read than the file holds, whatever its entries say.
  */
 export async function holdsClusters(
   header: Qcow2Header,
@@ -134,8 +142,10 @@ export async function holdsClusters(
 ): Promise<boolean> {
   const isInside = (offset: bigint): boolean => offset < BigInt(sizeBytes);
   const l1 = await read(header.l1Offset, header.l1Entries * 8);
-  for (const l2Offset of entriesOf(l1, 8).map((entry) => entry & offsetMask)) {
+  const l2Offsets = new Set(entriesOf(l1, 8).map((entry) => entry & offsetMask));
+  for (const l2Offset of l2Offsets) {
     if (l2Offset === 0n) continue;
+    if (l2Offset % BigInt(header.clusterBytes) !== 0n) return false;
     if (!isInside(l2Offset + BigInt(header.clusterBytes) - 1n)) return false;
     const l2 = await read(Number(l2Offset), header.clusterBytes);
     for (const entry of entriesOf(l2, header.l2EntryBytes)) {

@@ -58,6 +58,8 @@ test.each([
   ["a tar file", withBytes(257, "ustar")],
   ["a web page or XML", withBytes(0, "\n <!DOCTYPE html><html>")],
   ["a qcow disk of version 1", makeQcow2({ version: 1 })],
+  ["a broken qcow2 disk", makeQcow2({ l1Entries: 4 * 1024 * 1024 + 1 })],
+  ["a broken qcow2 disk", makeQcow2({ virtualSizeBytes: 2 ** 53 })],
   ["a broken qcow2 disk", makeQcow2({ clusterBits: 40 })],
   ["the begin of a qcow2 disk", makeQcow2().subarray(0, 60)],
 ])("%s is named", (name, head) => {
@@ -119,4 +121,24 @@ test.each([
   const bytes = withEntry(entry);
   const read = (offset: number, length: number) => Promise.resolve(bytes.subarray(offset, offset + length));
   expect(await holdsClusters(headerOf(bytes), bytes.length, read)).toBe(expected);
+});
+
+test("a second-level table is read once, however many entries lead to it", async () => {
+  const bytes = withEntry(0n);
+  bytes.fill(bytes.subarray(3 * cluster, 3 * cluster + 8), 3 * cluster, 4 * cluster);
+  const header = { ...headerOf(bytes), l1Entries: cluster / 8 };
+  const offsets: number[] = [];
+  const read = (offset: number, length: number) => {
+    offsets.push(offset);
+    return Promise.resolve(bytes.subarray(offset, offset + length));
+  };
+  expect(await holdsClusters(header, bytes.length, read)).toBe(true);
+  expect(offsets).toEqual([3 * cluster, 4 * cluster]);
+});
+
+test("a second-level table that begins inside a cluster is none", async () => {
+  const bytes = withEntry(0n);
+  bytes.writeBigUInt64BE(BigInt(4 * cluster + 512), 3 * cluster);
+  const read = (offset: number, length: number) => Promise.resolve(bytes.subarray(offset, offset + length));
+  expect(await holdsClusters(headerOf(bytes), bytes.length, read)).toBe(false);
 });
