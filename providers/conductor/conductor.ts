@@ -38,6 +38,7 @@ const hostSideCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "host-unreachable",
   "host-key-changed",
   "host-key-unknown",
+  "host-login-refused",
   "host-disk-full",
   "host-unsuitable",
 ]);
@@ -236,7 +237,7 @@ async function carryOutReconcile(run: Run): Promise<void> {
     const at = new Date().toISOString();
     await updateRecord(transaction, record.id, { status: "active", applied: record.inputs, fault: null }, at);
     await finishTask(transaction, task.id, undefined);
-    await countBuild(transaction, record, false);
+    if (run.isCreate) await countBuild(transaction, record, false);
   });
 }
 
@@ -321,7 +322,7 @@ async function handleFailure(run: Run, failedAt: number, error: StackyardError):
     hostId: isHostSide ? hostId : undefined,
     error,
   });
-  if (isHostSide)
+  if (isCreate && isHostSide && failed.sparesHost !== true)
     await database.transaction().execute((transaction) => countBuild(transaction, record, true));
 
   if (!isCreate || failed?.keepOnFailure === true || error.code === "interrupted") {

@@ -111,6 +111,8 @@ export interface Step<I, O> {
   readonly keepOnFailure?: boolean;
   /** When a later step fails for the host's sake, the flow is undone to here and goes on from here, on another host. */
   readonly reschedulesHere?: boolean;
+  /** A failure here tries another host, but is none of this host's failed builds. */
+  readonly sparesHost?: boolean;
   /** Returns outputs to record; they are committed with the journal's entry. */
   run(context: StepContext<I, O>): Promise<Partial<O> | undefined>;
   undo?(context: StepContext<I, O>): Promise<void>;

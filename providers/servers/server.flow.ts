@@ -40,10 +40,14 @@ const placement: ServerStep = {
   undo: ({ ports, record }) => ports.placement.release(record.id),
 };
 
-/** The group's policy still holds here: another build may have been placed meanwhile (nova: _validate_instance_group_policy). */
+/**
+ * The group's policy still holds here: another build may have been placed meanwhile (nova: _validate_instance_group_policy). That is not the
+ * host's fault (nova: build_results.RESCHEDULED_BY_POLICY), and no matter of servers that are built.
+ */
 const lateCheck: ServerStep = {
   name: "late-check",
   on: "compute",
+  sparesHost: true,
   run: async ({ inputs, outputs, record, world, trace }) => {
     await trace(18, () => {
       const members = world
@@ -51,7 +55,7 @@ const lateCheck: ServerStep = {
         .filter((entry) => entry.id !== record.id && entry.inputs["serverGroup"] === inputs.serverGroup);
       const here = members.filter((entry) => entry.outputs["hostId"] === outputs.hostId).length;
       const allowed = readMaxServersPerHost(inputs.serverGroup, world);
-      if (allowed !== undefined && here >= allowed) {
+      if (record.applied === undefined && allowed !== undefined && here >= allowed) {
         throw new StackyardError("host-unsuitable", {
           message: `host ${outputs.host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
           field: "serverGroup",
