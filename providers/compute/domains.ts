@@ -69,9 +69,11 @@ export function openDomains(pool: HostPool): DomainsPort {
       const stdin = Buffer.concat([xml, ...files.map((file) => file.content)]);
       const body = script(
         enterServerFolder(host, spec.id),
-        sh`receive ${xml.length} domain.xml`,
+        sh`receive ${xml.length} domain.xml
+is_whole ${xml.length} domain.xml`,
         hasDisk(spec) ? ensureDisk(spec) : sh`:`,
         ensureConfigDrive(files),
+        hasDisk(spec) ? finishDisk : sh`:`,
         defineDomain(start),
       );
       await run(host, spec.id, "build server", body, signal, { stdin, look: lookBeforeBuild });
@@ -167,7 +169,9 @@ function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
   return sh`umask 066
 mkdir -p -- ${serverFolder(host.folder, id)}
 cd -- ${serverFolder(host.folder, id)}
-receive() { head -c "$1" > "$2" && [ "$(stat -c %s "$2")" = "$1" ]; }`;
+receive() { head -c "$1" > "$2"; }
+# One after the other: when the last has all its bytes, so have those before.
+is_whole() { [ "$(stat -c %s "$2")" = "$1" ]; }`;
 }
 
 /**
@@ -180,13 +184,17 @@ function ensureDisk(spec: DomainSpec): Shell {
 virtual_size() { od -A n -t u8 -j 24 -N 8 --endian=big -- "$1" | tr -d ' '; }`;
   const create = createDisk(spec);
   return sh`${size}
+making=
 if [ ! -e disk ]; then
-  ${create}
-  mv disk.part disk
+  ${create} &
+  making=$!
 elif ! is_on && [ "$(virtual_size disk)" -lt "$size" ]; then
   qemu-img resize -q -f qcow2 disk "$size"
 fi`;
 }
+
+/** Waits for a disk that is being made beside the config drive. */
+const finishDisk = sh`[ -z "$making" ] || { wait "$making"; mv disk.part disk; }`;
 
 function createDisk(spec: DomainSpec): Shell {
   const { diskPath, diskFormat } = spec.image;
@@ -200,13 +208,14 @@ function createDisk(spec: DomainSpec): Shell {
 
 /** The config drive, from the rest of standard input; kept as it is when it was made from the same files. */
 function ensureConfigDrive(files: readonly DriveFile[]): Shell {
-  const receive = files.map(
-    (file) => sh`receive ${file.content.length} ${`config-drive.new/openstack/latest/${file.name}`}`,
+  const sized = files.map(
+    ({ name, content }) => sh`${content.length} ${`config-drive.new/openstack/latest/${name}`}`,
   );
+  const last = sized.slice(-1).map((file) => sh`is_whole ${file}`);
   return sh`if [ ! -e config-drive.iso ] || [ "$(cat config-drive.sha256)" != ${hashDrive(files)} ]; then
 [ ! -e config-drive.new ] || rm -rf config-drive.new
 mkdir -p config-drive.new/openstack/latest
-${script(...receive)}
+${script(...sized.map((file) => sh`receive ${file}`), ...last)}
 genisoimage -quiet -input-charset utf-8 -V config-2 -J -r -o config-drive.part config-drive.new < /dev/null
 rm -rf config-drive.new
 mv config-drive.part config-drive.iso

@@ -5,13 +5,13 @@ import { sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { listBridges, parseBridges } from "../hosts/ovs.ts";
 import type { OvsPort } from "../hosts/ovs.ts";
-import { integrationBridge, nameCookie, nameDhcpPort, nameNamespace, nameTap } from "./marks.ts";
+import { integrationBridge, nameDhcpPort, nameNamespace, nameTap } from "./marks.ts";
 
 /** What a host has of a network, as found. */
 export interface NetworkState {
   /** Ports of the integration bridge by name. */
   readonly ports: ReadonlyMap<string, OvsPort>;
-  /** Of the network, and the bridge's lowest. */
+  /** Of the integration bridge. */
   readonly flows: readonly string[];
   /** Addresses of the DHCP server's device with prefix length; `undefined` when it is not in its namespace. */
   readonly addresses: readonly string[] | undefined;
@@ -27,23 +27,29 @@ export interface NetworkState {
 /** Stands between the parts of the answer. */
 const separator = "<>";
 
-/** Looks at a network: one script of a few processes, since every build of a server runs it. */
+/** Looks at a network: one script of a few processes, half of them beside the others, since every build of a server runs it. */
 export function observeScript(networkId: ResourceId, folder: string, portIds: readonly ResourceId[]): Shell {
   const taps = portIds.map(nameTap);
-  return sh`folder=${folder} bridge=${integrationBridge} cookie=${nameCookie(networkId)} ns=${nameNamespace(networkId)} dev=${nameDhcpPort(networkId)}
-${listBridges()}
-echo '<>'
-ovs-ofctl dump-flows --no-stats --names "$bridge" | grep -E "cookie=$cookie,|priority=0 " || true
+  return sh`folder=${folder} bridge=${integrationBridge} ns=${nameNamespace(networkId)} dev=${nameDhcpPort(networkId)}
+{
+ovs-ofctl dump-flows --no-stats --names "$bridge" || true
 echo '<>'
 if [ -e "/run/netns/$ns" ]; then ip -n "$ns" -json address show dev "$dev" 2> /dev/null || true; fi
 echo '<>'
-if [ -e "$folder/pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$(cat "$folder/pid")/cmdline"; then echo serving; fi
+pid=
+[ ! -e "$folder/pid" ] || read -r pid < "$folder/pid" || true
+if [ -n "$pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$pid/cmdline"; then echo serving; fi
 echo '<>'
 [ ! -e "$folder/dnsmasq.conf" ] || cat -- "$folder/dnsmasq.conf"
 echo '<>'
 [ ! -d "$folder/ports" ] || (cd "$folder/ports" && grep -H '' -- * || true) 2> /dev/null
 echo '<>'
-for tap in ${taps}; do [ ! -e "/sys/class/net/$tap" ] || echo "$tap"; done`;
+for tap in ${taps}; do [ ! -e "/sys/class/net/$tap" ] || echo "$tap"; done
+} | {
+${listBridges()}
+echo '<>'
+cat
+}`;
 }
 
 /** Reads the answer of {@link observeScript}. Raises `command-failed` when a host answers anything else. */

@@ -1,4 +1,4 @@
-import { formatAddress, parseCidr } from "../core/cidr.ts";
+import { formatAddress, formatNetmask, parseCidr } from "../core/cidr.ts";
 import { hasCode, StackyardError } from "../core/errors.ts";
 import { deriveMac } from "../core/ids.ts";
 import type { ResourceId } from "../core/ids.ts";
@@ -188,7 +188,7 @@ function planDhcp(network: NetworkSpec, folder: string): DhcpPlan | undefined {
     subnets: subnets.map(({ id, range, gateway, dnsServers }) => ({
       id,
       base: formatAddress(range.first),
-      netmask: formatAddress(2 ** 32 - 2 ** (32 - range.prefixLength)),
+      netmask: formatNetmask(range),
       gateway,
       dnsServers: dnsServers.join(","),
     })),
@@ -334,7 +334,7 @@ function repairScript(plan: NetworkPlan, differences: readonly Difference[]): Sh
 function lockNetworks(host: ComputeHost): Shell {
   const folder = networksFolder(host.folder);
   return sh`umask 022
-mkdir -p -- ${folder}
+[ -d ${folder} ] || mkdir -p -- ${folder}
 exec 9> ${`${folder}/lock`}
 flock 9`;
 }
@@ -351,6 +351,7 @@ function wirePorts(plan: NetworkPlan, isDeviceGone: boolean, guests: readonly Po
         localVlan: network.localVlan,
         mac: port.mac,
         portId: port.id,
+        serverId: port.serverId,
       }),
     ),
   ]);
@@ -408,7 +409,7 @@ function writeEntries({ folder }: NetworkPlan, entries: readonly Entry[]): Shell
     ({ portId, text }) => sh`printf '%s' ${text} > ${`${folder}/${portId}.part`}
 mv ${`${folder}/${portId}.part`} ${`${folder}/ports/${portId}`}`,
   );
-  return script(sh`mkdir -p -- ${`${folder}/ports`}`, ...files);
+  return script(sh`[ -d ${`${folder}/ports`} ] || mkdir -p -- ${`${folder}/ports`}`, ...files);
 }
 
 /** The namespace, its device and its server. A server that only got new entries reads them anew. */
@@ -434,17 +435,24 @@ printf '%s' ${dhcp.settings} > "$folder/dnsmasq.conf"
 start_dhcp`;
   return script(
     dhcpFunctions(plan.folder, network.id),
-    restart ? start : sh`kill -HUP "$(cat "$folder/pid")"`,
+    restart
+      ? start
+      : sh`read -r pid < "$folder/pid"
+kill -HUP "$pid"`,
   );
 }
 
 /** The process of the pid file is the server's only if its command line says so: numbers are used again. */
 function dhcpFunctions(folder: string, networkId: string): Shell {
   return sh`folder=${folder} ns=${nameNamespace(networkId)} dev=${nameDhcpPort(networkId)}
-is_serving() { [ -e "$folder/pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$(cat "$folder/pid")/cmdline"; }
+is_serving() {
+  pid=
+  [ ! -e "$folder/pid" ] || read -r pid < "$folder/pid"
+  [ -n "$pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$pid/cmdline"
+}
 stop_dhcp() {
   is_serving || return 0
-  kill "$(cat "$folder/pid")"
+  kill "$pid"
   while is_serving; do sleep 0.01; done
 }
 start_dhcp() { nsenter "--net=/run/netns/$ns" dnsmasq "--conf-file=$folder/dnsmasq.conf" 9>&-; }`;
