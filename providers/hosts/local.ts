@@ -11,10 +11,17 @@ export function connectLocal(host: HostAddress): HostConnection {
   });
 }
 
+/**
+ * Starts its argument without this process's environment, as sshd would: passwords and passphrases in it are nothing for commands, least of all
+ * for those that go on running. SSH_CONNECTION tells by which interface whoever runs this came.
+ */
+const withoutEnvironment =
+  'exec env -i PATH="$PATH" ${HOME:+HOME="$HOME"} ${SSH_CONNECTION:+SSH_CONNECTION="$SSH_CONNECTION"} /bin/sh -c "$1"';
+
 /** Starts a text with `/bin/sh` on this machine. `environment` replaces that of this process. */
 export function startLocally(text: string, environment?: NodeJS.ProcessEnv): StartedCommand {
   // Detached: a group of its own, so that Ctrl-C at our terminal does not reach it.
-  const child = spawn("/bin/sh", ["-c", text], {
+  const child = spawn("/bin/sh", ["-c", withoutEnvironment, "sh", text], {
     stdio: "pipe",
     detached: true,
     ...(environment === undefined ? {} : { env: environment }),

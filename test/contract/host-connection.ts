@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { sh } from "../../providers/hosts/command.ts";
 import type { HostConnection } from "../../providers/hosts/connection.ts";
 import { checkJob, cleanJob, startJob, waitForJob } from "../../providers/hosts/job.ts";
@@ -52,6 +52,14 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
     afterAll(async () => {
       await connection.close();
       await host.stop();
+    });
+
+    it("hands nothing of this process's environment on", async () => {
+      vi.stubEnv("STACKYARD_PASSWORD", "open sesame");
+      const { stdout } = await connection.run(sh`env`);
+      vi.unstubAllEnvs();
+      expect(stdout).toContain("PATH=");
+      expect(stdout).not.toContain("sesame");
     });
 
     it("gives exit code, standard output and standard error", async () => {
