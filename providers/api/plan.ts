@@ -18,8 +18,8 @@ export interface PlanResult extends Planned {
 /** Who plans, and what they may do with what there is. */
 export interface Planner {
   readonly principal: Principal;
-  mayRead(entry: WorldEntry): boolean;
-  mayUpdate(entry: WorldEntry): boolean;
+  readonly mayRead: (entry: WorldEntry) => boolean;
+  readonly mayUpdate: (entry: WorldEntry) => boolean;
 }
 
 /**

@@ -88,6 +88,7 @@ function openFake(): Promise<ComputeStage> {
     },
     portOf: (n) => ({
       id: portId(n),
+      serverId: deriveId<"resource">("server", String(n)),
       mac: macOf(n),
       networkId,
       addresses: [{ subnetId, address: `10.50.0.1${String(n)}` }],

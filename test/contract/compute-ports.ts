@@ -18,9 +18,9 @@ export interface ComputeStage {
   readonly hosts: readonly [ComputeHost, ComputeHost];
   readonly image: ImageSpec;
   /** The n-th server with the n-th port, on an image that is cached. */
-  domainOf(n: number, image: CachedImage): DomainSpec;
+  readonly domainOf: (n: number, image: CachedImage) => DomainSpec;
   readonly network: NetworkSpec;
-  portOf(n: number): PortSpec;
+  readonly portOf: (n: number) => PortSpec;
   /** Puts a domain of somebody else in the n-th server's place on the first host. */
   addForeignDomain(n: number): Promise<void>;
   removeForeignDomain(n: number): Promise<void>;

@@ -202,16 +202,19 @@ export class FakeCompute implements ComputePorts {
   }
 
   /** The next call of a method stops there until `goOn` is called or the task is aborted. `reached` tells that it has come. */
-  hold(method: ComputeMethod, moment: Moment = "before"): { readonly reached: Promise<void>; goOn(): void } {
-    const reached = Promise.withResolvers<void>();
-    const released = Promise.withResolvers<void>();
+  hold(
+    method: ComputeMethod,
+    moment: Moment = "before",
+  ): { readonly reached: Promise<undefined>; readonly goOn: () => void } {
+    const reached = Promise.withResolvers<undefined>();
+    const released = Promise.withResolvers<undefined>();
     const strike = (signal: AbortSignal): Promise<void> => {
-      reached.resolve();
+      reached.resolve(undefined);
       signal.addEventListener("abort", () => released.reject(interruptedError(method)), { once: true });
       return released.promise;
     };
     this.#faults.push({ method, moment, at: undefined, strike, left: 1 });
-    return { reached: reached.promise, goOn: () => released.resolve() };
+    return { reached: reached.promise, goOn: () => released.resolve(undefined) };
   }
 
   /** Calls that changed something, or might have. */
@@ -247,7 +250,7 @@ export class FakeCompute implements ComputePorts {
     const host = this.#machine(address);
     const domain = host.domains[serverId];
     if (domain === undefined) throw new Error(`there is no domain ${serverId} on ${address}`);
-    if (how === "undefine") delete host.domains[serverId];
+    if (how === "undefine") Reflect.deleteProperty(host.domains, serverId);
     else {
       domain.state = how === "stop" ? "shut-off" : "paused";
       if (how === "stop") domain.processId = undefined;
@@ -340,7 +343,7 @@ export class FakeCompute implements ComputePorts {
           throw new StackyardError("in-use", {
             message: `Image ${imageId} on host ${host.name} is the base of the disks of servers: ${users.map(([id]) => id).join(", ")}`,
           });
-        delete machine.images[imageId];
+        Reflect.deleteProperty(machine.images, imageId);
       }),
   };
 
@@ -363,12 +366,12 @@ export class FakeCompute implements ComputePorts {
     releaseNetwork: (host, network, peers, leaving, signal) =>
       this.#carryOut("switching.releaseNetwork", host.address.address, signal, (machine) => {
         const here = machine.networks[network.id];
-        for (const id of leaving) delete here?.entries[id];
+        for (const id of leaving) Reflect.deleteProperty(here?.entries ?? {}, id);
         if (Object.keys(here?.entries ?? {}).length > 0) return;
         removeNetwork(machine, network.id);
         for (const peer of peers) {
           if (this.unreachable.has(peer.address.address)) continue;
-          delete this.#machine(peer.address.address).tunnels[`${network.id}/${host.id}`];
+          Reflect.deleteProperty(this.#machine(peer.address.address).tunnels, `${network.id}/${host.id}`);
         }
       }),
     observeNetwork: (host, network, peers, ports, signal) =>
@@ -432,7 +435,7 @@ export class FakeCompute implements ComputePorts {
     remove: (host, id, signal) =>
       this.#carryOut("domains.remove", host.address.address, signal, (machine) => {
         findDomain(machine, host, id);
-        delete machine.domains[id];
+        Reflect.deleteProperty(machine.domains, id);
       }),
     observe: (host, spec, signal) =>
       this.#carryOut("domains.observe", host.address.address, signal, (machine) => {
@@ -606,7 +609,8 @@ function toCachedImage(host: ComputeHost, image: ImageSpec): CachedImage {
 }
 
 function listPaths(host: ComputeHost, image: ImageSpec): string[] {
-  return Object.values(toCachedImage(host, image)).filter((path) => path !== undefined);
+  const { diskPath, kernelPath, initrdPath } = toCachedImage(host, image);
+  return [diskPath, kernelPath, initrdPath].filter((path) => path !== undefined);
 }
 
 /** The server's own domain. Raises `not-ours` for one of the same uuid that is not this cloud's. */
@@ -698,9 +702,9 @@ function describeEntry(port: PortSpec, network: NetworkSpec): string {
 }
 
 function removeNetwork(machine: FakeHost, networkId: string): void {
-  delete machine.networks[networkId];
+  Reflect.deleteProperty(machine.networks, networkId);
   for (const tunnel of Object.keys(machine.tunnels)) {
-    if (tunnel.startsWith(`${networkId}/`)) delete machine.tunnels[tunnel];
+    if (tunnel.startsWith(`${networkId}/`)) Reflect.deleteProperty(machine.tunnels, tunnel);
   }
 }
 
@@ -756,23 +760,23 @@ function removeMarked(machine: FakeHost, { kind, id }: MarkedThing): void {
   const [networkId = "", other = ""] = id.split("/");
   switch (kind) {
     case "server":
-      delete machine.domains[id];
+      Reflect.deleteProperty(machine.domains, id);
       return;
     case "image":
-      delete machine.images[id];
+      Reflect.deleteProperty(machine.images, id);
       return;
     case "network":
       removeNetwork(machine, id);
       return;
     case "port":
-      delete machine.networks[networkId]?.entries[other];
+      Reflect.deleteProperty(machine.networks[networkId]?.entries ?? {}, other);
       return;
     case "tunnel":
-      delete machine.tunnels[id];
+      Reflect.deleteProperty(machine.tunnels, id);
       return;
   }
 }
 
 function empty(held: Record<string, unknown>): void {
-  for (const key of Object.keys(held)) delete held[key];
+  for (const key of Object.keys(held)) Reflect.deleteProperty(held, key);
 }

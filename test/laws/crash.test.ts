@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makerOf, makeSmallWorld, TestCloud, type SmallWorld } from "../support/cloud.ts";
+import { makerOf, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../support/cloud.ts";
 
 /** Before and after each effect on a host, and between the steps that have none. */
 const buildPoints = [
@@ -101,14 +101,16 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
     const request = { type: "server", maker: makerOf("server", "web"), defaultName: "web" };
     const { inputs } = await test1.cloud.plan({ ...request, inputs: world.server });
 
-    await test1.cloud.remove("server", String(inputs["id"]));
+    await test1.cloud.remove("server", textOf(inputs, "id"));
 
     expect(await test1.holdings()).toEqual(bare);
   });
 
   test("is shown as abandoned, and cleared away by gc", async () => {
     const leftovers = await test1.cloud.listLeftovers();
-    expect(leftovers).toMatchObject([{ kind: "record", description: expect.stringContaining('"web"') }]);
+    expect(leftovers).toMatchObject([
+      { kind: "record", description: expect.stringContaining('"web"') as unknown },
+    ]);
 
     for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
 

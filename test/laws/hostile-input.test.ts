@@ -110,11 +110,10 @@ async function attempt(test1: TestCloud, type: string, inputs: JsonObject): Prom
   try {
     const made = await test1.cloud.apply({ ...request, inputs: planned });
     expect(made.inputs).toMatchObject(inputs);
+    await test1.cloud.remove(type, made.id);
     return { verdict: "kept", blamed, shown: "" };
   } catch (error) {
     if (!(error instanceof StackyardError)) throw error;
     return { verdict: error.code, blamed, shown: describeError(error) };
-  } finally {
-    await test1.cloud.remove(type, String(planned["id"]));
   }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../providers/core/cloud.ts";
 import { listLeaves } from "../../providers/core/fields.ts";
-import type { JsonObject, JsonValue } from "../../providers/core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../providers/core/json.ts";
 import { definitions } from "../../providers/registry.ts";
 import { addressOfHost, makerOf, makeSmallWorld, TestCloud } from "../support/cloud.ts";
 import { specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
@@ -123,7 +123,7 @@ describe.each(definitions)("$type", (definition) => {
   });
 });
 
-describe.each(definitions.filter(({ observe }) => observe !== undefined))("$type", ({ type }) => {
+describe.each(definitions.filter((definition) => definition.observe !== undefined))("$type", ({ type }) => {
   test("is not taken for absent when its host cannot be reached", async () => {
     await using test1 = await TestCloud.open();
     const specimen = specimenOf(type, test1, await makeSmallWorld(test1));
@@ -138,8 +138,11 @@ describe.each(definitions.filter(({ observe }) => observe !== undefined))("$type
 
 /** The value at a path of a definition; of a list its first entry's. */
 function valueAt(value: JsonValue | undefined, path: string): JsonValue | undefined {
-  return path.split(/[.[]/).reduce<JsonValue | undefined>((at, key) => {
-    const [first]: readonly (JsonValue | undefined)[] = Array.isArray(at) ? at : [];
-    return key === "]" ? first : (at as JsonObject | undefined)?.[key];
-  }, value);
+  return path
+    .replaceAll("[]", ".0")
+    .split(".")
+    .reduce<JsonValue | undefined>((at, key) => {
+      if (Array.isArray(at)) return (at as readonly JsonValue[])[0];
+      return isJsonObject(at) ? at[key] : undefined;
+    }, value);
 }

@@ -124,6 +124,13 @@ export class TestCloud implements AsyncDisposable {
   }
 }
 
+/** The value of an input or output that is text. */
+export function textOf(object: JsonObject, key: string): string {
+  const value = object[key];
+  if (typeof value !== "string") throw new Error(`${key} is no text: ${JSON.stringify(value)}`);
+  return value;
+}
+
 /** Password of a user that {@link TestCloud.logIn} made. */
 export function passwordOf(name: string): string {
   return `open sesame, ${name}`;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Issue } from "../../../providers/core/cloud.ts";
-import { hasCode } from "../../../providers/core/errors.ts";
+import { hasCode, type ErrorCode } from "../../../providers/core/errors.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
 import {
   addressOfHost,
@@ -26,12 +26,18 @@ afterAll(async () => {
   await test1[Symbol.asyncDispose]();
 });
 
+/** An issue as a test expects it: values, or vitest's matchers. */
+interface ExpectedIssue extends Readonly<Partial<Record<keyof Issue, unknown>>> {
+  readonly code: ErrorCode;
+  readonly field: string;
+}
+
 interface Case {
   readonly what: string;
   readonly type: string;
   readonly inputs: () => JsonObject;
   readonly name?: string;
-  readonly issue: Partial<Issue>;
+  readonly issue: ExpectedIssue;
 }
 
 const cases: readonly Case[] = [
@@ -101,7 +107,7 @@ const cases: readonly Case[] = [
       code: "conflict",
       field: "name",
       value: "web",
-      message: expect.stringContaining('server "web"'),
+      message: expect.stringContaining('server "web"') as unknown,
     },
   },
   {
@@ -114,7 +120,11 @@ const cases: readonly Case[] = [
     what: "a server's address outside its subnet",
     type: "server",
     inputs: () => ({ ...world.server, networks: [{ network: world.network.id, address: "10.2.0.9" }] }),
-    issue: { code: "invalid-input", field: "networks", message: expect.stringContaining("10.1.0.0/24") },
+    issue: {
+      code: "invalid-input",
+      field: "networks",
+      message: expect.stringContaining("10.1.0.0/24") as unknown,
+    },
   },
   {
     what: "a server's flavor that is not there",
@@ -144,7 +154,7 @@ const cases: readonly Case[] = [
     what: "a field that there is not",
     type: "flavor",
     inputs: () => ({ vcpus: 1, ramMib: 64, ram: 64 }),
-    issue: { code: "invalid-input", field: "ram", remedy: expect.stringContaining("ramMib") },
+    issue: { code: "invalid-input", field: "ram", remedy: expect.stringContaining("ramMib") as unknown },
   },
   {
     what: "a flavor without memory",
@@ -196,7 +206,7 @@ const cases: readonly Case[] = [
     what: "an image by URL without a checksum",
     type: "image",
     inputs: () => ({ disk: { location: "https://example.org/disk.qcow2" } }),
-    issue: { code: "invalid-input", field: "disk", remedy: expect.stringContaining("sha256:") },
+    issue: { code: "invalid-input", field: "disk", remedy: expect.stringContaining("sha256:") as unknown },
   },
   {
     what: "an image of nothing",
@@ -240,8 +250,8 @@ describe.each(cases)("$what ($type)", ({ type, inputs, name = "mine", issue }) =
     await expect(test1.cloud.apply({ ...request, inputs: inputs() })).rejects.toMatchObject({
       code: issue.code,
       field: issue.field,
-      message: expect.stringContaining(`${type} "${name}" cannot be applied: ${issue.field ?? ""} `),
-      remedy: expect.stringMatching(/\S/),
+      message: expect.stringContaining(`${type} "${name}" cannot be applied: ${issue.field} `) as unknown,
+      remedy: expect.stringMatching(/\S/) as unknown,
     });
 
     expect(await test1.holdings()).toEqual(before);
@@ -263,7 +273,7 @@ test("all that is wrong is told at once: the first leads, the others are notes",
 test("a type that there is not is refused with those that there are", async () => {
   await expect(
     test1.cloud.apply({ type: "vm", inputs: {}, maker: "test:mine", defaultName: "mine" }),
-  ).rejects.toMatchObject({ code: "not-found", remedy: expect.stringContaining("server-group") });
+  ).rejects.toMatchObject({ code: "not-found", remedy: expect.stringContaining("server-group") as unknown });
 });
 
 describe("what only the hosts can tell", () => {
@@ -310,7 +320,7 @@ describe("a removal of what others use", () => {
     async (type) => {
       await expect(test1.cloud.remove(type, world[type].id)).rejects.toMatchObject({
         code: "in-use",
-        message: expect.stringMatching(/is used by .*(server "web"|subnet "subnet"|port "taken")/),
+        message: expect.stringMatching(/is used by .*(server "web"|subnet "subnet"|port "taken")/) as unknown,
       });
     },
   );
@@ -357,7 +367,7 @@ test("names are found by id first, and an ambiguous one asks for the id", async 
 
   await expect(test1.cloud.find("server-group", "twins")).rejects.toMatchObject({
     code: "conflict",
-    remedy: expect.stringMatching(/^Use the id: .{36}, .{36}\.$/),
+    remedy: expect.stringMatching(/^Use the id: .{36}, .{36}\.$/) as unknown,
   });
   const groups = await test1.cloud.list("server-group");
   const ids = z.array(z.string()).parse(groups.map(({ id }) => id));

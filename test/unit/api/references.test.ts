@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Cloud, Issue, ResourceView } from "../../../providers/core/cloud.ts";
 import { newId } from "../../../providers/core/ids.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
-import { make, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
+import { make, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;
 /** Resources of the project `admin`, which the member has no role on. */
@@ -114,7 +114,7 @@ test("an administrator may use what any project owns", async () => {
 });
 
 test("a conflict does not tell what it is with", async () => {
-  const issues = await issuesOf("port", { network: own.network.id, mac: String(theirPort.inputs["mac"]) });
+  const issues = await issuesOf("port", { network: own.network.id, mac: textOf(theirPort.inputs, "mac") });
   expect(issues).toMatchObject([
     { code: "conflict", field: "mac", message: "is taken by a resource that you may not see" },
   ]);
@@ -137,7 +137,7 @@ describe("an id that is another resource's", () => {
   });
 
   test("does not give up what it holds to whoever pretends to replace it", async () => {
-    const mac = String(theirPort.inputs["mac"]);
+    const mac = textOf(theirPort.inputs, "mac");
     const pretended = { id: theirPort.id, network: own.network.id, mac };
     await member.plan({ ...request, type: "port", inputs: pretended, prior: theirPort.inputs });
     await expect(make(member, "port", "thief", { network: own.network.id, mac })).rejects.toMatchObject({

@@ -32,7 +32,7 @@ test("an address that a session has given out is refused to its next resource, w
       code: "conflict",
       field: "address",
       value: "10.1.0.3",
-      message: expect.stringContaining('port "first"'),
+      message: expect.stringContaining('port "first"') as unknown,
     },
   ]);
 });

@@ -27,7 +27,10 @@ async function failedBuilds(): Promise<Readonly<Record<string, number>>> {
   const rows = await database.selectFrom("providers").select(["host_id", "failed_builds"]).execute();
   const hosts = await test1.cloud.list("host");
   return Object.fromEntries(
-    rows.map((row) => [hosts.find(({ id }) => id === row.host_id)?.record.name, row.failed_builds]),
+    rows.map((row) => [
+      hosts.find(({ id }) => id === row.host_id)?.record.name ?? row.host_id,
+      row.failed_builds,
+    ]),
   );
 }
 

@@ -7,6 +7,7 @@ import {
   makeSmallWorld,
   nameOfHost,
   TestCloud,
+  textOf,
   type SmallWorld,
 } from "../../support/cloud.ts";
 
@@ -46,7 +47,7 @@ describe("a server whose first host fails", () => {
       expect(second).toContain(`server ${server.id} running`);
       const claims = (await test1.holdings()).filter((line) => line.startsWith("claim"));
       expect(claims).toHaveLength(3);
-      expect(claims.filter((line) => !line.includes(String(server.outputs["hostId"])))).toEqual([]);
+      expect(claims.filter((line) => !line.includes(textOf(server.outputs, "hostId")))).toEqual([]);
     },
   );
 
@@ -92,10 +93,10 @@ test("three hosts that fail are enough: the server is given up in Nova's words, 
     code: "retries-exhausted",
     message: expect.stringMatching(
       /^Exceeded maximum number of retries\. Exceeded max scheduling attempts 3 for instance [0-9a-f-]{36}\. Last exception: domains\.spawn was made to fail before its effect$/,
-    ),
+    ) as unknown,
     notes: expect.arrayContaining([
       "host h1: domains.spawn was made to fail before its effect [host-unsuitable]",
-    ]),
+    ]) as unknown,
   });
   expect(triedBy("domains.spawn")).toEqual(addresses.slice(0, 3));
   expect(await test1.holdings()).toEqual(bare);
@@ -111,11 +112,11 @@ test("hosts that all fail before there were three attempts are told by Nova's ot
     code: "retries-exhausted",
     message: expect.stringMatching(
       /^Exceeded maximum number of retries\. Exhausted all hosts available for retrying build failures for instance [0-9a-f-]{36}\.$/,
-    ),
+    ) as unknown,
     notes: expect.arrayContaining([
       "host h1: switching.ensureNetwork was made to fail before its effect [command-failed]",
       "host h2: switching.ensureNetwork was made to fail before its effect [command-failed]",
-    ]),
+    ]) as unknown,
   });
   expect(await test1.holdings()).toEqual(bare);
 });
@@ -127,7 +128,9 @@ describe("no host at all", () => {
 
     await expect(test1.make("server", "web", { ...world.server, flavor: flavor.id })).rejects.toMatchObject({
       code: "no-valid-host",
-      message: expect.stringMatching(/^no host can take server [0-9a-f-]{36}: placement removed 4 of 4$/),
+      message: expect.stringMatching(
+        /^no host can take server [0-9a-f-]{36}: placement removed 4 of 4$/,
+      ) as unknown,
     });
     expect(await test1.holdings()).toEqual(bare);
     expect(triedBy("images.ensureCached")).toEqual([]);
@@ -138,7 +141,7 @@ describe("no host at all", () => {
       test1.make("server", "web", { ...world.server, availabilityZone: "mars" }),
     ).rejects.toMatchObject({
       code: "no-valid-host",
-      notes: expect.arrayContaining([expect.stringContaining("AvailabilityZoneFilter")]),
+      notes: expect.arrayContaining([expect.stringContaining("AvailabilityZoneFilter")]) as unknown,
     });
   });
 });
@@ -158,7 +161,7 @@ test.each(["invalid-input", "image-checksum", "not-ours", "unknown-reference"] a
 test("a domain of somebody else is never adopted nor touched", async () => {
   const request = { type: "server", maker: "test:server/web", defaultName: "web" };
   const planned = await test1.cloud.plan({ ...request, inputs: world.server });
-  const id = String(planned.inputs["id"]);
+  const id = textOf(planned.inputs, "id");
   for (const address of addresses) test1.compute.addForeignDomain(address, id);
 
   await expect(test1.make("server", "web", world.server)).rejects.toMatchObject({ code: "not-ours" });
@@ -209,12 +212,12 @@ test("a build that comes to a host while another server leaves it wires nothing 
   const leaving = test1.compute.hold("switching.releaseNetwork", "after");
   const web = test1.make("server", "web", world.server);
   await leaving.reached;
-  const arriving = Promise.withResolvers<void>();
+  const arriving = Promise.withResolvers<undefined>();
   const other = test1.make(
     "server",
     "other",
     { ...world.server, availabilityZone: "attic" },
-    { onProgress: (line) => (line.startsWith("wiring") ? arriving.resolve() : undefined) },
+    { onProgress: (line) => (line.startsWith("wiring") ? arriving.resolve(undefined) : undefined) },
   );
   await arriving.promise;
 
