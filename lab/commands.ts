@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { startProgress } from "../providers/engines/cli/progress.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
-import { escapeLines, formatJson } from "../providers/engines/cli/text.ts";
+import { escapeLines, formatJson } from "../providers/core/escape.ts";
 import { buildGuest } from "./guest/build.ts";
 import { bringUp, describeLab, listLabs, openShell, readLogs, runOnHost, tearDown } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { escapeLines } from "./escape.ts";
 import type { JsonObject } from "./json.ts";
 
 /**
@@ -236,7 +237,10 @@ function shorten(text: string): string {
     : `${text.slice(0, maxValueChars)}… (${String(text.length)} characters)`;
 }
 
-/** The whole chain as text for a person: code, field, value, causes, notes and remedy. */
+/**
+ * The whole chain as text for a person: code, field, value, causes, notes and remedy. Safe on a terminal, whoever prints it: what a host or a guest
+ * has said may be in it.
+ */
 export function describeError(error: unknown): string {
   const lines: string[] = [];
   const top = toStackyardError(error, "the operation");
@@ -248,5 +252,5 @@ export function describeError(error: unknown): string {
   for (const cause of listCauses(top)) lines.push(`  because: ${cause}`);
   for (const note of top.notes) lines.push(...note.split("\n").map((line) => `  ${line}`));
   lines.push(`  remedy: ${top.remedy}`);
-  return lines.join("\n");
+  return escapeLines(lines.join("\n"));
 }

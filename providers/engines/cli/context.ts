@@ -4,9 +4,9 @@ import type { Readable } from "node:stream";
 import type { Cloud } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
 import type { Definition } from "../../core/resource.ts";
+import { escapeLine, formatJson } from "../../core/escape.ts";
 import { startProgress, type ProgressStream } from "./progress.ts";
 import { formatTable, type Column } from "./table.ts";
-import { escapeLine, formatJson } from "./text.ts";
 
 /** Where the command reads and writes. */
 export interface Streams {

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { escapeLines } from "../../core/escape.ts";
 import { registerCompletionCommand } from "./completion.ts";
 import type { CommandContext } from "./context.ts";
 import { registerGcCommand } from "./gc-command.ts";
@@ -8,7 +9,6 @@ import { registerJournalCommand } from "./journal-command.ts";
 import { registerResourceCommands } from "./resource-commands.ts";
 import { registerScheduleCommand } from "./schedule-command.ts";
 import { registerSessionCommands } from "./session-commands.ts";
-import { escapeLines } from "./text.ts";
 import { registerTraceCommand } from "./trace-command.ts";
 
 /** A top-level command that is no part of this engine, loaded only when it is wanted. */

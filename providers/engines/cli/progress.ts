@@ -1,5 +1,6 @@
+import { escapeLine } from "../../core/escape.ts";
 import { cutToWidth } from "./table.ts";
-import { escapeLine, formatDuration } from "./text.ts";
+import { formatDuration } from "./text.ts";
 
 /** Where progress goes: a stream such as `process.stderr`. */
 export interface ProgressStream {

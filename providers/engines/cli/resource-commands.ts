@@ -5,12 +5,13 @@ import { StackyardError } from "../../core/errors.ts";
 import { shapeOf } from "../../core/fields.ts";
 import { canonicalJson, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
+import { escapeLine, escapeLines } from "../../core/escape.ts";
 import { addJsonOption, describeCommand, wantsJson, writeExampleFlags } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
 import { addFlags, listFlags, readFlags, setAt, type Flag } from "./flags.ts";
 import { parseFragment, raiseIssues, resolveReferences } from "./resource-inputs.ts";
 import { addSaveOptions, saveSecretOutputs } from "./secret-outputs.ts";
-import { escapeLine, escapeLines, toKebabCase } from "./text.ts";
+import { toKebabCase } from "./text.ts";
 import {
   formatValue,
   listFields,

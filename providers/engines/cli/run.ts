@@ -1,9 +1,9 @@
 import { CommanderError } from "commander";
 import { describeError, encodeError, StackyardError, toStackyardError } from "../../core/errors.ts";
+import { formatJson } from "../../core/escape.ts";
 import { CommandContext, type Surroundings } from "./context.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 import { createProgram, type CommandExtension } from "./program.ts";
-import { escapeLines, formatJson } from "./text.ts";
 
 /** Runs one command line (without node and script). Never throws: errors are printed, and the exit code tells. */
 export async function runCommandLine(
@@ -44,7 +44,7 @@ function report(error: unknown, asJson: boolean, { stdout, stderr }: Surrounding
   const shown =
     error instanceof CommanderError ? toUsageError(error) : toStackyardError(error, "the command");
   if (asJson) stdout.write(`${formatJson({ error: { ...absentKeys, ...encodeError(shown) } })}\n`);
-  else stderr.write(`${escapeLines(describeError(shown))}\n`);
+  else stderr.write(`${describeError(shown)}\n`);
 }
 
 /** Keys that an error has in any case, in their order. */

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { PlacementAnswer } from "../../core/cloud.ts";
+import { escapeLine } from "../../core/escape.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { accumulateTexts, parseCount } from "./flags.ts";
-import { escapeLine } from "./text.ts";
 
 interface ScheduleOptions {
   readonly flavor: string;

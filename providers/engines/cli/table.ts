@@ -1,5 +1,5 @@
 import stringWidth from "string-width";
-import { escapeLine } from "./text.ts";
+import { escapeLine } from "../../core/escape.ts";
 
 /** A column of a table. */
 export interface Column {

@@ -1,12 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  escapeLine,
-  escapeLines,
-  formatDuration,
-  formatJson,
-  toKebabCase,
-} from "../../../../providers/engines/cli/text.ts";
+import { escapeLine, escapeLines, formatJson } from "../../../../providers/core/escape.ts";
+import { formatDuration, toKebabCase } from "../../../../providers/engines/cli/text.ts";
 
 describe("escapeLine", () => {
   it.each([
