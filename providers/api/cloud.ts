@@ -29,7 +29,7 @@ import type { ResourceRecord } from "../core/record.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
 import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
-import { listReferences } from "../core/validate.ts";
+import { listDependencies, listReferences } from "../core/validate.ts";
 import { scrub, type Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
@@ -137,8 +137,9 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
 
   async function apply(request: ApplyRequest): Promise<ResourceView> {
     const trace = openRequestTrace();
-    const principal = await begin();
     trace.note(4);
+    const principal = await begin();
+    trace.note(5);
     const definition = definitionOf(request.type);
     const givenId = request.inputs["id"];
     const before = typeof givenId === "string" ? stored(request.type, givenId) : undefined;
@@ -153,7 +154,6 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     const projectId = projectOf(definition, inputs);
     permit(principal, before === undefined ? "create" : "update", definition, { id, projectId });
     if (before !== undefined) permit(principal, "update", definition, before);
-    trace.note(5);
     trace.note(6);
     const desired = { ...request, id, inputs, projectId, before, replaced: planned.replaced };
     const taskId = await writeTask(services, definition, desired, async (transaction) => {
@@ -501,7 +501,7 @@ async function runTask(
   }
 }
 
-/** Raises `in-use` when another resource refers to this one. */
+/** Raises `in-use` when another resource depends on this one. */
 function refuseReferenced(
   record: ResourceRecord,
   mirror: RecordMirror,
@@ -509,8 +509,8 @@ function refuseReferenced(
 ): void {
   const users: ResourceRecord[] = [];
   for (const other of mirror.everything()) {
-    const references = listReferences(definitionOf(other.type), other.inputs);
-    if (other.id !== record.id && references.some((reference) => reference.id === record.id))
+    const dependencies = listDependencies(definitionOf(other.type), other);
+    if (other.id !== record.id && dependencies.some((dependency) => dependency.id === record.id))
       users.push(other);
   }
   if (users.length === 0) return;

@@ -110,15 +110,44 @@ export interface Reference {
 
 /** Every reference in the inputs, nested ones included. */
 export function listReferences(definition: Definition, inputs: JsonObject): readonly Reference[] {
-  const references: Reference[] = [];
-  for (const leaf of listLeaves(definition.inputs)) {
-    const type = leaf.policy?.references;
-    if (type === undefined) continue;
-    for (const [field, value] of expand(inputs, leaf.path.split("."), "")) {
-      if (typeof value === "string") references.push({ field, type, id: value });
-    }
-  }
-  return references;
+  return findReferences(definition.inputs, inputs);
+}
+
+/** Every resource that a stored one depends on: what its inputs refer to, and what its outputs say that it uses, such as a server's host. */
+export function listDependencies(
+  definition: Definition,
+  record: { readonly inputs: JsonObject; readonly outputs: JsonObject },
+): readonly Reference[] {
+  return [
+    ...findReferences(definition.inputs, record.inputs),
+    ...findReferences(definition.outputs, record.outputs),
+  ];
+}
+
+/** Where a schema holds references: schemas never change, and removals look at those of every record. */
+const referenceFields = new WeakMap<
+  z.ZodObject,
+  readonly { readonly path: readonly string[]; readonly type: string }[]
+>();
+
+function listReferenceFields(
+  schema: z.ZodObject,
+): readonly { readonly path: readonly string[]; readonly type: string }[] {
+  const known = referenceFields.get(schema);
+  if (known !== undefined) return known;
+  const fields = [...listLeaves(schema)].flatMap(({ path, policy }) =>
+    policy?.references === undefined ? [] : [{ path: path.split("."), type: policy.references }],
+  );
+  referenceFields.set(schema, fields);
+  return fields;
+}
+
+function findReferences(schema: z.ZodObject, values: JsonObject): readonly Reference[] {
+  return listReferenceFields(schema).flatMap(({ path, type }) =>
+    [...expand(values, path, "")].flatMap(([field, value]) =>
+      typeof value === "string" ? [{ field, type, id: value }] : [],
+    ),
+  );
 }
 
 function* expand(

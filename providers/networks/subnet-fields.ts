@@ -23,12 +23,12 @@ export const subnetInputs = z.object({
   }),
   cidr: field(cidrSchema(), { doc: "Addresses, e.g. `10.0.0.0/24`. IPv4.", change: "replace" }),
   gateway: field(addressSchema().optional(), {
-    doc: "Default route that DHCP hands out. Default none; the first address is kept free for one.",
-    change: "reboot",
+    doc: "Default route that DHCP hands out. Default none; the first address is kept free for one. Guests take a change with their next lease.",
+    change: "live",
   }),
   enableDhcp: field(z.boolean().default(true), {
     doc: "Serve addresses by DHCP. Default true.",
-    change: "reboot",
+    change: "live",
   }),
   dhcpAddress: field(addressSchema().optional(), {
     doc: "The DHCP servers' own address, the same on every host. Default: the second address.",
@@ -37,7 +37,7 @@ export const subnetInputs = z.object({
   }),
   dnsServers: field(z.array(addressSchema()).default([]), {
     doc: "Name servers that DHCP hands out. Default none.",
-    change: "reboot",
+    change: "live",
   }),
   allocationPools: field(
     z

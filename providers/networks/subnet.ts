@@ -2,6 +2,7 @@ import { z } from "zod";
 import { containsAddress, overlaps, parseAddress, parseCidr } from "../core/cidr.ts";
 import { reserveName } from "../core/common-fields.ts";
 import { defineResource } from "../core/resource.ts";
+import { rewireNetwork } from "../servers/rewire.ts";
 import { defaultDhcpAddress, rejectAddress, subnetInputs } from "./subnet-fields.ts";
 
 /** Longest prefix that leaves room for gateway, DHCP and a server. */
@@ -84,6 +85,8 @@ export const subnet = defineResource({
       ? { ...draft, dhcpAddress: defaultDhcpAddress(draft.cidr) }
       : draft,
   reservations: (inputs) => reserveName("subnet", inputs.project, inputs.name),
-  reconcile: [],
+  reconcile: [
+    { name: "hosts", run: (context) => rewireNetwork(context, context.inputs.network).then(() => undefined) },
+  ],
   remove: [],
 });

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { nameSchema, printableSchema, reserveName } from "../core/common-fields.ts";
 import { interfaceAddressSchema } from "../core/cidr.ts";
-import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import { brandId, type CloudId } from "../core/ids.ts";
 import type { ComputeHost, EnrolRequest } from "../core/ports.ts";
@@ -155,19 +154,6 @@ export const host = defineResource({
     },
   ],
   remove: [
-    {
-      name: "servers",
-      run: ({ record, world }) => {
-        const servers = world.all("server").filter((server) => server.outputs["hostId"] === record.id);
-        if (servers.length > 0) {
-          throw new StackyardError("in-use", {
-            message: `host ${JSON.stringify(record.name)} still has ${String(servers.length)} servers: ${servers.map((server) => server.name).join(", ")}`,
-            remedy: "Remove these servers first.",
-          });
-        }
-        return Promise.resolve(undefined);
-      },
-    },
     {
       name: "inventory",
       run: async ({ record, ports }) => ports.placement.withdraw(brandId(record.id)).then(() => undefined),

@@ -136,7 +136,7 @@ export const serverOutputs = z.object({
   status: field(z.enum(["BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "ERROR"]), {
     doc: "Status as OpenStack shows it.",
   }),
-  hostId: field(z.string(), { doc: "Id of the host it is on." }),
+  hostId: field(z.string(), { doc: "Id of the host it is on.", references: "host" }),
   host: field(z.string(), { doc: "Name of the host it is on." }),
   address: field(z.string().optional(), { doc: "First address." }),
   interfaces: field(

@@ -13,7 +13,7 @@ import type {
 } from "../core/ports.ts";
 import type { World, WorldEntry } from "../core/resource.ts";
 import { readImageNeeds } from "../images/image.ts";
-import { toNetworkSpec } from "../networks/network.ts";
+import { toNetworkSpec } from "../networks/network-fields.ts";
 import { portInputs } from "../networks/port.ts";
 import { subnetInputs, type SubnetInputs } from "../networks/subnet-fields.ts";
 import { listComputeHosts, toComputeHost } from "./host.ts";

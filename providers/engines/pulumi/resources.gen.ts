@@ -701,8 +701,9 @@ export interface NetworkArgs {
    */
   readonly project?: pulumi.Input<string> | Project | undefined;
   /**
-   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN.
-   * Changing it restarts the server (power cycle).
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
+   * change when they next start.
+   * Changing it is live: nothing stops.
    * @default 1450
    */
   readonly mtuBytes?: pulumi.Input<number> | undefined;
@@ -725,7 +726,10 @@ export class Network extends StackyardResource {
   declare readonly name: pulumi.Output<string>;
   /** Project that owns it. Default: the project you are logged in to. */
   declare readonly project: pulumi.Output<string>;
-  /** Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. */
+  /**
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
+   * change when they next start.
+   */
   declare readonly mtuBytes: pulumi.Output<number>;
   /** VXLAN network identifier, 1001 to 5094. Default: a free one. */
   declare readonly vni: pulumi.Output<number>;
@@ -777,13 +781,14 @@ export interface SubnetArgs {
    */
   readonly cidr: pulumi.Input<string>;
   /**
-   * Default route that DHCP hands out. Default none; the first address is kept free for one.
-   * Changing it reboots the guest.
+   * Default route that DHCP hands out. Default none; the first address is kept free for one. Guests take a
+   * change with their next lease.
+   * Changing it is live: nothing stops.
    */
   readonly gateway?: pulumi.Input<string> | undefined;
   /**
    * Serve addresses by DHCP. Default true.
-   * Changing it reboots the guest.
+   * Changing it is live: nothing stops.
    * @default true
    */
   readonly enableDhcp?: pulumi.Input<boolean> | undefined;
@@ -794,7 +799,7 @@ export interface SubnetArgs {
   readonly dhcpAddress?: pulumi.Input<string> | undefined;
   /**
    * Name servers that DHCP hands out. Default none.
-   * Changing it reboots the guest.
+   * Changing it is live: nothing stops.
    * @default []
    */
   readonly dnsServers?: pulumi.Input<pulumi.Input<string>[]> | undefined;
@@ -826,7 +831,10 @@ export class Subnet extends StackyardResource {
   declare readonly network: pulumi.Output<string>;
   /** Addresses, e.g. `10.0.0.0/24`. IPv4. */
   declare readonly cidr: pulumi.Output<string>;
-  /** Default route that DHCP hands out. Default none; the first address is kept free for one. */
+  /**
+   * Default route that DHCP hands out. Default none; the first address is kept free for one. Guests take a
+   * change with their next lease.
+   */
   declare readonly gateway: pulumi.Output<string | undefined>;
   /** Serve addresses by DHCP. Default true. */
   declare readonly enableDhcp: pulumi.Output<boolean>;

@@ -329,7 +329,7 @@ describe("a removal of what others use", () => {
     const [host] = world.hosts;
     await expect(test1.cloud.remove("host", host?.id ?? "")).rejects.toMatchObject({
       code: "in-use",
-      message: 'host "h1" still has 1 servers: web',
+      message: 'host "h1" is used by server "web"',
     });
     await test1.make("host", "h1", hostInputs(1));
     await expect(test1.make("server", "more", world.server)).resolves.toMatchObject({
