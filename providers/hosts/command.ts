@@ -49,12 +49,6 @@ export function script(...commands: readonly Shell[]): Shell {
   return new ShellText(["set -eu", ...commands.map((command) => command.text)].join("\n"));
 }
 
-/** Runs `then` if `condition` succeeds, else `otherwise` (by default nothing). */
-export function when(condition: Shell, then: Shell, otherwise?: Shell): Shell {
-  const rest = otherwise === undefined ? [] : ["else", otherwise.text];
-  return new ShellText([`if ${condition.text}`, "then", then.text, ...rest, "fi"].join("\n"));
-}
-
 /** Whether `value` was made here, so that a look-alike from parsed JSON is refused. */
 function isShell(value: unknown): value is Shell {
   return value instanceof ShellText;

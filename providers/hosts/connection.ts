@@ -1,11 +1,10 @@
 import { constants } from "node:os";
 import { performance } from "node:perf_hooks";
-import { Transform } from "node:stream";
 import type { Readable, Writable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
+import { finished } from "node:stream/promises";
 import type { HostAddress } from "../core/host.ts";
 import { StackyardError } from "../core/errors.ts";
-import { script, sh } from "./command.ts";
+import { sh } from "./command.ts";
 import type { Shell } from "./command.ts";
 
 export type { HostAddress } from "../core/host.ts";
@@ -35,17 +34,6 @@ export interface CommandResult {
   readonly durationMs: number;
 }
 
-/** How a file is sent. */
-export interface UploadOptions {
-  /** Permission bits of the file. Default 0o600. */
-  readonly mode?: number;
-  readonly signal?: AbortSignal;
-  /** Default 600,000. */
-  readonly timeoutMs?: number;
-  /** Called with the bytes read from the source so far. */
-  readonly onProgress?: (bytes: number) => void;
-}
-
 /** A host that commands can be run on. All calls may run side by side. */
 export interface HostConnection {
   readonly host: HostAddress;
@@ -56,13 +44,6 @@ export interface HostConnection {
    * `host-unreachable` (the link is down, or was lost; then the command may have run).
    */
   run(command: Shell, options?: RunOptions): Promise<CommandResult>;
-  /**
-   * Writes a file: into `PATH.part` first, renamed when all has arrived, so that PATH is always whole. The folder must exist.
-   * A lost link may leave `PATH.part` behind; the next upload writes over it.
-   *
-   * Raises what {@link HostConnection.run} raises, and the source's own error as the cause of `interrupted`.
-   */
-  upload(source: NodeJS.ReadableStream | Uint8Array, path: string, options?: UploadOptions): Promise<void>;
   /** Whether the link is up as far as is known; a closed one is opened again by the next call. */
   isOpen(): boolean;
   /** Ends the link and what runs over it. Later calls raise `host-unreachable`. */
@@ -94,7 +75,6 @@ export interface Transport {
 }
 
 const defaultTimeoutMs = 60_000;
-const defaultUploadTimeoutMs = 600_000;
 const defaultMaxOutputBytes = 16 * 1024 * 1024;
 /** How long `timeout` waits between SIGTERM and SIGKILL. */
 const killAfterSeconds = 2;
@@ -105,17 +85,16 @@ const maxCommandBytes = 131_071;
 /** Exit codes of `timeout` (coreutils) when the limit passed, and when it had to use SIGKILL. */
 const timedOutExitCodes: readonly number[] = [124, 137];
 
-/** Makes a connection of a transport: limits, output, uploads and errors are the same for all of them. */
+/** Makes a connection of a transport: limits, output and errors are the same for all of them. */
 export function makeConnection(host: HostAddress, transport: Transport): HostConnection {
   const running = new Set<Watch>();
   let closed = false;
-  const connection: HostConnection = {
+  return {
     host,
     run(command, options) {
       if (closed) return Promise.reject(closedConnection(host));
       return runCommand(host, transport, running, command, options);
     },
-    upload: (source, path, options) => uploadFile(connection, source, path, options),
     isOpen: () => !closed && transport.isOpen(),
     async close() {
       if (closed) return;
@@ -126,7 +105,6 @@ export function makeConnection(host: HostAddress, transport: Transport): HostCon
       await transport.close();
     },
   };
-  return connection;
 }
 
 /**
@@ -187,57 +165,6 @@ async function runCommand(
   const result = { exitCode, stdout, stderr, durationMs };
   if (exitCode !== 0 && options.allowFailure !== true) throw describeFailure(failure, result);
   return result;
-}
-
-async function uploadFile(
-  connection: HostConnection,
-  source: NodeJS.ReadableStream | Uint8Array,
-  path: string,
-  options: UploadOptions = {},
-): Promise<void> {
-  const part = `${path}.part`;
-  const mode = (options.mode ?? 0o600).toString(8);
-  const write = sh`umask 077
-cat > ${part} || { rm -f -- ${part}; exit 1; }`;
-  const commit = (bytes: number): Shell => sh`if [ "$(stat -c %s -- ${part})" != ${bytes} ]; then
-  echo 'the file arrived incomplete' >&2
-  rm -f -- ${part}
-  exit 1
-fi
-chmod ${mode} -- ${part}
-mv -T -- ${part} ${path}`;
-  const runOptions: RunOptions = {
-    attempting: `write ${path}`,
-    timeoutMs: options.timeoutMs ?? defaultUploadTimeoutMs,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  };
-  if (source instanceof Uint8Array) {
-    await connection.run(script(write, commit(source.byteLength)), { ...runOptions, stdin: source });
-    options.onProgress?.(source.byteLength);
-    return;
-  }
-  // The end of a lost connection looks to `cat` like the end of the file: only the count tells, and it is known afterwards.
-  const counter = countBytes(options.onProgress);
-  const counted = pipeline(source, counter.stream);
-  counted.catch(() => undefined); // the reader of counter.stream meets the same error
-  try {
-    await connection.run(write, { ...runOptions, stdin: counter.stream });
-    await connection.run(script(commit(counter.bytes())), runOptions);
-  } finally {
-    counter.stream.destroy();
-  }
-}
-
-function countBytes(onProgress: UploadOptions["onProgress"]): { stream: Transform; bytes: () => number } {
-  let bytes = 0;
-  const stream = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      onProgress?.(bytes);
-      done(null, chunk);
-    },
-  });
-  return { stream, bytes: () => bytes };
 }
 
 type Stop =

@@ -70,12 +70,6 @@ exec 9>&-`;
   return parseJobState(result.stdout);
 }
 
-/** Says how far a job is. */
-export async function checkJob(connection: HostConnection, job: Job): Promise<JobState> {
-  const result = await connection.run(script(describeJob(job, 0)), { attempting: `check job ${job.name}` });
-  return parseJobState(result.stdout);
-}
-
 /**
  * Waits for the end of a job and gives its log's tail. A connection that is lost in the meantime is opened again.
  *

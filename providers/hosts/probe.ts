@@ -42,16 +42,10 @@ export interface HostInterfaceAddress {
 
 /** What a host is. */
 export interface HostFacts {
-  readonly hostname: string;
   /** As `uname -m` says: `x86_64`, `aarch64`. */
   readonly arch: string;
-  readonly kernel: string;
-  /** Changes with each boot of the host. */
-  readonly bootId: string;
   readonly cpus: number;
   readonly ramMib: number;
-  /** Free space where the images go, as root sees it. */
-  readonly freeDiskGib: number;
   /** Size of the file system where the images go. */
   readonly diskGib: number;
   /** Absent where libvirtd does not answer. */
@@ -64,8 +58,6 @@ export interface HostFacts {
   readonly addresses: readonly HostInterfaceAddress[];
   /** `system` needs the kernel's module, `netdev` forwards in user space. */
   readonly datapaths: readonly ("system" | "netdev")[];
-  /** Machine types that libvirt offers for the host's own architecture. */
-  readonly machines: readonly string[];
   readonly virtType: "kvm" | "qemu";
   /** Why {@link HostFacts.virtType} is what it is. */
   readonly virtTypeReason: string;
@@ -105,54 +97,18 @@ export function requireSuitable(name: string, facts: HostFacts): void {
 
 const libvirtPackages = ["libvirt-daemon-system", "qemu-system-x86"] as const;
 
-/** How KVM is proven. */
-export interface KvmTrial {
-  /** Kernel and initrd on the host that print `hello` on the first serial port and power off. */
-  readonly kernelPath: string;
-  readonly initrdPath: string;
-  readonly hello: string;
-  /** Default 60,000: nested KVM under emulation takes 10 s. */
-  readonly timeoutMs?: number;
-}
-
-/** Boots a kernel under KVM and looks for its greeting. `/dev/kvm` may open and still run no guest; smaller payloads do not show it. */
-export async function confirmKvm(connection: HostConnection, trial: KvmTrial): Promise<boolean> {
-  const seconds = (trial.timeoutMs ?? 60_000) / 1000;
-  const machine = [
-    "-accel",
-    "kvm",
-    "-cpu",
-    "host",
-    "-m",
-    "256",
-    "-nodefaults",
-    "-no-user-config",
-    "-no-reboot",
-  ];
-  const boot = sh`timeout -s KILL ${seconds} "qemu-system-$(uname -m)" ${machine} -display none -serial stdio -kernel ${trial.kernelPath} -initrd ${trial.initrdPath} -append 'console=ttyS0 quiet' < /dev/null 2>&1 | grep -q -m 1 -F -- ${trial.hello}`;
-  const result = await connection.run(boot, {
-    attempting: "boot a guest under KVM",
-    timeoutMs: (seconds + 10) * 1000,
-    allowFailure: true,
-  });
-  return result.exitCode === 0;
-}
-
 /** Between the sections of the answer; no JSON or XML has it at the start of a line. */
 const sectionMark = "@@ ";
 
 /** Prints `key value` lines, then sections. What a host lacks leaves its line out. */
 function describeHost(folder: string): Shell {
   return script(sh`say() { printf '%s %s\n' "$1" "$2"; }
-say hostname "$(uname -n)"
 say arch "$(uname -m)"
-say kernel "$(uname -r)"
-say bootId "$(cat /proc/sys/kernel/random/boot_id)"
 say cpus "$(nproc)"
 say ramKib "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 folder=${folder}
 while [ ! -d "$folder" ]; do folder=$(dirname -- "$folder"); done
-df -P -k -- "$folder" | { read -r header; read -r device size used free rest; say diskKib "$size"; say freeKib "$free"; }
+df -P -k -- "$folder" | { read -r header; read -r device size rest; say diskKib "$size"; }
 for tool in ${hostTools}; do command -v "$tool" > /dev/null || say missing "$tool"; done
 if [ ! -e /dev/kvm ]; then say kvm absent
 elif ( exec 3<> /dev/kvm ) 2> /dev/null; then say kvm opens
@@ -171,14 +127,10 @@ virsh -q -c qemu:///system capabilities 2> /dev/null || :`);
 }
 
 const linesSchema = z.object({
-  hostname: z.string().min(1),
   arch: z.string().min(1),
-  kernel: z.string().min(1),
-  bootId: z.string().min(1),
   cpus: z.coerce.number().int().positive(),
   ramKib: z.coerce.number().int().positive(),
   diskKib: z.coerce.number().int().nonnegative(),
-  freeKib: z.coerce.number().int().nonnegative(),
   kvm: z.enum(["absent", "closed", "opens"]),
   cpuFlags: z.coerce.number().int().nonnegative(),
   libvirtVersion: z.string().optional(),
@@ -213,18 +165,13 @@ export function parseHostFacts(output: string): HostFacts {
     const lines = linesSchema.parse(Object.fromEntries(pairs));
     const addresses = addressesSchema.parse(JSON.parse(sections.get("addresses") ?? ""));
     const capabilities = lines.libvirtVersion === undefined ? "" : (sections.get("capabilities") ?? "");
-    const offer = readOffer(capabilities, lines.arch);
     const modules = all("module");
     const datapaths = lines.datapaths ?? "";
     return {
-      hostname: lines.hostname,
       arch: lines.arch,
-      kernel: lines.kernel,
-      bootId: lines.bootId,
       cpus: lines.cpus,
       ramMib: Math.floor(lines.ramKib / mib),
       diskGib: Math.floor(lines.diskKib / gib),
-      freeDiskGib: Math.floor(lines.freeKib / gib),
       libvirtVersion: lines.libvirtVersion,
       qemuVersion: lines.qemuVersion,
       // The tool answers without the daemon; the datapaths come from the daemon.
@@ -235,8 +182,7 @@ export function parseHostFacts(output: string): HostFacts {
         ...(datapaths.includes("system") && modules.includes("openvswitch") ? ["system" as const] : []),
         ...(datapaths.includes("netdev") ? ["netdev" as const] : []),
       ],
-      machines: offer.machines,
-      ...judgeVirtType({ ...lines, modules, isOffered: offer.virtTypes.includes("kvm") }),
+      ...judgeVirtType({ ...lines, modules, isOffered: offersKvm(capabilities, lines.arch) }),
     };
   } catch (cause) {
     if (cause instanceof StackyardError) throw cause;
@@ -260,19 +206,17 @@ function toAddresses(device: z.output<typeof addressesSchema>[number]): readonly
   );
 }
 
-/** What libvirt offers for guests of the host's own architecture; nothing where it does not answer. */
-function readOffer(
-  capabilities: string,
-  arch: string,
-): { readonly virtTypes: readonly string[]; readonly machines: readonly string[] } {
-  if (capabilities.trim() === "") return { virtTypes: [], machines: [] };
-  const guest = parseCapabilities(capabilities).guests.find((candidate) => candidate.arch === arch);
-  return guest ?? { virtTypes: [], machines: [] };
+/** Whether libvirt offers KVM for guests of the host's own architecture; not where it does not answer. */
+function offersKvm(capabilities: string, arch: string): boolean {
+  if (capabilities.trim() === "") return false;
+  return parseCapabilities(capabilities).some(
+    (guest) => guest.arch === arch && guest.virtTypes.includes("kvm"),
+  );
 }
 
 /**
  * Whether guests can run under KVM. A `/dev/kvm` that opens may still be unusable: kvm_pvm opens it on processors without virtualisation, and
- * guests hang in their firmware (measured). A doubt that is left can be settled by {@link confirmKvm}.
+ * guests hang in their firmware (measured). A host may be told otherwise (`virtType`).
  */
 function judgeVirtType(seen: {
   readonly arch: string;

@@ -1,7 +1,6 @@
 import { StackyardError } from "../core/errors.ts";
-import { script, sh } from "./command.ts";
+import { sh } from "./command.ts";
 import type { Shell } from "./command.ts";
-import type { CommandResult } from "./connection.ts";
 import { attributeAt, elementsAt, parseXml, required, textAt } from "./xml.ts";
 import type { XmlElement } from "./xml.ts";
 
@@ -19,13 +18,8 @@ const domainStates = [
 
 export type DomainState = (typeof domainStates)[number];
 
-const diskDevices = ["disk", "cdrom", "floppy", "lun"] as const;
-
 /** A disk of a domain. */
 export interface DomainDisk {
-  readonly device: (typeof diskDevices)[number];
-  /** `qcow2`, `raw`, …; absent for an empty drive. */
-  readonly format: string | undefined;
   /** Path, or the name within a network protocol; absent for an empty drive. */
   readonly source: string | undefined;
   /** Name in the guest's order: `vda`. */
@@ -46,8 +40,6 @@ export interface DomainInterface {
 /** An element of the metadata, by its namespace. */
 export interface DomainMetadata {
   readonly namespace: string;
-  /** Local name. */
-  readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -56,9 +48,6 @@ export interface Domain {
   readonly uuid: string;
   readonly name: string;
   readonly title: string | undefined;
-  /** `kvm`, `qemu`, … */
-  readonly virtType: string;
-  readonly machine: string | undefined;
   readonly vcpus: number;
   readonly ramMib: number;
   readonly disks: readonly DomainDisk[];
@@ -74,17 +63,11 @@ export interface ListedDomain {
   readonly reason: string;
 }
 
-/** What a host's hypervisor offers. */
-export interface Capabilities {
-  /** Architecture of the host. */
+/** What guests of one architecture a host's hypervisor offers. */
+export interface GuestOffer {
   readonly arch: string;
-  /** What it can run. */
-  readonly guests: readonly {
-    readonly arch: string;
-    /** `kvm`, `qemu`. An offer of kvm does not mean that it works: see probe.ts. */
-    readonly virtTypes: readonly string[];
-    readonly machines: readonly string[];
-  }[];
+  /** `kvm`, `qemu`. An offer of kvm does not mean that it works: see probe.ts. */
+  readonly virtTypes: readonly string[];
 }
 
 const uri = "qemu:///system";
@@ -102,73 +85,13 @@ done
 virsh -q -c ${uri} "$commands"`;
 }
 
-/** One domain as {@link listDomains} gives it. */
-export function showDomain(domain: string): Shell {
-  return sh`virsh -q -c ${uri} domstate --reason --domain ${domain}
-virsh -q -c ${uri} dumpxml --domain ${domain}`;
-}
-
-/** Defines, or redefines, from XML on standard input. */
-export function defineDomain(): Shell {
-  // Through a pipe: what a transport gives may be a socket, and those cannot be opened by a name (ENXIO).
-  return sh`cat | virsh -q -c ${uri} define /dev/stdin`;
-}
-
-/** Starts a domain; one that runs is left as it is. */
-export function startDomain(domain: string): Shell {
-  return unlessInState(sh`virsh -q -c ${uri} start --domain ${domain}`, domain, "running");
-}
-
-/** Asks the guest to power off, and does not wait. One that is off is left as it is. */
-export function shutdownDomain(domain: string): Shell {
-  return unlessInState(sh`virsh -q -c ${uri} shutdown --domain ${domain}`, domain, "shut off");
-}
-
-/** Cuts the power. A domain that is off is left as it is. */
-export function destroyDomain(domain: string): Shell {
-  return unlessInState(sh`virsh -q -c ${uri} destroy --domain ${domain}`, domain, "shut off");
-}
-
-/** Asks the guest to reboot. */
-export function rebootDomain(domain: string): Shell {
-  return sh`virsh -q -c ${uri} reboot --domain ${domain}`;
-}
-
-/**
- * Cuts the power and takes the definition away, with all that libvirt keeps beside it: a domain with NVRAM, a saved state, snapshots or
- * checkpoints cannot be undefined without saying so. State of a TPM goes by default (virsh(1), undefine).
- */
-export function removeDomain(domain: string): Shell {
-  const flags = ["--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"];
-  return script(destroyDomain(domain), sh`virsh -q -c ${uri} undefine --domain ${domain} ${flags}`);
-}
-
-/** Last lines of a console log; nothing where it is not there yet. */
-export function tailConsole(path: string, lines: number): Shell {
-  return sh`[ ! -e ${path} ] || tail -n ${lines} -- ${path}`;
-}
-
-function unlessInState(command: Shell, domain: string, state: DomainState): Shell {
-  return sh`${command} || [ "$(virsh -q -c ${uri} domstate --domain ${domain})" = ${state} ]`;
-}
-
-/**
- * Whether a command of virsh failed only because the domain is not there. A look-up over a link to libvirtd that breaks says the same words
- * (libvirt: tools/virsh-util.c, virshLookupDomainInternal drops the cause): before taking it for gone, see that {@link listDomains} lacks it.
- */
-export function isDomainNotFound(result: Pick<CommandResult, "exitCode" | "stderr">): boolean {
-  const errors = result.stderr.split("\n").filter((line) => line.startsWith("error: "));
-  const notFound = /^error: (?:failed to get domain '|Domain not found)/;
-  return result.exitCode !== 0 && errors.length > 0 && errors.every((line) => notFound.test(line));
-}
-
 /** Reads the output of {@link listDomains}. Raises `command-failed` when a domain went while it was being read. */
 export function parseDomainList(output: string): readonly ListedDomain[] {
   const [, ...blocks] = output.split(separator);
   return blocks.map(parseListedDomain);
 }
 
-/** Reads the output of {@link showDomain}. */
+/** Reads what virsh says of one domain: its state with the reason, then its XML. */
 export function parseListedDomain(output: string): ListedDomain {
   const [, state, reason] = /^\s*(.+?) \((.+)\)\s*\n/.exec(output) ?? [];
   const known = domainStates.find((candidate) => candidate === state);
@@ -190,8 +113,6 @@ export function parseDomain(xml: string): Domain {
     uuid: required(textAt(domain, "uuid"), "<uuid>"),
     name: required(textAt(domain, "name"), "<name>"),
     title: textAt(domain, "title"),
-    virtType: required(domain.attributes["type"], "the type of the domain"),
-    machine: attributeAt(domain, "machine", "os", "type"),
     vcpus: toCount(textAt(domain, "vcpu"), "<vcpu>"),
     ramMib: toMib(required(elementsAt(domain, "memory")[0], "<memory>")),
     disks: elementsAt(domain, "devices", "disk").map(toDisk),
@@ -201,39 +122,15 @@ export function parseDomain(xml: string): Domain {
 }
 
 /** Reads the output of `virsh capabilities` (libvirt: formatcaps). Raises `command-failed` for anything else. */
-export function parseCapabilities(xml: string): Capabilities {
-  const capabilities = parseXml(xml, "capabilities");
-  return {
-    arch: required(textAt(capabilities, "host", "cpu", "arch"), "the host's <arch>"),
-    guests: elementsAt(capabilities, "guest").map((guest) => ({
-      arch: required(attributeAt(guest, "name", "arch"), "a guest's <arch>"),
-      virtTypes: elementsAt(guest, "arch", "domain").flatMap((domain) => domain.attributes["type"] ?? []),
-      machines: [
-        ...new Set(
-          [...elementsAt(guest, "arch", "machine"), ...elementsAt(guest, "arch", "domain", "machine")].map(
-            (machine) => machine.text,
-          ),
-        ),
-      ],
-    })),
-  };
-}
-
-/** Reads the output of `virsh nodeinfo`. Raises `command-failed` for anything else. */
-export function parseNodeInfo(output: string): { readonly cpus: number; readonly ramMib: number } {
-  const cpus = /^CPU\(s\):\s+(\d+)$/m.exec(output)?.[1];
-  const kib = /^Memory size:\s+(\d+) KiB$/m.exec(output)?.[1];
-  return { cpus: toCount(cpus, "CPU(s)"), ramMib: Math.floor(toCount(kib, "Memory size") / 1024) };
+export function parseCapabilities(xml: string): readonly GuestOffer[] {
+  return elementsAt(parseXml(xml, "capabilities"), "guest").map((guest) => ({
+    arch: required(attributeAt(guest, "name", "arch"), "a guest's <arch>"),
+    virtTypes: elementsAt(guest, "arch", "domain").flatMap((domain) => domain.attributes["type"] ?? []),
+  }));
 }
 
 function toDisk(disk: XmlElement): DomainDisk {
-  const device = disk.attributes["device"] ?? "disk";
   return {
-    device: required(
-      diskDevices.find((known) => known === device),
-      `a known kind of disk: ${device}`,
-    ),
-    format: attributeAt(disk, "type", "driver"),
     source: ["file", "name", "dev"].flatMap((kind) => attributeAt(disk, kind, "source") ?? [])[0],
     target: required(attributeAt(disk, "dev", "target"), "the target of a disk"),
   };
@@ -252,10 +149,10 @@ function toInterface(element: XmlElement): DomainInterface {
 
 /** libvirt keeps the prefix and its declaration on each child of `<metadata>`. */
 function toMetadata(element: XmlElement): DomainMetadata {
-  const [prefix, local] = element.name.includes(":") ? element.name.split(":", 2) : ["", element.name];
-  const declaration = prefix === "" ? "xmlns" : `xmlns:${String(prefix)}`;
+  const colon = element.name.indexOf(":");
+  const declaration = colon < 0 ? "xmlns" : `xmlns:${element.name.slice(0, colon)}`;
   const { [declaration]: namespace = "", ...attributes } = element.attributes;
-  return { namespace, name: local ?? "", attributes };
+  return { namespace, attributes };
 }
 
 /** Units that libvirt and our templates write (libvirt: formatdomain, memory). */

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { connectLocal } from "../../providers/hosts/local.ts";
 import { connectSsh } from "../../providers/hosts/ssh.ts";
-import { startFakeHost } from "../fakes/host.ts";
 import { startSshd } from "../support/sshd.ts";
 import { describeHostConnection, describeLostLink } from "./host-connection.ts";
 import type { ContractHost, FragileHost } from "./host-connection.ts";
@@ -35,21 +34,6 @@ async function startReal(): Promise<FragileHost> {
   };
 }
 
-async function startFake(): Promise<FragileHost> {
-  const host = await startFakeHost();
-  return {
-    folder: "/var/lib",
-    connect: () => Promise.resolve(host.connect()),
-    stop: () => host.close(),
-    cutDuring(command) {
-      host.strike({ fault: { kind: "lost" } });
-      return command();
-    },
-  };
-}
-
 describeHostConnection("local", startLocal);
 describeHostConnection("sshd", startReal);
-describeHostConnection("fake", startFake);
 describeLostLink("sshd", startReal);
-describeLostLink("fake", startFake);

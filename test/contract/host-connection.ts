@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { sh } from "../../providers/hosts/command.ts";
 import type { HostConnection } from "../../providers/hosts/connection.ts";
-import { checkJob, cleanJob, startJob, waitForJob } from "../../providers/hosts/job.ts";
+import { cleanJob, startJob, waitForJob } from "../../providers/hosts/job.ts";
 
 /** A host to try a transport on. */
 export interface ContractHost {
@@ -166,48 +166,6 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
       expect(results.map(({ stdout }) => Number(stdout))).toEqual([...Array(25).keys()]);
     });
 
-    it("writes bytes to a file that only its owner may read", async () => {
-      await connection.upload(Buffer.from("content"), at("file"));
-      expect(await read(at("file"))).toBe("content");
-      expect((await connection.run(sh`stat -c %a -- ${at("file")}`)).stdout).toBe("600\n");
-    });
-
-    it("writes a stream to a file with the given mode, and tells the progress", async () => {
-      const seen: number[] = [];
-      const source = Readable.from([Buffer.alloc(100_000, "a"), Buffer.alloc(50_000, "b")]);
-      await connection.upload(source, at("it's $(here)"), {
-        mode: 0o644,
-        onProgress: (bytes) => seen.push(bytes),
-      });
-      expect(seen).toEqual([100_000, 150_000]);
-      expect((await connection.run(sh`stat -c '%a %s' -- ${at("it's $(here)")}`)).stdout).toBe(
-        "644 150000\n",
-      );
-    });
-
-    it("leaves no file behind when the source breaks", async () => {
-      const source = Readable.from(
-        (async function* () {
-          yield Buffer.from("half");
-          await Promise.resolve();
-          throw new Error("source broke");
-        })(),
-      );
-      await expect(connection.upload(source, at("broken"))).rejects.toMatchObject({
-        code: "interrupted",
-        cause: { message: "source broke" },
-      });
-      expect((await connection.run(sh`[ -e ${at("broken")} ]`, { allowFailure: true })).exitCode).toBe(1);
-    });
-
-    it("keeps the old file when a new one arrives incomplete", async () => {
-      await connection.upload(Buffer.from("old"), at("kept"));
-      const source = new Readable({ read: () => undefined });
-      setTimeout(() => source.destroy(), 50);
-      await expect(connection.upload(source, at("kept"))).rejects.toMatchObject({ code: "interrupted" });
-      expect(await read(at("kept"))).toBe("old");
-    });
-
     it("ends what runs when it is closed, and takes no more", async () => {
       const other = await host.connect();
       const running = other.run(sh`sleep 600`).catch((error: unknown) => error);
@@ -220,10 +178,6 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
 
     describe("job", () => {
       const job = (name: string): { name: string; folder: string } => ({ name, folder: at("jobs") });
-
-      it("is not started before it is started", async () => {
-        expect(await checkJob(connection, job("none"))).toEqual({ state: "not-started" });
-      });
 
       it("runs on beside us, and is waited for", async () => {
         const started = await startJob(connection, {
@@ -247,7 +201,7 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
         const again = await startJob(connection, { ...job("kept"), command: sh`echo second` });
         expect(again).toEqual({ state: "succeeded", log: "first\n" });
         await cleanJob(connection, job("kept"));
-        expect(await checkJob(connection, job("kept"))).toEqual({ state: "not-started" });
+        await expect(waitForJob(connection, job("kept"))).rejects.toMatchObject({ code: "not-found" });
       });
 
       it("raises command-failed with the end of its log", async () => {
@@ -289,7 +243,8 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
           sh`cd ${at("jobs/mine")}; while [ ! -s process ]; do sleep 0.02; done; cp process real; echo "$(cut -d ' ' -f 1 real) 1" > process`,
         );
         await expect(cleanJob(connection, job("mine"))).rejects.toMatchObject({ code: "command-failed" });
-        expect((await checkJob(connection, job("mine"))).state).toBe("running");
+        const state = await startJob(connection, { ...job("mine"), command: sh`:` });
+        expect(state.state).toBe("running");
         await connection.run(sh`mv ${at("jobs/mine/real")} ${at("jobs/mine/process")}`);
         await cleanJob(connection, job("mine"));
       });

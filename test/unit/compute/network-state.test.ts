@@ -1,20 +1,24 @@
 import { expect, test } from "vitest";
 import { parseNetworkState } from "../../../providers/compute/network-state.ts";
 
-const emptySet = ["set", []];
 const emptyMap = ["map", []];
 const tables = [
   {
-    headings: ["name", "datapath_type", "fail_mode", "ports", "external_ids", "other_config"],
-    data: [["br-int", "netdev", "secure", ["uuid", "p1"], emptyMap, emptyMap]],
+    headings: ["name", "datapath_type", "ports", "external_ids"],
+    data: [["br-int", "netdev", ["uuid", "p1"], emptyMap]],
   },
   {
-    headings: ["_uuid", "name", "tag", "trunks", "protected", "interfaces", "external_ids"],
-    data: [[["uuid", "p1"], "vx1", 7, emptySet, true, ["uuid", "i1"], emptyMap]],
+    headings: ["_uuid", "name", "tag", "protected", "interfaces", "external_ids"],
+    data: [[["uuid", "p1"], "vx1", 7, true, ["uuid", "i1"], emptyMap]],
   },
   {
-    headings: ["_uuid", "name", "type", "ofport", "error", "options", "external_ids"],
-    data: [[["uuid", "i1"], "vx1", "vxlan", 3, emptySet, ["map", [["key", "1007"]]], emptyMap]],
+    headings: ["_uuid", "options"],
+    data: [
+      [
+        ["uuid", "i1"],
+        ["map", [["key", "1007"]]],
+      ],
+    ],
   },
 ];
 const bridges = tables.map((table) => `${JSON.stringify(table)}\n`).join("");

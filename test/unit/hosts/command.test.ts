@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { script, sh, when } from "../../../providers/hosts/command.ts";
+import { script, sh } from "../../../providers/hosts/command.ts";
 import type { Shell } from "../../../providers/hosts/command.ts";
 
 function runWithSh(command: Shell): string {
@@ -126,19 +126,5 @@ describe("script", () => {
 
   it("stops at a variable that is not set", () => {
     expect(runWithSh(script(sh`echo "$missing_variable"`, sh`echo two`))).toBe("");
-  });
-});
-
-describe("when", () => {
-  it("runs the command if the condition holds", () => {
-    expect(runWithSh(when(sh`true`, sh`echo yes`, sh`echo no`))).toBe("yes\n");
-  });
-
-  it("runs the other command if it does not", () => {
-    expect(runWithSh(when(sh`false`, sh`echo yes`, sh`echo no`))).toBe("no\n");
-  });
-
-  it("runs nothing if it does not and there is no other", () => {
-    expect(runWithSh(when(sh`false`, sh`echo yes`))).toBe("");
   });
 });
