@@ -69,6 +69,10 @@ export function createDynamicProvider(
   );
   const deleteBeforeReplace = !hasLastingUsers(type, definitions);
   const filledByApply = keysWith(definition.inputs, (policy) => policy.computed === "apply");
+  /** Ids that a create found to be there and active: the engine may still ask to delete what it takes for another resource. */
+  const takenOver = new Set<string>();
+  /** Makers of renamed resources by their new URN: the engine checks a replacement as if there were no state. */
+  const firstMakers = new Map<string, string>();
 
   /** A resource as Pulumi's state holds it. Secrets and what is given once are kept from `known`. */
   function describeView(
@@ -125,11 +129,20 @@ export function createDynamicProvider(
     return view === undefined || view.record.status === "active" ? undefined : view;
   }
 
+  /** Whether a create would take over what is there and whole, rather than make it or go on with it. */
+  async function isWhole(id: string): Promise<boolean> {
+    const cloud = await openCloud();
+    const view = await cloud.read(type, id, { observe: false }).catch(() => undefined);
+    return view?.record.status === "active";
+  }
+
   async function check(olds: JsonObject, news: JsonObject): ReturnType<DynamicProvider["check"]> {
     const cloud = await openCloud();
     const wanted = toCloudInputs(news);
     const unknown = pick(wanted, (key) => containsUnknown(wanted[key]));
-    const maker = textProperty(olds, "__maker") || textProperty(news, "__urn");
+    const urn = textProperty(news, "__urn");
+    const maker = textProperty(olds, "__maker") || firstMakers.get(urn) || urn;
+    if (maker !== urn) firstMakers.set(urn, maker);
     const planned = await cloud.plan({
       type,
       inputs: pick(wanted, (key) => !(key in unknown)),
@@ -176,8 +189,11 @@ export function createDynamicProvider(
 
     create: (news) =>
       forUser(async () => {
+        const isThere = await isWhole(textProperty(news, "uuid"));
         const outs = await apply(news, {});
-        return { id: textProperty(outs, "uuid"), outs };
+        const id = textProperty(outs, "uuid");
+        if (isThere) takenOver.add(id);
+        return { id, outs };
       }),
 
     update: (_id, olds, news) => forUser(async () => ({ outs: await apply(news, olds) })),
@@ -191,6 +207,10 @@ export function createDynamicProvider(
 
     delete: (id, props) =>
       forUser(async () => {
+        if (takenOver.delete(id)) {
+          log.warn(textProperty(props, "__urn"), keptWarning);
+          return;
+        }
         const cloud = await openCloud();
         await log.follow(textProperty(props, "__urn"), (onProgress) =>
           cloud.remove(type, id, { onProgress }),
@@ -198,6 +218,11 @@ export function createDynamicProvider(
       }),
   };
 }
+
+/** A replacement that nothing in the inputs asks for (`pulumi up --replace`) has its predecessor's identity. */
+const keptWarning =
+  "kept as it is: its replacement has the same identity, so that it is the same resource. " +
+  "To make it anew, set deleteBeforeReplace, or remove it from the program for one update";
 
 /** Top-level properties with a field that makes the resource anew. */
 function replacingKeys(fields: readonly FieldChange[]): string[] {

@@ -70,6 +70,14 @@ describe("check", () => {
     expect(inputs).toMatchObject({ __urn: `${urn}-renamed`, __maker: urn, uuid: olds["uuid"] });
   });
 
+  it("keeps it for the replacement, which the engine checks without state", async () => {
+    const setting = makeShelves();
+    const olds = await checkShelf(setting);
+    const renamed = { ...news, room: "attic", __urn: `${urn}-renamed` };
+    await checkShelf(setting, renamed, olds);
+    expect(await checkShelf(setting, renamed)).toMatchObject({ __maker: urn });
+  });
+
   it("shows a cloud that cannot be opened as a failure of the resource", async () => {
     const refuse = (): Promise<never> =>
       Promise.reject(new StackyardError("unauthenticated", { message: "the login failed" }));
@@ -142,6 +150,24 @@ describe("read", () => {
 });
 
 describe("delete", () => {
+  it("after a create under the same id, as `--replace` has it, keeps the resource and says so", async () => {
+    const warn = vi.fn<EngineLog["warn"]>();
+    const { cloud, provider } = makeShelves({ ...quietLog, warn });
+    const inputs = await checkShelf({ cloud, provider });
+    const { id, outs } = await provider.create(inputs);
+    await provider.create(await checkShelf({ cloud, provider }));
+    await provider.delete(id, outs);
+    expect(warn).toHaveBeenCalledWith(urn, expect.stringContaining("kept as it is"));
+    await expect(cloud.read("shelf", id)).resolves.toMatchObject({ id });
+  });
+
+  it("of what was made in the same process removes it", async () => {
+    const setting = makeShelves();
+    const { id, outs } = await setting.provider.create(await checkShelf(setting));
+    await setting.provider.delete(id, outs);
+    await expect(setting.cloud.read("shelf", id)).resolves.toBeUndefined();
+  });
+
   it("of what is gone already is fine", async () => {
     await expect(makeShelves().provider.delete("gone", { __urn: urn })).resolves.toBeUndefined();
   });
