@@ -17,6 +17,10 @@ const transferTimeoutMs = 3_600_000;
 const reserveBytes = 64 * 1024 * 1024;
 /** Redirects that a download follows. */
 const maxRedirects = 5;
+/** Exit code of a download that was ended since it brought more bytes than were inspected: 128 and SIGXFSZ. */
+const tooLargeExitCode = 153;
+/** What reading a hostile image may cost a host: 1 GiB of memory and 30 s of a processor (nova: `virt/images.py`, QEMU_IMG_LIMITS). */
+const imageLimits = ["--as=1073741824", "--cpu=30"];
 
 /** Images of servers: read where the stack runs, kept once a host under their id. */
 export function openImages(pool: HostPool): ImagesPort {
@@ -172,7 +176,12 @@ async function download(
     sh`umask 022
 cd -- ${folder}
 [ ! -e ${file.name} ] || exit 0
-curl --fail --silent --show-error --location --max-redirs ${maxRedirects} --proto =http,https --retry 3 --continue-at - --output ${part} -- ${file.source.location} || { code=$?; rm -f -- ${part}; exit "$code"; }`,
+prlimit ${`--fsize=${String(file.sizeBytes)}`} curl --globoff --fail --silent --show-error --location --max-redirs ${maxRedirects} --proto =http,https --retry 3 --continue-at - --output ${part} -- ${file.source.location} || {
+  code=$?
+  rm -f -- ${part}
+  [ "$code" -ne ${tooLargeExitCode} ] || { echo 'refused checksum'; exit 0; }
+  exit "$code"
+}`,
     keepIfRight(file),
   );
   await startJob(connection, { ...job, command });
@@ -190,7 +199,7 @@ curl --fail --silent --show-error --location --max-redirs ${maxRedirects} --prot
 }
 
 /** Last words of a script that found something wrong with what arrived. */
-const refusals = ["checksum", "unsafe", "truncated"] as const;
+const refusals = ["checksum", "unreadable", "unsafe", "truncated"] as const;
 
 /** Keeps what arrived if it is what was wanted, else takes it away and says why. */
 function keepIfRight({ name, checksum, format }: WantedFile): Shell {
@@ -201,12 +210,13 @@ function keepIfRight({ name, checksum, format }: WantedFile): Shell {
   const inspect =
     format === undefined
       ? sh`:`
-      : sh`case $(qemu-img info -f ${format} --output=json -- ${part}) in
+      : sh`info=$(prlimit ${imageLimits} qemu-img info -f ${format} --output=json -- ${part}) || refuse unreadable
+case $info in
   *'"backing-filename"'*|*'"data-file"'*) refuse unsafe ;;
 esac`;
   const check =
     format === "qcow2"
-      ? sh`qemu-img check -q -f qcow2 -- ${part} > /dev/null 2>&1 || [ $? -eq 3 ] || refuse truncated`
+      ? sh`prlimit ${imageLimits} qemu-img check -q -f qcow2 -- ${part} > /dev/null 2>&1 || [ $? -eq 3 ] || refuse truncated`
       : sh`:`;
   return sh`${drop}
 ${inspect}
@@ -221,6 +231,10 @@ function throwIfRefused(answer: string, host: ComputeHost, image: ImageSpec, fil
       throw new StackyardError("image-checksum", {
         message: `${what} is not what was inspected: its checksum is not ${file.checksum}`,
         remedy: "The source changed in the meantime: apply again.",
+      });
+    case "unreadable":
+      throw new StackyardError("image-format", {
+        message: `${what} cannot be read by qemu-img within the limits for images`,
       });
     case "unsafe":
       throw new StackyardError("image-unsafe", { message: `${what} reads from a file outside` });
