@@ -13,7 +13,7 @@ export const maxHosts = 64;
 export const firstHostOffset = 11;
 
 /** What a host is for. More roles come with more drivers. */
-export const hostRoles = ["compute"] as const;
+const hostRoles = ["compute"] as const;
 
 const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const maxNameChars = 32;

@@ -9,7 +9,7 @@ import type { Config } from "./config.ts";
 const credentialsFile = z.object({ username: z.string(), password: z.string(), project: z.string() });
 
 /** Where the administrator's credentials are kept, mode 0600. */
-export function credentialsPath(folder: string): string {
+function credentialsPath(folder: string): string {
   return join(folder, "credentials.json");
 }
 

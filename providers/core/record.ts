@@ -1,4 +1,4 @@
-import type { HostId, ResourceId, TaskId } from "./ids.ts";
+import type { ResourceId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 
 /** Where a record stands. `building` and `deleting` have a task that is running or can be resumed. */
@@ -34,17 +34,4 @@ export interface Fault {
   readonly code: string;
   readonly message: string;
   readonly at: string;
-}
-
-/** One run of a flow over a record. */
-export interface Task {
-  readonly id: TaskId;
-  readonly resourceId: ResourceId;
-  readonly type: string;
-  readonly kind: "reconcile" | "remove";
-  readonly state: "pending" | "running" | "succeeded" | "failed";
-  /** The host that compute steps run on, once chosen. */
-  readonly hostId?: HostId;
-  readonly error?: JsonObject;
-  readonly createdAt: string;
 }

@@ -1,7 +1,7 @@
 import type { HostState } from "./host-state.ts";
 
 /** The distinct values of a metadata key over the host's aggregates, as written. */
-export function aggregateValues(host: HostState, key: string): ReadonlySet<string> {
+function aggregateValues(host: HostState, key: string): ReadonlySet<string> {
   const values = new Set<string>();
   for (const { metadata } of host.aggregates) {
     const value = Object.hasOwn(metadata, key) ? metadata[key] : undefined;

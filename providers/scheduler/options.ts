@@ -120,7 +120,7 @@ const compute = z.strictObject({
 });
 
 /** Options of the scheduler by nova.conf's names and groups, with Nova's defaults and ranges (nova: conf/scheduler.py, conf/compute.py). */
-export const schedulerOptionsSchema = z.strictObject({
+const schedulerOptionsSchema = z.strictObject({
   default_availability_zone: z.string().default("nova").describe("Zone of a host that is in none."),
   initial_cpu_allocation_ratio: ratio(4).describe("Virtual CPUs for each CPU of a host."),
   initial_ram_allocation_ratio: ratio(1).describe("RAM given to servers for each MiB of a host."),

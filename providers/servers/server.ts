@@ -189,7 +189,7 @@ function seedOf(id: string, networks: ServerInputs["networks"], index: number): 
 }
 
 /** A host name made of a display name (nova: utils.sanitize_hostname). */
-export function sanitizeHostname(name: string, id: string): string {
+function sanitizeHostname(name: string, id: string): string {
   const text = name
     .replaceAll(/[ _.]/g, "-")
     .replaceAll(/[^A-Za-z0-9-]/g, "")

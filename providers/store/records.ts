@@ -116,7 +116,7 @@ export async function reserve(
 }
 
 /** The error for a value that another resource holds. */
-export function takenError(
+function takenError(
   reservation: Reservation,
   holder: { readonly id: string; readonly type: string; readonly name: string },
 ): StackyardError {
@@ -186,7 +186,7 @@ export function parseRecord(row: RecordsTable): ResourceRecord {
 }
 
 /** Numbers a write, so that mirrors find what is new. Inside one transaction only. */
-export async function nextSequence(transaction: StoreTransaction): Promise<number> {
+async function nextSequence(transaction: StoreTransaction): Promise<number> {
   const row = await transaction
     .updateTable("settings")
     .set({ value: sql`cast(cast(value as integer) + 1 as text)` })

@@ -4,7 +4,7 @@ import type { CommandContext } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 /** The table of exit codes, as `stackyard help exit-codes` prints it. */
-export function describeExitCodes(): string {
+function describeExitCodes(): string {
   const lines = Object.values(exitCodes).map(
     ({ code, meaning }) => `${String(code).padStart(4)}  ${meaning}`,
   );

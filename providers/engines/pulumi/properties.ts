@@ -11,7 +11,7 @@ export const stateVersion = 1;
  * Inputs of ours beside the user's. The CLI hides keys that start with `__`.
  * `__urn` addresses messages to the resource; `__maker` is the URN it was created under, which a later alias does not change.
  */
-export const internalKeys = ["__provider", "__urn", "__maker", "__defaultName", "__v"] as const;
+const internalKeys = ["__provider", "__urn", "__maker", "__defaultName", "__v"] as const;
 export type InternalKey = (typeof internalKeys)[number];
 
 /** Output of ours: the inputs that the cloud filled in when it applied, and that the program left open. */
