@@ -40,8 +40,6 @@ export const portInputs = z.object({
   }),
 });
 
-export type PortInputs = z.infer<typeof portInputs>;
-
 /** A place on a network with a fixed MAC and address, for a server to take. */
 export const port = defineResource({
   type: "port",
