@@ -55,16 +55,21 @@ export function planResource(
     const stored = world.stored(id);
     // A plan for what the planner may not change is not taken in: it would stand in for it in later plans.
     const mayPlan = stored === undefined || planner.mayUpdate(stored);
-    if (change.action === "replace" && stored !== undefined && mayPlan) world.addReplaced(id);
+    const isReplaced = change.action === "replace" && stored !== undefined;
     const issues = leansOnUnknown ? [] : checkRules(definition, inputs, unknown, context);
     if (issues.length > 0) return refuse(definition, request, inputs, issues, id);
     if (leansOnUnknown || unknown.length > 0) {
       if (mayPlan) world.addIncomplete(id);
+      if (mayPlan && isReplaced) world.addReplaced(id);
       return { id, inputs: { ...inputs, id }, issues: [], change };
     }
     const taken = checkReservations(definition, inputs, context, request.maker);
     if (taken.length > 0) return refuse(definition, request, inputs, taken, id);
     if (!mayPlan) return { id, inputs: { ...inputs, id }, issues: [], change };
+    if (isReplaced) {
+      world.addReplaced(id);
+      return { id, inputs: { ...inputs, id }, issues: [], change };
+    }
     world.add({
       id,
       type: definition.type,

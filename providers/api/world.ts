@@ -29,6 +29,7 @@ export class PlannedWorld implements World {
   add(entry: PlannedEntry): void {
     const before = this.#makers.get(entry.maker);
     if (before !== undefined) this.drop(before);
+    this.#replaced.delete(entry.id);
     this.#planned.set(entry.id, entry);
     this.#makers.set(entry.maker, entry.id);
     for (const reservation of entry.reservations) this.#holders.set(keyOf(reservation), entry.id);
@@ -44,8 +45,9 @@ export class PlannedWorld implements World {
     return this.#incomplete.has(id);
   }
 
-  /** Notes that the stored resource is to be made anew under another id. */
+  /** Notes that the stored resource is to be made anew under another id: what it holds is free for its replacement. */
   addReplaced(id: string): void {
+    this.drop(id);
     this.#replaced.add(id);
   }
 
@@ -105,9 +107,9 @@ export class PlannedWorld implements World {
     return record === undefined || this.#isReplanned(record) ? undefined : id;
   }
 
-  /** Whether a plan of this session takes the stored record's place: the same resource, or its replacement by the same maker. */
+  /** Whether a plan of this session takes the stored record's place: the same resource, or its replacement. */
   #isReplanned({ id, maker }: ResourceRecord): boolean {
     const successor = maker === undefined ? undefined : this.#makers.get(maker);
-    return this.#planned.has(id) || (successor !== undefined && successor !== id);
+    return this.#planned.has(id) || this.#replaced.has(id) || (successor !== undefined && successor !== id);
   }
 }
