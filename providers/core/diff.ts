@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { isReplacing, worseLabel, type ChangeLabel } from "./change.ts";
 import type { Change, FieldChange } from "./cloud.ts";
 import { policyOf, shapeOf, type ChangeRule } from "./fields.ts";
@@ -6,13 +7,14 @@ import type { Definition } from "./resource.ts";
 
 /**
  * What changing `prior` into `desired` does, by the policy of each field. This one function is the change table of
- * plan and apply alike.
+ * plan and apply alike. A field that one lacks has its default there: an older release, which made `prior`,
+ * may not have known it.
  */
 export function diffInputs(definition: Definition, prior: JsonObject, desired: JsonObject): Change {
   const fields: FieldChange[] = [];
   for (const [key, schema] of Object.entries(shapeOf(definition.inputs))) {
-    const from = prior[key];
-    const to = desired[key];
+    const from = prior[key] ?? presetOf(schema);
+    const to = desired[key] ?? presetOf(schema);
     if (equalJson(from, to)) continue;
     fields.push({ field: key, from, to, label: labelChange(policyOf(schema)?.change ?? "live", from, to) });
   }
@@ -25,6 +27,12 @@ export function summarizeChange(fields: readonly FieldChange[]): Change {
   if (first === undefined) return { action: "none", fields };
   const label = rest.reduce((worst, change) => worseLabel(worst, change.label), first.label);
   return { action: isReplacing(label) ? "replace" : "update", label, fields };
+}
+
+/** The default of a field that has one. */
+function presetOf(schema: z.core.$ZodType): JsonValue | undefined {
+  if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return undefined;
+  return schema.parse(undefined) as JsonValue;
 }
 
 function labelChange(rule: ChangeRule, from: JsonValue | undefined, to: JsonValue | undefined): ChangeLabel {
