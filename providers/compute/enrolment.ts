@@ -68,11 +68,16 @@ const recordSchema = z.object({
 });
 type EnrolmentRecord = z.infer<typeof recordSchema>;
 
+/** What the cloud makes in the folder of a host; release takes all of it away. */
+const ownFolders = ["images", "jobs", "locks", "networks", "servers"];
+
 /** What a host has of what enrolment makes. */
 interface Wiring {
   /** `cloud.json`; absent on a host that belongs to no cloud. */
   readonly record: EnrolmentRecord | undefined;
   readonly hasFolder: boolean;
+  /** Of {@link ownFolders} those that are in the folder. */
+  readonly occupied: readonly string[];
   /** Cloud and host that Open vSwitch is marked with. */
   readonly cloudId: string | undefined;
   readonly hostId: string | undefined;
@@ -108,6 +113,7 @@ async function observeWiring(
   const look = sh`[ ! -e ${file} ] || cat -- ${file}
 echo '<>'
 [ ! -d ${folder} ] || echo folder
+for name in ${ownFolders}; do [ ! -e ${folder}/"$name" ] || echo "$name"; done
 echo '<>'
 ovs-vsctl --timeout=10 --format=json --columns=external_ids list Open_vSwitch
 echo '<>'
@@ -139,14 +145,15 @@ const routesSchema = z.array(z.looseObject({ dst: z.string(), gateway: z.string(
 
 function parseWiring(output: string): Wiring {
   const parts = output.split(`${separator}\n`).map((part) => part.trim());
-  const [record = "", folder, marks = "", bridges = "", flow, link = "", routes = "", management = "-"] =
+  const [record = "", folder = "", marks = "", bridges = "", flow, link = "", routes = "", management = "-"] =
     parts;
   try {
     const ids = new Map(marksSchema.parse(JSON.parse(marks)).data[0][0][1]);
     const device = link === "" ? undefined : linksSchema.parse(JSON.parse(link))[0];
     return {
       record: record === "" ? undefined : recordSchema.parse(JSON.parse(record)),
-      hasFolder: folder === "folder",
+      hasFolder: folder !== "",
+      occupied: folder.split("\n").filter((line) => ownFolders.includes(line)),
       cloudId: ids.get(ovsKeys.cloud),
       hostId: ids.get(ovsKeys.host),
       bridges: parseBridges(bridges),
@@ -187,6 +194,14 @@ function requireOurs(request: EnrolRequest, found: Wiring): void {
       field: "address",
       value: request.address.address,
       remedy: "Remove the other host resource first, or keep only one of the two.",
+    });
+  }
+  if (cloudId === undefined && found.occupied.length > 0) {
+    throw new StackyardError("not-ours", {
+      message: `The folder ${request.folder} of host ${name} holds ${found.occupied.join(", ")} that are not of this cloud, and would go with it`,
+      field: "folder",
+      value: request.folder,
+      remedy: "Name a folder of its own, such as the default: /var/lib/libvirt/images/stackyard.",
     });
   }
   for (const bridge of found.bridges) {
@@ -429,7 +444,7 @@ ovs-vsctl --timeout=30 ${ours} -- remove Open_vSwitch . external_ids ${ovsKeys.c
           ),
         ]),
     sh`cd -- ${request.folder}
-rm -rf -- networks images jobs servers locks
+rm -rf -- ${ownFolders}
 rm -f -- cloud.json
 cd /`,
     record.madeFolder ? sh`rmdir --ignore-fail-on-non-empty -- ${request.folder}` : sh`:`,

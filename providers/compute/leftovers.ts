@@ -102,8 +102,9 @@ function describe(kind: "server" | "image" | "network", id: string, description:
 function fromPort(port: OvsPort): readonly MarkedThing[] {
   const networkId = port.externalIds[ovsKeys.network];
   const peerId = port.externalIds[ovsKeys.peer];
-  if (networkId === undefined) return [];
+  if (networkId === undefined || !isUuid(networkId)) return [];
   if (peerId === undefined) return [describe("network", networkId, `network ${networkId}`)];
+  if (!isUuid(peerId)) return [];
   const description = `tunnel of network ${networkId} to host ${peerId}`;
   return [{ kind: "tunnel", id: `${networkId}/${peerId}`, ownerIds: [networkId, peerId], description }];
 }

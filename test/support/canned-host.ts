@@ -1,0 +1,47 @@
+import type { Shell } from "../../providers/hosts/command.ts";
+import type { HostConnection, RunOptions } from "../../providers/hosts/connection.ts";
+import type { HostPool } from "../../providers/hosts/pool.ts";
+
+/** A host that says what it is told to say, by what a command is for; anything else it is not asked. */
+export function openCannedPool(answers: Readonly<Record<string, string>>): HostPool {
+  const host = { name: "h1", transport: "ssh", address: "h1" } as const;
+  const connection: HostConnection = {
+    host,
+    run: (_command: Shell, { attempting = "" }: RunOptions = {}) => {
+      const stdout = answers[attempting];
+      return stdout === undefined
+        ? Promise.reject(new Error(`the host was asked to ${attempting}`))
+        : Promise.resolve({ exitCode: 0, stdout, stderr: "", durationMs: 0 });
+    },
+    upload: () => Promise.reject(new Error("a file was sent to the host")),
+    isOpen: () => true,
+    close: () => Promise.resolve(),
+  };
+  return { get: () => Promise.resolve(connection), closeAll: () => Promise.resolve() };
+}
+
+/** What `listBridges` prints for one bridge `br-int` with ports that have these `external_ids`, by name. */
+export function printBridges(ports: Readonly<Record<string, Readonly<Record<string, string>>>> = {}): string {
+  const rows = Object.entries(ports).map(([name, externalIds], index) => [
+    ["uuid", `port ${String(index)}`],
+    name,
+    ["set", []],
+    ["set", []],
+    false,
+    ["set", []],
+    ["map", Object.entries(externalIds)],
+  ]);
+  const bridge = ["br-int", "netdev", "secure", ["set", rows.map(([id]) => id)], ["map", []], ["map", []]];
+  const tables = [
+    {
+      headings: ["name", "datapath_type", "fail_mode", "ports", "external_ids", "other_config"],
+      data: rows.length === 0 ? [] : [bridge],
+    },
+    {
+      headings: ["_uuid", "name", "tag", "trunks", "protected", "interfaces", "external_ids"],
+      data: rows,
+    },
+    { headings: ["_uuid", "name", "type", "ofport", "error", "options", "external_ids"], data: [] },
+  ];
+  return tables.map((table) => `${JSON.stringify(table)}\n`).join("");
+}
