@@ -62,7 +62,6 @@ export function openDomains(pool: HostPool): DomainsPort {
   }
 
   return {
-    renderXml: renderDomain,
     async spawn(host, spec, start, signal) {
       const xml = Buffer.from(renderDomain(host, spec));
       const files = listDriveFiles(spec.configDrive);
@@ -284,8 +283,6 @@ function parseObservation(
   const { domain, state } = parseListedDomain(output.slice(output.indexOf("\n") + 1));
   return {
     state: toState(state),
-    vcpus: domain.vcpus,
-    ramMib: domain.ramMib,
     processId: processId === undefined ? undefined : Number(processId),
     drift: compareDomain(domain, parseDomain(renderDomain(host, spec))),
   };

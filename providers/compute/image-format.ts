@@ -9,7 +9,6 @@ export type DetectedFormat =
 
 /** The part of a qcow2 header that matters here (qemu: `docs/interop/qcow2.txt`). Sizes and offsets are in bytes. */
 export interface Qcow2Header {
-  readonly version: number;
   readonly virtualSizeBytes: number;
   readonly clusterBytes: number;
   readonly hasBackingFile: boolean;
@@ -102,7 +101,6 @@ function detectQcow(head: Buffer): DetectedFormat {
   return {
     kind: "qcow2",
     header: {
-      version,
       virtualSizeBytes,
       clusterBytes,
       hasBackingFile: head.readBigUInt64BE(8) !== 0n,

@@ -123,7 +123,6 @@ interface Tunnel {
 
 interface DhcpPlan {
   readonly device: string;
-  readonly namespace: string;
   /** With prefix length. */
   readonly addresses: readonly string[];
   readonly settings: string;
@@ -195,7 +194,6 @@ function planDhcp(network: NetworkSpec, folder: string): DhcpPlan | undefined {
   });
   return {
     device,
-    namespace: nameNamespace(network.id),
     addresses: subnets.map(({ dhcpAddress, range }) => `${dhcpAddress}/${String(range.prefixLength)}`),
     settings,
   };

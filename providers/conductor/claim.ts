@@ -46,7 +46,6 @@ export function openPlacement(services: PlacementServices): PlacementPort {
     publish: (hostId, inventory) => publish(database, hostId, inventory, options),
     withdraw: (hostId) => withdraw(database, hostId),
     claim: (taskId, serverId) => exclusive("placement", () => claim(services, taskId, serverId)),
-    resize: (serverId) => exclusive("placement", () => resize(services, serverId)),
     release: async (serverId) => {
       await database.transaction().execute(async (transaction) => {
         const host = await allocatedHost(transaction, serverId);

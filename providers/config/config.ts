@@ -52,7 +52,6 @@ export const settings = z.object({
 
 /** Settings as the program uses them. */
 export interface Config {
-  readonly cloudName: string;
   /** Folder of the cloud: store and administrator's credentials. */
   readonly folder: string;
   readonly username: string | undefined;
@@ -84,7 +83,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const values = result.data;
   const dataHome = environment["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share");
   return {
-    cloudName: values.STACKYARD_CLOUD,
     folder: join(values.STACKYARD_HOME ?? join(dataHome, "stackyard"), values.STACKYARD_CLOUD),
     username: values.STACKYARD_USERNAME,
     password: values.STACKYARD_PASSWORD,

@@ -234,8 +234,6 @@ export interface ConfigDrive {
 /** What libvirt says of a server. */
 export interface DomainObservation {
   readonly state: "running" | "paused" | "shut-off" | "crashed" | "suspended" | "other";
-  readonly vcpus: number;
-  readonly ramMib: number;
   /** Monotonic id of the running process; changes with a restart. */
   readonly processId: number | undefined;
   readonly drift: readonly Drift[];
@@ -256,8 +254,6 @@ export interface ReadinessRequest {
 export interface DomainsPort {
   /** Root disk, config drive, XML, define, start: one script. Repeatable; what already is right stays. Raises `not-ours` when a foreign domain has the name or uuid. */
   spawn(host: ComputeHost, spec: DomainSpec, start: boolean, signal: AbortSignal): Promise<void>;
-  /** The XML that `spawn` would define. Pure. */
-  renderXml(host: ComputeHost, spec: DomainSpec): string;
   start(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
   /** ACPI shutdown, then power off after `graceMs`. */
   stop(host: ComputeHost, id: ResourceId, graceMs: number, signal: AbortSignal): Promise<void>;
@@ -284,10 +280,8 @@ export interface PlacementPort {
   publish(hostId: HostId, inventory: HostInventory): Promise<void>;
   /** Forgets a host. Raises `in-use` while claims are on it. */
   withdraw(hostId: HostId): Promise<void>;
-  /** Chooses and claims a host for the server of this task. Raises `no-valid-host`. Keeps a claim that already is there. */
+  /** Chooses and claims a host for the server of this task. Raises `no-valid-host`. Keeps a claim that already is there, in the amounts of now. */
   claim(taskId: TaskId, serverId: ResourceId): Promise<HostId>;
-  /** Changes the claimed amounts in place. Raises `no-valid-host` when the host cannot hold them. */
-  resize(serverId: ResourceId): Promise<void>;
   /** Gives the claim back; tolerates absence. */
   release(serverId: ResourceId): Promise<void>;
 }

@@ -230,7 +230,6 @@ export function readImageNeeds(entry: WorldEntry): {
   readonly properties: Readonly<Record<string, string>>;
   readonly diskFormat: "qcow2" | "raw" | undefined;
   readonly kernelArguments: string;
-  readonly hasKernel: boolean;
 } {
   const desired = inputs.parse(entry.inputs);
   const facts = outputs.partial().parse(entry.outputs).diskFacts;
@@ -243,6 +242,5 @@ export function readImageNeeds(entry: WorldEntry): {
     properties: desired.properties,
     diskFormat: facts?.format,
     kernelArguments: desired.kernelArguments,
-    hasKernel: desired.kernel !== undefined,
   };
 }

@@ -381,9 +381,6 @@ export class FakeCompute implements ComputePorts {
   };
 
   readonly domains: DomainsPort = {
-    renderXml: () => {
-      throw new Error("the fake renders no XML: the domain's own tests do");
-    },
     spawn: (host, spec, start, signal) =>
       this.#carryOut("domains.spawn", host.address.address, signal, (machine) => {
         requireEnrolled(host, machine);
@@ -666,8 +663,6 @@ function describeDomain(domain: FakeDomain, spec: DomainSpec): DomainObservation
   ];
   return {
     state: domain.state,
-    vcpus: domain.vcpus,
-    ramMib: domain.ramMib,
     processId: domain.processId,
     drift: aspects
       .filter(([, expected, found]) => expected !== found)
