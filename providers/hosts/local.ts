@@ -2,6 +2,13 @@ import { spawn } from "node:child_process";
 import { exitCodeOfSignal, makeConnection } from "./connection.ts";
 import type { Ending, HostAddress, HostConnection, StartedCommand } from "./connection.ts";
 
+/**
+ * Starts its argument without this process's environment, as sshd would: passwords and passphrases in it are nothing for commands, least of all
+ * for those that go on running. SSH_CONNECTION tells by which interface whoever runs this came.
+ */
+const withoutEnvironment =
+  'exec env -i PATH="$PATH" ${HOME:+HOME="$HOME"} ${SSH_CONNECTION:+SSH_CONNECTION="$SSH_CONNECTION"} /bin/sh -c "$1"';
+
 /** This machine as a host: the same commands by `/bin/sh`, without ssh. */
 export function connectLocal(host: HostAddress): HostConnection {
   return makeConnection(host, {
@@ -11,21 +18,9 @@ export function connectLocal(host: HostAddress): HostConnection {
   });
 }
 
-/**
- * Starts its argument without this process's environment, as sshd would: passwords and passphrases in it are nothing for commands, least of all
- * for those that go on running. SSH_CONNECTION tells by which interface whoever runs this came.
- */
-const withoutEnvironment =
-  'exec env -i PATH="$PATH" ${HOME:+HOME="$HOME"} ${SSH_CONNECTION:+SSH_CONNECTION="$SSH_CONNECTION"} /bin/sh -c "$1"';
-
-/** Starts a text with `/bin/sh` on this machine. `environment` replaces that of this process. */
-export function startLocally(text: string, environment?: NodeJS.ProcessEnv): StartedCommand {
+function startLocally(text: string): StartedCommand {
   // Detached: a group of its own, so that Ctrl-C at our terminal does not reach it.
-  const child = spawn("/bin/sh", ["-c", withoutEnvironment, "sh", text], {
-    stdio: "pipe",
-    detached: true,
-    ...(environment === undefined ? {} : { env: environment }),
-  });
+  const child = spawn("/bin/sh", ["-c", withoutEnvironment, "sh", text], { stdio: "pipe", detached: true });
   const { promise: ended, resolve } = Promise.withResolvers<Ending>();
   child.once("error", (error) => resolve({ lost: error.message }));
   child.once("close", (code, signal) => resolve({ exitCode: code ?? exitCodeOfSignal(signal ?? "") }));
