@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { formatNetmask, parseCidr } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
-import { brandId, type CloudId, type ResourceId } from "../core/ids.ts";
+import { brandId, deriveId, type CloudId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type {
   ComputeHost,
@@ -84,10 +84,9 @@ export function listLeaving(
   );
 }
 
-/** Id of a port that a server has of its own: follows from server and MAC. */
+/** Id of a port that a server has of its own: follows from server and MAC. Hosts name devices by its begin, so that must differ too. */
 function ownPortId(serverId: ResourceId, mac: string): string {
-  const digits = mac.replaceAll(":", "");
-  return `${serverId.slice(0, 23)}-${digits}`;
+  return deriveId("port", serverId, mac);
 }
 
 /** Servers that are on a host, or have been placed there, and are to stay. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { nameTap } from "../../../providers/compute/marks.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
 import type { DomainSpec } from "../../../providers/core/ports.ts";
 import { hostInputs, makeSmallWorld, nameOfHost, TestCloud, type SmallWorld } from "../../support/cloud.ts";
@@ -93,4 +94,9 @@ describe("a switch in any of Nova's spellings", () => {
   test("left out gives the generator and no channel", async () => {
     expect((await buildWith({}))?.hardware).toMatchObject({ rng: true, guestAgent: false });
   });
+});
+
+test("interfaces of one server have devices of their own", async () => {
+  const spec = await buildWith({ networks: [{ network: world.network.id }, { network: world.network.id }] });
+  expect(new Set(spec?.interfaces.map(({ portId }) => nameTap(portId))).size).toBe(2);
 });
