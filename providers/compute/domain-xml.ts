@@ -40,7 +40,7 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     kernelPath: spec.image.kernelPath,
     initrdPath: spec.image.initrdPath,
     kernelArguments: describeKernelArguments(host, spec),
-    cpuMode: host.virtType === "kvm" ? "host-model" : "maximum",
+    cpuMode: chooseCpuMode(host, family),
     diskPath: hasDisk(spec) ? posix.join(folder, "disk") : undefined,
     configDrivePath: posix.join(folder, "config-drive.iso"),
     consolePath: consoleFile(host.folder, spec.id),
@@ -74,6 +74,12 @@ export function hasDisk(spec: DomainSpec): boolean {
 function describeKernelArguments(host: ComputeHost, spec: DomainSpec): string {
   const given = spec.image.kernelArguments;
   return host.virtType === "kvm" ? given : `${given} no_timer_check`.trim();
+}
+
+/** ARM has no models to choose from: its guests get the host's CPU (nova: `nova/virt/libvirt/driver.py`, `_get_guest_cpu_config`). */
+function chooseCpuMode(host: ComputeHost, family: MachineFamily): string {
+  if (host.virtType !== "kvm") return "maximum";
+  return family === "virt" ? "host-passthrough" : "host-model";
 }
 
 function familyOf(machine: string): MachineFamily {

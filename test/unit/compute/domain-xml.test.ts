@@ -92,6 +92,15 @@ test.each(["two\nlines", "a\u0000b", "\u001b[31m", "\ud800", "\u0085", "\ufffe"]
 );
 
 test.each([
+  ["q35", sampleHost, "host-model"],
+  ["virt", sampleHost, "host-passthrough"],
+  ["virt", emulatedHost, "maximum"],
+] as const)("a machine %s on a host has the CPU that works there", (machine, host, mode) => {
+  const hardware = { ...sampleServer.hardware, machine };
+  expect(renderDomain(host, { ...sampleServer, hardware })).toContain(`<cpu mode="${mode}"/>`);
+});
+
+test.each([
   ["q35", "ide"],
   ["pc-q35-7.2", "ide"],
   ["virt", "ide"],
