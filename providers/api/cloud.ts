@@ -2,11 +2,8 @@ import type { Authenticate } from "../authenticate/authenticate.ts";
 import type { ScryptCost } from "../authenticate/password.ts";
 import { authorize, authorizeAdministration, isAllowed, type Verb } from "../authenticate/policy.ts";
 import type { Principal } from "../authenticate/principal.ts";
-import type { Bus } from "../bus/bus.ts";
 import type { Conductor } from "../conductor/conductor.ts";
 import { readJournal } from "../conductor/journal.ts";
-import { isWorkerDead } from "../conductor/lease.ts";
-import type { TaskBoard } from "../conductor/task-board.ts";
 import { nowMs, readTrace, writeTrace } from "../conductor/tracer.ts";
 import type {
   ApplyRequest,
@@ -22,8 +19,8 @@ import type {
   ResourceView,
 } from "../core/cloud.ts";
 import { diffInputs } from "../core/diff.ts";
-import { decodeError, StackyardError } from "../core/errors.ts";
-import { newId, type ResourceId, type TaskId } from "../core/ids.ts";
+import { StackyardError } from "../core/errors.ts";
+import type { ResourceId, TaskId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
@@ -36,23 +33,16 @@ import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction 
 import { planResource, projectOf, type Planner } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
 import { digestInputs, matchSecrets, omitOnceOnly, omitSecrets } from "./secrets.ts";
+import { insertTask, runTask, supersedeTasks, type TaskServices } from "./task.ts";
 import { PlannedWorld } from "./world.ts";
 
-/** How often a task that another process works on is looked at, in milliseconds. */
-const pollMs = 200;
-
 /** What the facade works with. */
-export interface CloudServices {
-  readonly database: Database;
-  readonly mirror: RecordMirror;
-  readonly bus: Bus;
-  readonly board: TaskBoard;
+export interface CloudServices extends TaskServices {
   readonly conductor: Conductor;
   readonly authenticate: Authenticate;
   readonly scryptCost: ScryptCost;
   readonly definitions: readonly Definition[];
-  /** Services that only the facade hands on. */
-  /** The question names resources by their ids. */
+  /** Handed on by the facade, as are the services after it. The question names resources by their ids. */
   readonly explainPlacement: (question: PlacementQuestion, principal: Principal) => Promise<PlacementAnswer>;
   readonly listLeftovers: (signal: AbortSignal | undefined) => Promise<readonly Leftover[]>;
   readonly removeLeftover: (leftover: Leftover, signal: AbortSignal | undefined) => Promise<void>;
@@ -422,83 +412,6 @@ async function refuseReplacement(
     field: field?.field ?? "",
     remedy: "Remove it and create it anew, or leave the field as it is.",
   });
-}
-
-/** Ends open tasks of workers that are gone. Raises `wrong-state` while one is at work. */
-async function supersedeTasks(transaction: StoreTransaction, id: ResourceId): Promise<void> {
-  const open = await transaction
-    .selectFrom("tasks")
-    .select(["id", "worker", "lease_until_ms"])
-    .where("record_id", "=", id)
-    .where("state", "in", ["pending", "running"])
-    .execute();
-  for (const task of open) {
-    if (task.worker !== null && task.lease_until_ms > Date.now() && !isWorkerDead(task.worker)) {
-      throw new StackyardError("wrong-state", {
-        message: `another process (${task.worker}) is at work on this resource`,
-      });
-    }
-    await transaction
-      .updateTable("tasks")
-      .set({ state: "failed", finished_at: new Date().toISOString() })
-      .where("id", "=", task.id)
-      .execute();
-  }
-}
-
-async function insertTask(
-  transaction: StoreTransaction,
-  record: Pick<ResourceRecord, "id" | "type">,
-  kind: "reconcile" | "remove",
-): Promise<TaskId> {
-  const id = newId<"task">();
-  await transaction
-    .insertInto("tasks")
-    .values({
-      id,
-      record_id: record.id,
-      type: record.type,
-      kind,
-      state: "pending",
-      error: null,
-      worker: null,
-      lease_until_ms: 0,
-      created_at: new Date().toISOString(),
-      finished_at: null,
-    })
-    .execute();
-  return id;
-}
-
-/** Casts the task to the conductor and waits for its end, wherever it is carried out. */
-async function runTask(
-  { bus, board, database, mirror }: CloudServices,
-  taskId: TaskId,
-  token: Secret,
-  { onProgress, signal }: { readonly onProgress?: (line: string) => void; readonly signal?: AbortSignal },
-): Promise<ResourceRecord | undefined> {
-  const finished = board.await(taskId, onProgress, signal);
-  bus.cast("conductor", "run_task", { taskId, token: token.reveal() });
-  for (;;) {
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([finished, new Promise((resolve) => (timer = setTimeout(resolve, pollMs)))]);
-    clearTimeout(timer);
-    const task = await database
-      .selectFrom("tasks")
-      .select(["state", "error", "record_id"])
-      .where("id", "=", taskId)
-      .executeTakeFirst();
-    if (task?.state === "succeeded") {
-      await mirror.refresh();
-      return mirror.find(task.record_id);
-    }
-    if (task?.state === "failed") {
-      await mirror.refresh();
-      throw task.error === null
-        ? new StackyardError("interrupted", { message: "another task has taken this one's place" })
-        : decodeError(JSON.parse(task.error) as JsonObject);
-    }
-  }
 }
 
 /** Raises `in-use` when another resource depends on this one. */
