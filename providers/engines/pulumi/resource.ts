@@ -26,6 +26,13 @@ export abstract class StackyardResource extends pulumi.CustomResource {
     args: object,
     options: pulumi.CustomResourceOptions = {},
   ) {
+    if (options.import !== undefined) {
+      // Pulumi's message would be "code must be a string": an import passes dynamic providers nothing, not even who they are.
+      throw new pulumi.RunError(
+        `${shape.className} ${JSON.stringify(name)}: Pulumi cannot import resources of dynamic providers. ` +
+          `Refer to it by its id where it is wanted, or declare it anew.`,
+      );
+    }
     const token = `pulumi-nodejs:dynamic/stackyard:${shape.className}`;
     const inputs: pulumi.Inputs = Object.fromEntries(
       Object.entries(args).map(([key, value]: [string, unknown]) => {
