@@ -40,23 +40,35 @@ export abstract class StackyardResource extends pulumi.CustomResource {
         return [key, input !== undefined && shape.secretInputs.includes(key) ? pulumi.secret(input) : input];
       }),
     );
-    super(
-      token,
-      name,
-      {
-        ...Object.fromEntries(shape.properties.map((key) => [key, undefined])),
-        uuid: undefined,
-        drift: undefined,
-        ...inputs,
-        __provider: serialisedProvider(shape.type),
-        __urn: pulumi.createUrn(name, token, options.parent),
-        __defaultName: name,
-      },
-      pulumi.mergeOptions(options, {
-        additionalSecretOutputs: [...shape.secretOutputs],
-        hideDiffs: ["__provider", "__urn", "__maker", "__defaultName", "__v"],
-      }),
-    );
+    // The SDK keeps a stack trace with each of the four promises of each property: half of the time that a preview takes, for nothing but
+    // PULUMI_DEBUG_PROMISE_LEAKS. Where the resource is declared it finds out with a limit of its own.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      super(
+        token,
+        name,
+        {
+          ...Object.fromEntries(shape.properties.map((key) => [key, undefined])),
+          uuid: undefined,
+          drift: undefined,
+          ...inputs,
+          __provider: serialisedProvider(shape.type),
+          __urn: pulumi.createUrn(name, token, options.parent),
+          __defaultName: name,
+        },
+        pulumi.mergeOptions(options, {
+          additionalSecretOutputs: [...shape.secretOutputs],
+          hideDiffs: ["__provider", "__urn", "__maker", "__defaultName", "__v"],
+        }),
+      );
+    } catch (error) {
+      Error.stackTraceLimit = stackTraceLimit;
+      if (error instanceof Error) Error.captureStackTrace(error);
+      throw error;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
   }
 }
 
