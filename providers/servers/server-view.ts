@@ -203,7 +203,7 @@ export function toDomainSpec(
     hardware: {
       machine: image.properties["hw_machine_type"],
       diskBus: diskBusSchema.parse(image.properties["hw_disk_bus"]),
-      nicModel: image.properties["hw_vif_model"] ?? "virtio",
+      nicModel: nicModelSchema.parse(image.properties["hw_vif_model"]),
       guestAgent: readSwitch(image.properties["hw_qemu_guest_agent"], false),
       rng: readSwitch(flavor.extraSpecs["hw_rng:allowed"], true),
     },
@@ -211,6 +211,13 @@ export function toDomainSpec(
 }
 
 const diskBusSchema = z.enum(["virtio", "scsi", "sata", "ide"]).default("virtio");
+/** Nova's for QEMU (nova: `virt/libvirt/vif.py`, is_vif_model_valid_for_virt): libvirt would hand any name on as that of a device. */
+const nicModelSchema = z
+  .enum(["virtio", "e1000", "e1000e", "ne2k_pci", "pcnet", "rtl8139", "vmxnet3"])
+  .default("virtio");
+
+/** Properties of images that must be ones of a list. */
+const hardwareSchemas = { hw_disk_bus: diskBusSchema, hw_vif_model: nicModelSchema };
 
 /** A switch of an image or a flavor, in any of its spellings (oslo.utils: strutils.bool_from_string). */
 function readSwitch(text: string | undefined, preset: boolean): boolean {
@@ -219,9 +226,14 @@ function readSwitch(text: string | undefined, preset: boolean): boolean {
   return ["0", "f", "false", "off", "n", "no"].includes(word) ? false : preset;
 }
 
-/** Image property values that the domain understands; for the rule that refuses others. */
-export function rejectDiskBus(value: string | undefined): boolean {
-  return !diskBusSchema.safeParse(value).success;
+/** What is wrong with the properties of an image that shape the domain; `undefined` when nothing is. */
+export function rejectHardware(properties: Readonly<Record<string, string>>): string | undefined {
+  return Object.entries(hardwareSchemas)
+    .filter(([key, schema]) => !schema.safeParse(properties[key]).success)
+    .map(
+      ([key, schema]) =>
+        `has the property ${key} ${String(properties[key])}: not one of ${schema.unwrap().options.join(", ")}`,
+    )[0];
 }
 
 /** meta_data.json, network_data.json and user_data (nova: api/metadata/base.py, virt/netutils.py). */

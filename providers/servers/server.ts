@@ -11,7 +11,7 @@ import { reconcileServer, removeServer } from "./server.flow.ts";
 import {
   listMemberships,
   readFlavor,
-  rejectDiskBus,
+  rejectHardware,
   requireHost,
   toDomainSpec,
   toReadinessRequest,
@@ -67,14 +67,11 @@ export const server = defineResource({
     },
     {
       field: "image",
-      says: "The image's hw_disk_bus is virtio, scsi, sata or ide.",
+      says: "The image's hw_disk_bus is virtio, scsi, sata or ide, and its hw_vif_model one that QEMU has.",
       reads: ["image"],
       violated: ({ image }, { world }) => {
         const entry = world.find("image", image);
-        const bus = entry === undefined ? undefined : readImageNeeds(entry).properties["hw_disk_bus"];
-        return rejectDiskBus(bus)
-          ? `has the property hw_disk_bus ${String(bus)}: not virtio, scsi, sata or ide`
-          : undefined;
+        return entry === undefined ? undefined : rejectHardware(readImageNeeds(entry).properties);
       },
     },
     {

@@ -100,3 +100,14 @@ test("interfaces of one server have devices of their own", async () => {
   const spec = await buildWith({ networks: [{ network: world.network.id }, { network: world.network.id }] });
   expect(new Set(spec?.interfaces.map(({ portId }) => nameTap(portId))).size).toBe(2);
 });
+
+test.each([
+  ["hw_disk_bus", "fdc"],
+  ["hw_vif_model", "ivshmem-plain"],
+])("an image whose %s is %s builds nothing", async (key, value) => {
+  const disk = { location: "/images/cirros.qcow2" };
+  const image = await test1.make("image", "odd", { disk, properties: { [key]: value } });
+  await expect(buildWith({ image: image.id })).rejects.toThrow(
+    `image has the property ${key} ${value}: not one of`,
+  );
+});
