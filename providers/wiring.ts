@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { openFacade } from "./api/cloud.ts";
-import { openAuthenticate } from "./authenticate/authenticate.ts";
+import { openAuthenticate, type Session } from "./authenticate/authenticate.ts";
 import { bootstrap } from "./authenticate/bootstrap.ts";
 import { defaultScryptCost, type ScryptCost } from "./authenticate/password.ts";
 import { openInProcessBus } from "./bus/in-process.ts";
@@ -11,8 +11,9 @@ import { serveCompute } from "./compute/service.ts";
 import { readConfig, type Config } from "./config/config.ts";
 import { readCredentials, writeCredentials } from "./config/credentials.ts";
 import { openPlacement } from "./conductor/claim.ts";
-import { openConductor, toFailure } from "./conductor/conductor.ts";
+import { openConductor } from "./conductor/conductor.ts";
 import { explainPlacement } from "./conductor/explain.ts";
+import { toFailure } from "./conductor/flow.ts";
 import { listLeftovers, removeLeftover } from "./conductor/leftovers.ts";
 import { makeStepContext } from "./conductor/step-context.ts";
 import { requireTask, TaskBoard } from "./conductor/task-board.ts";
@@ -65,7 +66,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       deliver: (administrator) => writeCredentials(config.folder, administrator),
     });
     const authenticate = openAuthenticate(database, { expirySeconds: config.tokenSeconds, scryptCost });
-    const { token } = await authenticate.login(await readCredentials(config));
+    const logIn = async (): Promise<Session> => authenticate.login(await readCredentials(config));
+    const session = await logIn();
 
     const cloudId = await readCloudId(database);
     const mirror = new RecordMirror(
@@ -147,7 +149,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
           await database.destroy();
         },
       },
-      token,
+      session,
+      logIn,
     );
   } catch (error) {
     await compute.close();

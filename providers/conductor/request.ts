@@ -11,6 +11,7 @@ const flavorInputs = z.object({
   extraSpecs: z.record(z.string(), z.string()),
 });
 const imageInputs = z.object({ properties: z.record(z.string(), z.string()) });
+const imageOutputs = z.object({ diskFacts: z.object({ virtualSizeBytes: z.int() }).optional() });
 const groupInputs = z.object({
   policy: z.enum(["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]),
   maxServersPerHost: z.int().optional(),
@@ -42,7 +43,8 @@ export function toRequestSpec(
       name: flavor.name,
       vcpus: amounts.vcpus,
       ramMib: amounts.ramMib,
-      rootGib: amounts.diskGib,
+      // Without a size of its own the disk has the image's, which must count: else whoever brings the image fills a host past its claims.
+      rootGib: amounts.diskGib === 0 ? readImageGib(inputs.image, mirror) : amounts.diskGib,
       extraSpecs: amounts.extraSpecs,
     },
     image:
@@ -57,6 +59,12 @@ export function toRequestSpec(
     group: inputs.serverGroup === undefined ? null : toGroup(inputs.serverGroup, servers.ids, mirror),
     ignoreHosts,
   });
+}
+
+/** Size of the disk that an image makes, GiB; 0 without a disk, or while it is not inspected. */
+function readImageGib(id: string | undefined, mirror: RecordMirror): number {
+  const { diskFacts } = imageOutputs.parse((id === undefined ? undefined : mirror.find(id)?.outputs) ?? {});
+  return diskFacts === undefined ? 0 : Math.ceil(diskFacts.virtualSizeBytes / 1024 ** 3);
 }
 
 function toGroup(id: string, placing: readonly string[], mirror: RecordMirror): RequestSpec["group"] {

@@ -1,0 +1,167 @@
+import { StackyardError, toStackyardError } from "../core/errors.ts";
+import type { TaskId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Step } from "../core/resource.ts";
+import type { Secret } from "../core/secret.ts";
+import type { Database } from "../store/database.ts";
+import { deleteRecord, updateRecord } from "../store/records.ts";
+import { handleFailure, keepFaulty } from "./failure.ts";
+import { journalFailure, journalIntent, journalResult } from "./journal.ts";
+import { takeLease } from "./lease.ts";
+import { countBuild, finishTask, readTaskRecord, type ConductorServices, type Run } from "./run.ts";
+import { makeStepContext } from "./step-context.ts";
+import type { StepsEnd, TaskInWork } from "./task-board.ts";
+import { nowMs, openTracer } from "./tracer.ts";
+
+/** Carries a task out to its end, or leaves it to whoever has its lease. */
+export async function runTask(
+  services: ConductorServices,
+  taskId: TaskId,
+  token: Secret | undefined,
+): Promise<void> {
+  const { database, board, mirror, definitionOf } = services;
+  const lease = await takeLease(database, taskId);
+  if (lease === undefined) return;
+  try {
+    const record = await readTaskRecord(database, taskId);
+    const row = await database
+      .selectFrom("tasks")
+      .select("kind")
+      .where("id", "=", taskId)
+      .executeTakeFirstOrThrow();
+    const task = board.begin(taskId, record.id, token, openTracer(database, record.id));
+    await mirror.refresh();
+    const definition = definitionOf(record.type);
+    const run: Run = {
+      services,
+      task,
+      definition,
+      isCreate: row.kind === "reconcile" && record.applied === undefined,
+    };
+    if (row.kind === "remove") await carryOutRemoval(run);
+    else await carryOutReconcile(run);
+    await task.tracer.flush();
+  } catch (error) {
+    await endTask(database, taskId, toStackyardError(error, "carrying out the task"));
+  } finally {
+    await lease.release();
+    await mirror.refresh();
+    board.finish(taskId);
+  }
+}
+
+async function carryOutReconcile(run: Run): Promise<void> {
+  const { services, task, definition } = run;
+  const { database } = services;
+  const steps = definition.reconcile;
+  for (let index = 0; index < steps.length;) {
+    const segment = segmentAt(steps, index);
+    const failure = await runSegment(run, segment);
+    if (failure === undefined) {
+      index += segment.length;
+      continue;
+    }
+    const failedAt = steps.findIndex((step) => step.name === failure.step);
+    const next = await handleFailure(run, failedAt, failure.error);
+    if (next === undefined) return;
+    index = next;
+  }
+  await database.transaction().execute(async (transaction) => {
+    const record = await readTaskRecord(transaction, task.id);
+    const at = new Date().toISOString();
+    await updateRecord(transaction, record.id, { status: "active", applied: record.inputs, fault: null }, at);
+    await finishTask(transaction, task.id, undefined);
+    if (run.isCreate) await countBuild(transaction, record, false);
+  });
+}
+
+/** Consecutive steps of one service. */
+function segmentAt(
+  steps: readonly Step<JsonObject, JsonObject>[],
+  index: number,
+): readonly Step<JsonObject, JsonObject>[] {
+  const place = steps[index]?.on ?? "conductor";
+  const end = steps.findIndex((step, at) => at > index && (step.on ?? "conductor") !== place);
+  return steps.slice(index, end === -1 ? undefined : end);
+}
+
+async function runSegment(run: Run, segment: readonly Step<JsonObject, JsonObject>[]): Promise<StepsEnd> {
+  return segment[0]?.on === "compute" ? runOnCompute(run, segment) : runHere(run, segment);
+}
+
+async function runHere(
+  { services, task }: Run,
+  segment: readonly Step<JsonObject, JsonObject>[],
+): Promise<StepsEnd> {
+  const { database } = services;
+  for (const step of segment) {
+    try {
+      await journalIntent(database, task.id, step.name);
+      task.controller.signal.throwIfAborted();
+      const record = await readTaskRecord(database, task.id);
+      const patch = await step.run(makeStepContext(services, record, task));
+      // The step may have written the record itself, e.g. its claim.
+      const after = await readTaskRecord(database, task.id);
+      await journalResult(
+        database,
+        task.id,
+        record.id,
+        step.name,
+        patch === undefined ? undefined : { ...after.outputs, ...patch },
+      );
+      await services.mirror.refresh();
+    } catch (error) {
+      return { step: step.name, error: toFailure(error, task, `step ${step.name}`) };
+    }
+  }
+  return undefined;
+}
+
+/** Casts the steps to the record's host and waits for its report. */
+async function runOnCompute(
+  { services, task }: Run,
+  segment: readonly Step<JsonObject, JsonObject>[],
+): Promise<StepsEnd> {
+  const { bus, database } = services;
+  const record = await readTaskRecord(database, task.id);
+  const ended = Promise.withResolvers<StepsEnd>();
+  task.stepsEnded = ended;
+  const host = String(record.outputs["host"]);
+  await task.tracer.time(12, () =>
+    bus.cast(`compute.${host}`, "run_steps", {
+      taskId: task.id,
+      steps: segment.map((step) => step.name),
+      token: task.token?.reveal(),
+      castAtMs: nowMs(),
+    }),
+  );
+  return ended.promise;
+}
+
+async function carryOutRemoval(run: Run): Promise<void> {
+  const { services, task, definition } = run;
+  const failure = await runHere(run, definition.remove);
+  const record = await readTaskRecord(services.database, task.id);
+  if (failure !== undefined) {
+    await journalFailure(services.database, task.id, failure.step, {
+      hostId: undefined,
+      error: failure.error,
+    });
+    await keepFaulty(run, record.id, failure.error);
+    return;
+  }
+  await services.database.transaction().execute(async (transaction) => {
+    await deleteRecord(transaction, record.id);
+    await finishTask(transaction, task.id, undefined);
+  });
+}
+
+async function endTask(database: Database, taskId: TaskId, error: StackyardError): Promise<void> {
+  await database.transaction().execute((transaction) => finishTask(transaction, taskId, error));
+}
+
+/** An interruption is not the step's fault: it is told apart, so that nothing is taken back. */
+export function toFailure(error: unknown, task: TaskInWork, attempting: string): StackyardError {
+  if (!task.controller.signal.aborted) return toStackyardError(error, attempting);
+  return new StackyardError("interrupted", { message: `${attempting} was interrupted`, cause: error });
+}

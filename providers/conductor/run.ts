@@ -1,0 +1,76 @@
+import type { Bus } from "../bus/bus.ts";
+import { encodeError, StackyardError } from "../core/errors.ts";
+import type { TaskId } from "../core/ids.ts";
+import type { ResourceRecord } from "../core/record.ts";
+import type { Definition } from "../core/resource.ts";
+import type { SchedulerOptions } from "../scheduler/options.ts";
+import type { Database } from "../store/database.ts";
+import { readRecord, type StoreTransaction } from "../store/records.ts";
+import type { ContextServices } from "./step-context.ts";
+import type { TaskBoard, TaskInWork } from "./task-board.ts";
+
+/** What the conductor works with. */
+export interface ConductorServices extends ContextServices {
+  readonly database: Database;
+  readonly bus: Bus;
+  readonly definitionOf: (type: string) => Definition;
+  readonly board: TaskBoard;
+  readonly schedulerOptions: SchedulerOptions;
+}
+
+/** One task on its way. */
+export interface Run {
+  readonly services: ConductorServices;
+  readonly task: TaskInWork;
+  readonly definition: Definition;
+  /** Nothing of it ever succeeded: a failure takes everything back. */
+  readonly isCreate: boolean;
+}
+
+/** The record that a task is about. Raises `not-found` when it is gone. */
+export async function readTaskRecord(
+  database: Database | StoreTransaction,
+  taskId: string,
+): Promise<ResourceRecord> {
+  const row = await database
+    .selectFrom("tasks")
+    .select("record_id")
+    .where("id", "=", taskId)
+    .executeTakeFirst();
+  const record = row === undefined ? undefined : await readRecord(database, row.record_id);
+  if (record === undefined)
+    throw new StackyardError("not-found", { message: `the record of task ${taskId} is gone` });
+  return record;
+}
+
+/** Writes the end of a task. */
+export async function finishTask(
+  transaction: StoreTransaction,
+  taskId: TaskId,
+  error: StackyardError | undefined,
+): Promise<void> {
+  await transaction
+    .updateTable("tasks")
+    .set({
+      state: error === undefined ? "succeeded" : "failed",
+      error: error === undefined ? null : JSON.stringify(encodeError(error)),
+      finished_at: new Date().toISOString(),
+    })
+    .where("id", "=", taskId)
+    .execute();
+}
+
+/** Keeps the host's count of failed builds, which BuildFailureWeigher reads (nova: compute/stats.py build_failed, build_succeeded). */
+export async function countBuild(
+  transaction: StoreTransaction,
+  record: ResourceRecord,
+  failed: boolean,
+): Promise<void> {
+  const hostId = record.outputs["hostId"];
+  if (typeof hostId !== "string") return;
+  await transaction
+    .updateTable("providers")
+    .set((expression) => ({ failed_builds: failed ? expression("failed_builds", "+", 1) : 0 }))
+    .where("host_id", "=", hostId)
+    .execute();
+}
