@@ -13,7 +13,6 @@ export function openCannedPool(answers: Readonly<Record<string, string>>): HostP
         ? Promise.reject(new Error(`the host was asked to ${attempting}`))
         : Promise.resolve({ exitCode: 0, stdout, stderr: "", durationMs: 0 });
     },
-    upload: () => Promise.reject(new Error("a file was sent to the host")),
     isOpen: () => true,
     close: () => Promise.resolve(),
   };
@@ -26,22 +25,18 @@ export function printBridges(ports: Readonly<Record<string, Readonly<Record<stri
     ["uuid", `port ${String(index)}`],
     name,
     ["set", []],
-    ["set", []],
     false,
     ["set", []],
     ["map", Object.entries(externalIds)],
   ]);
-  const bridge = ["br-int", "netdev", "secure", ["set", rows.map(([id]) => id)], ["map", []], ["map", []]];
+  const bridge = ["br-int", "netdev", ["set", rows.map(([id]) => id)], ["map", []]];
   const tables = [
     {
-      headings: ["name", "datapath_type", "fail_mode", "ports", "external_ids", "other_config"],
+      headings: ["name", "datapath_type", "ports", "external_ids"],
       data: rows.length === 0 ? [] : [bridge],
     },
-    {
-      headings: ["_uuid", "name", "tag", "trunks", "protected", "interfaces", "external_ids"],
-      data: rows,
-    },
-    { headings: ["_uuid", "name", "type", "ofport", "error", "options", "external_ids"], data: [] },
+    { headings: ["_uuid", "name", "tag", "protected", "interfaces", "external_ids"], data: rows },
+    { headings: ["_uuid", "options"], data: [] },
   ];
   return tables.map((table) => `${JSON.stringify(table)}\n`).join("");
 }
