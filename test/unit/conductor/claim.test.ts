@@ -1,4 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { openInProcessBus } from "../../../providers/bus/in-process.ts";
+import { openPlacement } from "../../../providers/conductor/claim.ts";
+import { openTracer } from "../../../providers/conductor/tracer.ts";
+import { makeExclusive } from "../../../providers/core/exclusive.ts";
+import { newId, type ResourceId } from "../../../providers/core/ids.ts";
+import type { JsonObject } from "../../../providers/core/json.ts";
+import type { PlacementPort } from "../../../providers/core/ports.ts";
+import { readSchedulerOptions } from "../../../providers/scheduler/options.ts";
+import { schedule } from "../../../providers/scheduler/schedule.ts";
+import type { Database } from "../../../providers/store/database.ts";
+import { RecordMirror } from "../../../providers/store/mirror.ts";
+import { insertRecord } from "../../../providers/store/records.ts";
 import { make, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;
@@ -58,6 +70,59 @@ describe("two processes that race for the last place", () => {
     expect(servers.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
   });
 });
+
+test("a claim that another process was quicker with schedules anew, and takes no place twice", async () => {
+  world = await makeSmallWorld(test1);
+  const flavor = await test1.make("flavor", "large", large);
+  const database = await test1.database();
+  const inputs = { flavor: flavor.id, image: world.image.id, schedulerHints: {} };
+  const [first, second] = [
+    await insertServer(database, "a", inputs),
+    await insertServer(database, "b", inputs),
+  ];
+  const quick = placementOver(database, () => Promise.resolve());
+  const slow = placementOver(database, () => quick.claim(newId<"task">(), second).then(() => undefined));
+
+  await expect(slow.claim(newId<"task">(), first)).rejects.toMatchObject({ code: "no-valid-host" });
+
+  const claims = await database.selectFrom("allocations").select("consumer_id").distinct().execute();
+  expect(claims).toEqual([{ consumer_id: second }]);
+});
+
+/** Placement as another process has it; `between` runs once after the scheduler has chosen and before the claim. */
+function placementOver(database: Database, between: () => Promise<void>): PlacementPort {
+  const bus = openInProcessBus();
+  const options = readSchedulerOptions({});
+  let rounds = 0;
+  bus.serve("scheduler", {
+    select_destinations: async ({ hosts, request, weights }) => {
+      const answer = schedule(hosts, request, options, { weights });
+      rounds += 1;
+      if (rounds === 1) await between();
+      return answer;
+    },
+  });
+  const mirror = new RecordMirror(database, () => []);
+  const tracerOf = (recordId: string) => openTracer(database, recordId);
+  return openPlacement({ database, mirror, bus, options, exclusive: makeExclusive(), tracerOf });
+}
+
+async function insertServer(database: Database, name: string, inputs: JsonObject): Promise<ResourceId> {
+  const id = newId<"resource">();
+  const record = {
+    id,
+    type: "server",
+    projectId: null,
+    name,
+    inputs,
+    outputs: {},
+    status: "building",
+  } as const;
+  await database
+    .transaction()
+    .execute((transaction) => insertRecord(transaction, record, "2026-01-02T03:04:05.000Z"));
+  return id;
+}
 
 describe("three servers that are to be kept apart, built at once on three hosts,", () => {
   test("by one process, are on one host each", async () => {
@@ -148,4 +213,19 @@ describe("a server that gets another flavor", () => {
     expect(await test1.holdings()).toEqual(before);
     expect(await test1.cloud.read("server", id)).toMatchObject({ outputs: { status: "ACTIVE" } });
   });
+});
+
+test("a flavor without a disk claims the image's size: a small file may make a disk larger than the host's", async () => {
+  world = await makeSmallWorld(test1);
+  const flavor = await test1.make("flavor", "diskless", { vcpus: 1, ramMib: 64 });
+  const facts = { format: "qcow2", sizeBytes: 196_616, checksum: `sha256:${"0".repeat(64)}` } as const;
+  vi.spyOn(test1.compute.images, "inspectDisk").mockResolvedValueOnce({
+    ...facts,
+    virtualSizeBytes: 200 * 1024 ** 3,
+  });
+  const image = await test1.make("image", "vast", { disk: { location: "/images/vast.qcow2" } });
+
+  const building = test1.make("server", "vast", { ...world.server, flavor: flavor.id, image: image.id });
+
+  await expect(building).rejects.toMatchObject({ code: "no-valid-host" });
 });
