@@ -1,4 +1,4 @@
-import type { Authenticate } from "../authenticate/authenticate.ts";
+import type { Authenticate, Session } from "../authenticate/authenticate.ts";
 import type { ScryptCost } from "../authenticate/password.ts";
 import { authorize, authorizeAdministration, isAllowed, type Verb } from "../authenticate/policy.ts";
 import type { Principal } from "../authenticate/principal.ts";
@@ -24,7 +24,6 @@ import type { ResourceId, TaskId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
-import type { Secret } from "../core/secret.ts";
 import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
 import { listDependencies, listReferences } from "../core/validate.ts";
 import { scrub, type Database } from "../store/database.ts";
@@ -50,8 +49,13 @@ export interface CloudServices extends TaskServices {
   readonly close: () => Promise<void>;
 }
 
-/** Step 2: the facade for one login. Every call validates the token, validates, authorises; only then anything is written. */
-export function openFacade(services: CloudServices, token: Secret): Cloud {
+/**
+ * Step 2: the facade for one user. Every call validates the token, validates, authorises; only then anything is written.
+ *
+ * A token in the second half of its life is renewed by `logIn`, so that a long update outlives its first one, and a build has at least half a
+ * life for all the services that validate it (keystoneauth: identity/base.py; nova has service tokens for the latter).
+ */
+export function openFacade(services: CloudServices, opened: Session, logIn: () => Promise<Session>): Cloud {
   const { database, mirror, authenticate, definitions, conductor } = services;
   const planned = new PlannedWorld(mirror);
 
@@ -64,8 +68,20 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     });
   }
 
+  let session = opened;
+  let renewal: Promise<Session> | undefined;
+  let isEnded = false;
+
+  async function renewToken(): Promise<void> {
+    const { issuedAtMs, expiresAtMs } = session.principal;
+    if (isEnded || Date.now() < (issuedAtMs + expiresAtMs) / 2) return;
+    renewal ??= logIn().finally(() => (renewal = undefined));
+    session = await renewal;
+  }
+
   async function begin(): Promise<Principal> {
-    const principal = await authenticate.validate(token);
+    await renewToken();
+    const principal = await authenticate.validate(session.token);
     await mirror.refresh();
     return principal;
   }
@@ -154,7 +170,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     });
     await mirror.refresh();
     planned.drop(id);
-    const created = await runTask(services, taskId, token, request);
+    const created = await runTask(services, taskId, session.token, request);
     const record = mirror.find(id) ?? created;
     if (record === undefined)
       throw new StackyardError("not-found", {
@@ -200,7 +216,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
       await updateRecord(transaction, record.id, { status: "deleting" }, new Date().toISOString());
       return insertTask(transaction, record, "remove");
     });
-    await runTask(services, taskId, token, options);
+    await runTask(services, taskId, session.token, options);
   }
 
   async function find(type: string, idOrName: string): Promise<ResourceView> {
@@ -260,7 +276,7 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     },
     act: async (type, id, action, input, signal) => {
       const { record } = await requireRecord(type, id, { act: action });
-      return conductor.act(record, action, input, token, signal);
+      return conductor.act(record, action, input, session.token, signal);
     },
     trace: async (serverId) => {
       await requireRecord("server", serverId, "read");
@@ -304,7 +320,10 @@ export function openFacade(services: CloudServices, token: Secret): Cloud {
     },
     guestAccess: async (serverId) =>
       services.guestAccess((await requireRecord("server", serverId, "read")).record),
-    revoke: () => authenticate.revoke(token),
+    revoke: () => {
+      isEnded = true;
+      return authenticate.revoke(session.token);
+    },
     flushTokens: async () => {
       authorizeAdministration(await begin(), "tokens:flush");
       return authenticate.flush();
