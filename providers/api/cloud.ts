@@ -284,6 +284,8 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     },
     explainPlacement: async (question) => {
       const principal = await begin();
+      authorizeAdministration(principal, "placement:explain");
+      requireCount(question.count ?? 1);
       const idOf = (type: string, idOrName: string): string => findVisible(principal, type, idOrName).id;
       return services.explainPlacement(
         {
@@ -348,6 +350,19 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     };
     return { events, note: (number) => void events.push(next(number)), last: next };
   }
+}
+
+/** Servers that one question may ask about at most. */
+const maxQuestionCount = 1_000;
+
+function requireCount(count: number): void {
+  if (Number.isInteger(count) && count >= 1 && count <= maxQuestionCount) return;
+  throw new StackyardError("invalid-input", {
+    message: `the scheduler is asked about 1 to ${String(maxQuestionCount)} servers at once`,
+    field: "count",
+    value: count,
+    remedy: "Ask about fewer.",
+  });
 }
 
 /** Steps 1 and 2 happened when the token was issued. */

@@ -1,5 +1,5 @@
 import { StackyardError } from "../core/errors.ts";
-import type { Definition } from "../core/resource.ts";
+import { findAction, type Definition } from "../core/resource.ts";
 import type { Principal, Role } from "./principal.ts";
 
 /** What is to be done with a resource. `act` runs one of its definition's actions. */
@@ -50,7 +50,7 @@ export function authorizeAdministration(principal: Principal, rule: string): voi
 }
 
 function requiredRole({ definition, verb }: AccessRequest): Role {
-  if (typeof verb === "object") return definition.actions?.[verb.act]?.role ?? "member";
+  if (typeof verb === "object") return findAction(definition, verb.act)?.role ?? "member";
   if (definition.scope === "cloud") return "admin";
   return verb === "read" ? "reader" : "member";
 }

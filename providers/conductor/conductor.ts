@@ -2,7 +2,7 @@ import { decodeError, StackyardError } from "../core/errors.ts";
 import { brandId, newId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import type { Observation } from "../core/resource.ts";
+import { findAction, type Observation } from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
 import { schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
@@ -75,7 +75,7 @@ export function openConductor(services: ConductorServices): Conductor {
     },
     act: async (record, action, input, token, signal) => {
       const definition = definitionOf(record.type);
-      const found = definition.actions?.[action];
+      const found = findAction(definition, action);
       if (found === undefined) {
         throw new StackyardError("not-found", {
           message: `a ${record.type} has no action ${JSON.stringify(action)}`,

@@ -161,7 +161,7 @@ export interface Cloud {
   act(type: string, id: string, action: string, input: JsonObject, signal?: AbortSignal): Promise<JsonObject>;
   /** Steps of the last build of a server, in the order of their number. */
   trace(serverId: string): Promise<readonly TraceEvent[]>;
-  /** Where a server would be placed, and why. */
+  /** Where a server would be placed, and why. For administrators: the answer names hosts, and tells how full they are (placement: allocation candidates). */
   explainPlacement(question: PlacementQuestion): Promise<PlacementAnswer>;
   /** What was done to a resource, removed ones included, oldest first. */
   journal(id: string): Promise<readonly JournalEntry[]>;

@@ -206,7 +206,7 @@ export function decodeError(data: JsonObject): StackyardError {
 }
 
 function isErrorCode(code: string): code is ErrorCode {
-  return code in errorCatalogue;
+  return Object.hasOwn(errorCatalogue, code);
 }
 
 function listCauses(error: Error): readonly string[] {

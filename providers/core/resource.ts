@@ -127,6 +127,14 @@ export interface Action<I, O> {
   run(context: StepContext<I, O>, input: JsonObject): Promise<JsonObject>;
 }
 
+/** The action of this name, if there is one. Names come from outside, and every object has a `constructor`. */
+export function findAction<I, O>(
+  { actions = {} }: Pick<Definition<I, O>, "actions">,
+  name: string,
+): Action<I, O> | undefined {
+  return Object.hasOwn(actions, name) ? actions[name] : undefined;
+}
+
 /** A resource type: what it looks like, and its life. No part of it knows an engine. */
 export interface Definition<I = JsonObject, O = JsonObject> {
   /** Singular, kebab-case: `server-group`. */

@@ -89,6 +89,7 @@ const refusals: readonly (readonly [
       apply: "forbidden",
       remove: "forbidden",
       act: "forbidden",
+      explainPlacement: "forbidden",
       listLeftovers: "forbidden",
       removeLeftover: "forbidden",
       flushTokens: "forbidden",
@@ -103,6 +104,7 @@ const refusals: readonly (readonly [
       find: "not-found",
       act: "forbidden",
       trace: "forbidden",
+      explainPlacement: "forbidden",
       journal: "forbidden",
       guestAccess: "forbidden",
       listLeftovers: "forbidden",
@@ -116,6 +118,17 @@ describe.each(refusals)("%s", (_who, session, codes) => {
   test.each(Object.entries(codes))("is refused to %s: %s", async (name, code) => {
     await expect(calls[name]?.(session())).rejects.toMatchObject({ code });
     expect(test1.compute.survey()["h1.test"]).toContain(`server ${serverId} running`);
+  });
+});
+
+test.each(["constructor", "toString", "__proto__"])("%s, which every object has, is no action", async (action) => {
+  await expect(test1.cloud.act("server", serverId, action, {})).rejects.toMatchObject({ code: "not-found" });
+});
+
+test.each([0, 1.5, 1e9])("a question about %d servers is refused", async (count) => {
+  await expect(test1.cloud.explainPlacement({ flavor: "tiny", count })).rejects.toMatchObject({
+    code: "invalid-input",
+    field: "count",
   });
 });
 

@@ -88,14 +88,6 @@ describe("a member cannot use what another project owns:", () => {
     const project = theirs.network.record.projectId ?? "";
     expect(await issuesOf("network", { project })).toEqual([missing("project", "project", project)]);
   });
-
-  test("its image, by a question to the scheduler", async () => {
-    const question = { flavor: "tiny", image: theirs.image.id };
-    await expect(member.explainPlacement(question)).rejects.toMatchObject({
-      code: "not-found",
-      value: theirs.image.id,
-    });
-  });
 });
 
 test("a reference to what does not exist is refused in the same words", async () => {
