@@ -71,8 +71,6 @@ export function createDynamicProvider(
   const filledByApply = keysWith(definition.inputs, (policy) => policy.computed === "apply");
   /** Ids that a create found to be there and active: the engine may still ask to delete what it takes for another resource. */
   const takenOver = new Set<string>();
-  /** Makers of renamed resources by their new URN: the engine checks a replacement as if there were no state. */
-  const firstMakers = new Map<string, string>();
 
   /** A resource as Pulumi's state holds it. Secrets and what is given once are kept from `known`. */
   function describeView(
@@ -140,9 +138,7 @@ export function createDynamicProvider(
     const cloud = await openCloud();
     const wanted = toCloudInputs(news);
     const unknown = pick(wanted, (key) => containsUnknown(wanted[key]));
-    const urn = textProperty(news, "__urn");
-    const maker = textProperty(olds, "__maker") || firstMakers.get(urn) || urn;
-    if (maker !== urn) firstMakers.set(urn, maker);
+    const maker = textProperty(olds, "__maker") || textProperty(news, "__urn");
     const planned = await cloud.plan({
       type,
       inputs: pick(wanted, (key) => !(key in unknown)),

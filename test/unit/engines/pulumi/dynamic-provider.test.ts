@@ -70,14 +70,6 @@ describe("check", () => {
     expect(inputs).toMatchObject({ __urn: `${urn}-renamed`, __maker: urn, uuid: olds["uuid"] });
   });
 
-  it("keeps it for the replacement, which the engine checks without state", async () => {
-    const setting = makeShelves();
-    const olds = await checkShelf(setting);
-    const renamed = { ...news, room: "attic", __urn: `${urn}-renamed` };
-    await checkShelf(setting, renamed, olds);
-    expect(await checkShelf(setting, renamed)).toMatchObject({ __maker: urn });
-  });
-
   it("shows a cloud that cannot be opened as a failure of the resource", async () => {
     const refuse = (): Promise<never> =>
       Promise.reject(new StackyardError("unauthenticated", { message: "the login failed" }));
