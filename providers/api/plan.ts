@@ -3,7 +3,14 @@ import { diffInputs, listIdentityFields } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
 import { policyOf, shapeOf, unwrapSchema } from "../core/fields.ts";
 import { brandId, deriveId, isUuid, type ResourceId } from "../core/ids.ts";
-import { canonicalJson, equalJson, isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import {
+  canonicalJson,
+  equalJson,
+  isJsonObject,
+  textOf,
+  type JsonObject,
+  type JsonValue,
+} from "../core/json.ts";
 import type { CompletionContext, Definition, WorldEntry } from "../core/resource.ts";
 import { checkReferences, checkRules, listReferences, parseInputs } from "../core/validate.ts";
 import type { Principal } from "../authenticate/principal.ts";
@@ -73,7 +80,7 @@ export function planResource(
     world.add({
       id,
       type: definition.type,
-      name: typeof inputs["name"] === "string" ? inputs["name"] : request.defaultName,
+      name: textOf(inputs, "name") ?? request.defaultName,
       projectId: projectOf(definition, inputs),
       inputs,
       outputs: stored?.outputs ?? {},

@@ -1,6 +1,6 @@
 import type { Bus } from "../bus/bus.ts";
 import { encodeError, type StackyardError } from "../core/errors.ts";
-import type { JsonObject } from "../core/json.ts";
+import { textOf, type JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition, StepContext } from "../core/resource.ts";
 import type { FlowStepNumber } from "../core/trace.ts";
@@ -33,7 +33,7 @@ export function serveCompute({ bus, definitionOf, contextOf, toFailure, noteWait
       let at = steps[0] ?? "";
       try {
         let { record } = await fetchInstance(taskId, castAtMs);
-        const host = String(record.outputs["host"]);
+        const host = textOf(record.outputs, "host") ?? "";
         const definition = definitionOf(record.type);
         for (const name of steps) {
           at = name;
@@ -62,7 +62,7 @@ export function serveCompute({ bus, definitionOf, contextOf, toFailure, noteWait
   ): Promise<{ readonly record: ResourceRecord }> {
     const startedAtMs = performance.timeOrigin + performance.now();
     const reply = await bus.call("conductor", "get_instance", { taskId });
-    const host = String(reply.record.outputs["host"]);
+    const host = textOf(reply.record.outputs, "host") ?? "";
     noteWait(taskId, 13, [castAtMs, startedAtMs], host);
     noteWait(taskId, 14, [startedAtMs, performance.timeOrigin + performance.now()], host);
     return reply;

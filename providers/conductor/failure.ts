@@ -1,5 +1,6 @@
 import { StackyardError, toStackyardError, type ErrorCode } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
+import { textOf } from "../core/json.ts";
 import type { RecordStatus, ResourceRecord } from "../core/record.ts";
 import {
   deleteRecord,
@@ -37,7 +38,7 @@ export async function handleFailure(
   const { database } = services;
   const failed = definition.reconcile[failedAt];
   const record = await readTaskRecord(database, task.id);
-  const hostId = typeof record.outputs["hostId"] === "string" ? record.outputs["hostId"] : undefined;
+  const hostId = textOf(record.outputs, "hostId");
   const isHostSide = hostId !== undefined && failed?.on === "compute" && hostSideCodes.has(error.code);
   await journalFailure(database, task.id, failed?.name ?? "", {
     hostId: isHostSide ? hostId : undefined,

@@ -1,6 +1,6 @@
 import { StackyardError, toStackyardError } from "../core/errors.ts";
 import type { TaskId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import { textOf, type JsonObject } from "../core/json.ts";
 import type { Step } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Database } from "../store/database.ts";
@@ -126,7 +126,7 @@ async function runOnCompute(
   const record = await readTaskRecord(database, task.id);
   const ended = Promise.withResolvers<StepsEnd>();
   task.stepsEnded = ended;
-  const host = String(record.outputs["host"]);
+  const host = textOf(record.outputs, "host") ?? "";
   await task.tracer.time(12, () =>
     bus.cast(`compute.${host}`, "run_steps", {
       taskId: task.id,

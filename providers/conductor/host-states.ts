@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { textOf } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import { hostStateFrom, type HostState } from "../scheduler/host-state.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
@@ -39,7 +40,7 @@ export async function readHostStates(
   const used = new Map(allocations.map((row) => [`${row.host_id} ${row.resource_class}`, row.used]));
   const usedOf = (hostId: string, resourceClass: string): number =>
     used.get(`${hostId} ${resourceClass}`) ?? 0;
-  const serversOf = Map.groupBy(mirror.all("server"), (server) => String(server.outputs["hostId"]));
+  const serversOf = Map.groupBy(mirror.all("server"), (server) => textOf(server.outputs, "hostId"));
   const hosts = providers.flatMap(
     ({ host_id: hostId, failed_builds: failedBuilds }): readonly HostState[] => {
       const record = mirror.find(hostId);

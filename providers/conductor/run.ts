@@ -1,6 +1,7 @@
 import type { Bus } from "../bus/bus.ts";
 import { encodeError, StackyardError } from "../core/errors.ts";
 import type { TaskId } from "../core/ids.ts";
+import { textOf } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition } from "../core/resource.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
@@ -66,8 +67,8 @@ export async function countBuild(
   record: ResourceRecord,
   failed: boolean,
 ): Promise<void> {
-  const hostId = record.outputs["hostId"];
-  if (typeof hostId !== "string") return;
+  const hostId = textOf(record.outputs, "hostId");
+  if (hostId === undefined) return;
   await transaction
     .updateTable("providers")
     .set((expression) => ({ failed_builds: failed ? expression("failed_builds", "+", 1) : 0 }))

@@ -23,17 +23,17 @@ export class TaskBoard {
   readonly #tasks = new Map<string, TaskInWork>();
   readonly #listeners = new Map<string, (line: string) => void>();
   readonly #signals = new Map<string, AbortSignal>();
-  readonly #finished = new Map<string, PromiseWithResolvers<void>>();
+  readonly #finished = new Map<string, PromiseWithResolvers<undefined>>();
 
   /** Announces who waits for a task, before it is cast. The returned promise settles when this process has done it. */
   await(
     taskId: TaskId,
     onProgress: ((line: string) => void) | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<undefined> {
     if (onProgress !== undefined) this.#listeners.set(taskId, onProgress);
     if (signal !== undefined) this.#signals.set(taskId, signal);
-    const finished = Promise.withResolvers<void>();
+    const finished = Promise.withResolvers<undefined>();
     this.#finished.set(taskId, finished);
     return finished.promise;
   }
@@ -76,7 +76,7 @@ export class TaskBoard {
     this.#tasks.delete(id);
     this.#listeners.delete(id);
     this.#signals.delete(id);
-    this.#finished.get(id)?.resolve();
+    this.#finished.get(id)?.resolve(undefined);
     this.#finished.delete(id);
   }
 

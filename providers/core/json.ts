@@ -21,6 +21,12 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The text under a key; `undefined` where there is none, or something else. */
+export function textOf(object: JsonObject, key: string): string | undefined {
+  const value = object[key];
+  return typeof value === "string" ? value : undefined;
+}
+
 function sortKeys(object: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(object)
