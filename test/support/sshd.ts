@@ -126,6 +126,10 @@ async function killServers(processId: number): Promise<void> {
   const name = await readFile(`/proc/${String(processId)}/comm`, "utf8").catch(() => "");
   if (!name.startsWith("sshd")) return;
   const children = await childrenOf(processId);
-  process.kill(processId, "SIGKILL");
+  try {
+    process.kill(processId, "SIGKILL");
+  } catch {
+    return; // it ended by itself meanwhile
+  }
   for (const child of children) await killServers(child);
 }

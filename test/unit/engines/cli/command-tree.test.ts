@@ -98,7 +98,7 @@ describe("completion of bash", () => {
   });
 
   it("offers the verbs of a type", () => {
-    expect(complete("server", "s")).toBe("show set ssh");
+    expect(complete("server", "s")).toBe("show set start stop ssh");
   });
 
   it("offers the flags of a command, after other words too", () => {
