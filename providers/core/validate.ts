@@ -52,7 +52,7 @@ function toIssues(definition: Definition, inputs: JsonObject, issue: z.core.$Zod
       code: "invalid-input",
       field: path.map(shorten).join("."),
       message,
-      ...(value === undefined || secret || holdsPrivateKey(value) ? {} : { value }),
+      ...(value === undefined || secret || holdsSecret(value) ? {} : { value }),
     },
   ];
 }
@@ -64,9 +64,9 @@ function shorten(key: string): string {
   return key.length <= maxKeyChars ? key : `${key.slice(0, maxKeyChars)}…`;
 }
 
-/** A private key pasted into the wrong field must not be repeated in the error. */
-function holdsPrivateKey(value: JsonValue): boolean {
-  return typeof value === "string" && value.includes("PRIVATE KEY");
+/** A private key pasted into the wrong field, or a password within a URL, must not be repeated in the error. */
+function holdsSecret(value: JsonValue): boolean {
+  return typeof value === "string" && /PRIVATE KEY|:\/\/[^/?#]*@/.test(value);
 }
 
 function isSecretField(definition: Definition, path: readonly string[]): boolean {

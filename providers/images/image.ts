@@ -15,10 +15,12 @@ const checksumSchema = z
     "must be sha256:<64 hex digits> or sha512:<128 hex digits>",
   );
 
-const locationSchema = printableSchema(4096).regex(
-  /^(https?:\/\/[^\s]+|\/[^\0\n\r]*)$/,
-  "must be an absolute path, or an http or https URL",
-);
+const locationSchema = printableSchema(4096)
+  .regex(/^(https?:\/\/[^\s]+|\/[^\0\n\r]*)$/, "must be an absolute path, or an http or https URL")
+  .refine(
+    (location) => !/^https?:\/\/[^/?#]*@/.test(location),
+    "must not hold a user or password: hosts are given it as an argument, and plans show it",
+  );
 
 /** A file by path or URL. */
 function fileFields(what: string) {

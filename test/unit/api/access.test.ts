@@ -121,9 +121,14 @@ describe.each(refusals)("%s", (_who, session, codes) => {
   });
 });
 
-test.each(["constructor", "toString", "__proto__"])("%s, which every object has, is no action", async (action) => {
-  await expect(test1.cloud.act("server", serverId, action, {})).rejects.toMatchObject({ code: "not-found" });
-});
+test.each(["constructor", "toString", "__proto__"])(
+  "%s, which every object has, is no action",
+  async (action) => {
+    await expect(test1.cloud.act("server", serverId, action, {})).rejects.toMatchObject({
+      code: "not-found",
+    });
+  },
+);
 
 test.each([0, 1.5, 1e9])("a question about %d servers is refused", async (count) => {
   await expect(test1.cloud.explainPlacement({ flavor: "tiny", count })).rejects.toMatchObject({
