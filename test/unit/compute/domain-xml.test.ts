@@ -68,7 +68,6 @@ test("every value comes back from the XML as it was given", () => {
       expect(parseDomain(renderDomain(host, server))).toMatchObject({
         uuid: server.id,
         title: server.name,
-        virtType: host.virtType,
         vcpus: server.vcpus,
         ramMib: server.ramMib,
         interfaces: server.interfaces.map(({ mac, localVlan, portId }) => ({
