@@ -8,7 +8,7 @@ import type { OvsPort } from "../hosts/ovs.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { listDomains, parseDomainList } from "../hosts/virsh.ts";
 import { domainNamespace, ovsKeys } from "./marks.ts";
-import { releasePorts, removeNetwork, removeTunnel } from "./switching.ts";
+import { releasePorts, removeNetwork, removeTunnel } from "./network-scripts.ts";
 
 export function openLeftovers(
   pool: HostPool,
