@@ -4,6 +4,7 @@ import { authorize, authorizeAdministration, isAllowed, type Verb } from "../aut
 import type { Principal } from "../authenticate/principal.ts";
 import type { Conductor } from "../conductor/conductor.ts";
 import { readJournal } from "../conductor/journal.ts";
+import { listAbandoned } from "../conductor/leftovers.ts";
 import { nowMs, readTrace, writeTrace } from "../conductor/tracer.ts";
 import type {
   ApplyRequest,
@@ -313,8 +314,9 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     removeLeftover: async (leftover, signal) => {
       authorizeAdministration(await begin(), "leftovers:remove");
       if (leftover.kind === "record") {
+        const abandoned = await listAbandoned(database);
         const record = mirror.find(leftover.id);
-        if (record !== undefined)
+        if (record !== undefined && abandoned.some(({ id }) => id === record.id))
           await remove(record.type, record.id, signal === undefined ? {} : { signal });
         return;
       }

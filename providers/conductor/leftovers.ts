@@ -9,8 +9,13 @@ import { listInterfaces } from "../servers/server-view.ts";
 import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
+import { parseRecord } from "../store/records.ts";
+import type { TasksTable } from "../store/tables.ts";
 import { viewStore } from "../store/world.ts";
 import { isWorkerDead } from "./lease.ts";
+
+/** How long a new task may wait for its worker, in milliseconds. */
+const pickUpMs = 30_000;
 
 export interface LeftoverServices {
   readonly database: Database;
@@ -35,7 +40,7 @@ export async function listLeftovers(
         .map((thing) => toLeftover(host, thing));
     }),
   );
-  return [...onHosts.flat(), ...(await listAbandoned(database, mirror))];
+  return [...onHosts.flat(), ...(await listAbandoned(database))];
 }
 
 /** Removes a leftover, if it still is one. */
@@ -78,28 +83,30 @@ function toLeftover(host: ComputeHost, thing: MarkedThing): Leftover {
   return { hostId: host.id, host: host.name, kind: thing.kind, id: thing.id, description: thing.description };
 }
 
-/** Records whose first build never ended and that no living process works on. */
-async function listAbandoned(database: Database, mirror: RecordMirror): Promise<readonly Leftover[]> {
-  const open = await database
-    .selectFrom("tasks")
-    .select(["record_id", "worker", "lease_until_ms"])
-    .where("state", "in", ["pending", "running"])
-    .execute();
-  const alive = new Set(
-    open
-      .filter(
-        (task) => task.worker !== null && task.lease_until_ms > Date.now() && !isWorkerDead(task.worker),
-      )
-      .map((task) => task.record_id),
-  );
-  return [...mirror.everything()]
-    .filter(
-      (record) =>
-        (record.status === "building" || record.status === "deleting") &&
-        record.applied === undefined &&
-        !alive.has(record.id),
-    )
-    .map(toAbandoned);
+/** Records whose first build never ended and that no living process works on: both read in one moment, since builds end while hosts are asked. */
+export function listAbandoned(database: Database): Promise<readonly Leftover[]> {
+  return database.transaction().execute(async (transaction) => {
+    const open = await transaction
+      .selectFrom("tasks")
+      .select(["record_id", "worker", "lease_until_ms", "created_at"])
+      .where("state", "in", ["pending", "running"])
+      .execute();
+    const unfinished = await transaction
+      .selectFrom("records")
+      .selectAll()
+      .where("status", "in", ["building", "deleting"])
+      .where("applied", "is", null)
+      .execute();
+    const alive = new Set(open.filter(isAtWork).map((task) => task.record_id));
+    return unfinished
+      .map(parseRecord)
+      .flatMap((record) => (alive.has(record.id) ? [] : [toAbandoned(record)]));
+  });
+}
+
+function isAtWork(task: Pick<TasksTable, "worker" | "lease_until_ms" | "created_at">): boolean {
+  if (task.worker === null) return Date.now() - Date.parse(task.created_at) < pickUpMs;
+  return task.lease_until_ms > Date.now() && !isWorkerDead(task.worker);
 }
 
 function toAbandoned(record: ResourceRecord): Leftover {
