@@ -3,16 +3,16 @@ export type Exclusive = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 /** Queues within this process. */
 export function makeExclusive(): Exclusive {
-  const tails = new Map<string, Promise<void>>();
+  const tails = new Map<string, Promise<undefined>>();
   return async (key, work) => {
     const before = tails.get(key);
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     tails.set(key, promise);
     try {
       await before;
       return await work();
     } finally {
-      resolve();
+      resolve(undefined);
       if (tails.get(key) === promise) tails.delete(key);
     }
   };

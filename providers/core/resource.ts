@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ErrorCode } from "./errors.ts";
+import type { Exclusive, Together } from "./exclusive.ts";
 import type { CloudId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Ports } from "./ports.ts";
@@ -88,18 +89,18 @@ export interface StepContext<I, O> {
   readonly cloudId: CloudId;
   readonly taskId: TaskId;
   /** Validates the caller's token anew, as each service does. Raises `unauthenticated`. */
-  validateToken(): Promise<void>;
+  readonly validateToken: () => Promise<void>;
   /** Runs work that must not overlap with other work of the same key in this process. */
-  exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
+  readonly exclusive: Exclusive;
   /**
    * Like {@link StepContext.exclusive}, for work that does the same for all who ask for it with one purpose: those who come before it begins
    * share one run, and its failure.
    */
-  together(key: string, purpose: string, work: () => Promise<void>): Promise<void>;
+  readonly together: Together;
   /** One line for whoever waits. */
-  progress(line: string): void;
+  readonly progress: (line: string) => void;
   /** Times a step of the 29 and records it. */
-  trace<T>(number: FlowStepNumber, work: () => Promise<T> | T): Promise<T>;
+  readonly trace: <T>(number: FlowStepNumber, work: () => Promise<T> | T) => Promise<T>;
 }
 
 /** One named, repeatable step: observe, ensure, sync. Its `undo` takes back what an abandoned create must not leave. */
