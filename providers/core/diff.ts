@@ -22,7 +22,7 @@ export function diffInputs(definition: Definition, prior: JsonObject, desired: J
 }
 
 /** The change that consists of these fields. */
-export function summarizeChange(fields: readonly FieldChange[]): Change {
+function summarizeChange(fields: readonly FieldChange[]): Change {
   const [first, ...rest] = fields;
   if (first === undefined) return { action: "none", fields };
   const label = rest.reduce((worst, change) => worseLabel(worst, change.label), first.label);
