@@ -45,7 +45,15 @@ export function openImageInspector(): ImageInspector {
     const reading = known.get(key) ?? readStream(createReadStream(path), withSha512, signal);
     known.set(key, reading);
     reading.catch(() => known.delete(key));
-    return reading;
+    const contents = await reading;
+    if (contents.sizeBytes === size) return contents;
+    // Such as files of /proc, which hold this process's environment.
+    known.delete(key);
+    throw new StackyardError("image-unreachable", {
+      message: `${path} is no plain file, or was written while it was read`,
+      field,
+      value: path,
+    });
   }
 
   async function readChecked(source: ImageSource, field: string, signal: AbortSignal): Promise<Contents> {

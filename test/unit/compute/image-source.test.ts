@@ -169,3 +169,10 @@ describe("over http", () => {
     await expect(inspect("http://127.0.0.1:1/image")).rejects.toMatchObject({ code: "image-unreachable" });
   });
 });
+
+test("the environment of this process is no image", async () => {
+  await expect(inspect("/proc/self/environ", undefined, "raw")).rejects.toMatchObject({
+    code: "image-unreachable",
+    value: "/proc/self/environ",
+  });
+});
