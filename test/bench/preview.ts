@@ -30,12 +30,12 @@ export async function benchPreview(folder: string, say: Say): Promise<readonly M
     const own: number[] = [];
     const baseline: number[] = [];
     for (let run = 0; run < runs; run++) {
-      own.push(await timeMs(() => project.preview(count, false)));
-      baseline.push(await timeMs(() => project.preview(count, true)));
+      own.push((await timeMs(() => project.preview(count, false))) / 1000);
+      baseline.push((await timeMs(() => project.preview(count, true))) / 1000);
     }
     measurements.push({
       name: `no-op preview of ${count.toLocaleString("en")} resources`,
-      unit: "ms",
+      unit: "s",
       ...compare({ own, baseline }, { name: "as many trivial dynamic resources", goal: previewGoal }),
     });
   }

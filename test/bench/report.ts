@@ -21,7 +21,7 @@ function show(value: number, unit: string): string {
 }
 
 function toRow(measurement: Measurement): readonly string[] {
-  const { name, unit, median, min, max, goal, baseline } = measurement;
+  const { name, unit, median, min, max, runs, goal, baseline } = measurement;
   const met = isMet(measurement);
   const goals = [
     ...(goal === undefined ? [] : [`≤ ${goal} ${unit}`]),
@@ -30,7 +30,7 @@ function toRow(measurement: Measurement): readonly string[] {
   return [
     name,
     show(median, unit),
-    `${show(min, unit)} to ${show(max, unit)}`,
+    runs === 1 ? "" : `${show(min, unit)} to ${show(max, unit)}`,
     baseline?.name ?? "",
     baseline === undefined ? "" : show(baseline.median, unit),
     baseline === undefined ? "" : `${baseline.ratio.toFixed(2)}x`,
