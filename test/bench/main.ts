@@ -24,13 +24,13 @@ Measures on this machine, in one run, against what a person would do by hand. Ta
 
   --json FILE   write the figures there too
   --readme      put the table into README.md
-  --only PART   one of scheduler, lab, servers, preview; may be repeated
+  --only PART   one of lab, servers, preview, scheduler; may be repeated
 `;
 
 /** Name of the lab that is made, and taken down again. */
 const labName = "bench";
 
-const parts = ["scheduler", "lab", "servers", "preview"] as const;
+const parts = ["lab", "servers", "preview", "scheduler"] as const;
 type Part = (typeof parts)[number];
 
 /** What the parts of a run share. */
