@@ -20,21 +20,13 @@ export function openHosts(pool: HostPool): HostsPort {
   return {
     async enrol(request, signal) {
       const connection = await pool.get(request.address, signal);
-      const facts = await probeHost(connection, request.folder);
-      requireSuitable(request.address.name, facts);
-      const found = await observeWiring(connection, request, signal);
-      requireOurs(request, found);
-      const plan = planWiring(request, facts, found);
+      const { facts, plan } = await survey(connection, request, signal);
       await connection.run(wireHost(request, plan), { attempting: "wire the host", signal });
       return toInventory(facts, plan);
     },
     async observe(request, signal) {
       const connection = await pool.get(request.address, signal);
-      const facts = await probeHost(connection, request.folder);
-      requireSuitable(request.address.name, facts);
-      const found = await observeWiring(connection, request, signal);
-      requireOurs(request, found);
-      const plan = planWiring(request, facts, found);
+      const { facts, found, plan } = await survey(connection, request, signal);
       return { inventory: toInventory(facts, plan), drift: compareWiring(request, plan, facts, found) };
     },
     async release(request, signal) {
@@ -49,6 +41,19 @@ export function openHosts(pool: HostPool): HostsPort {
       });
     },
   };
+}
+
+/** What a host is, how it is wired, and how it is to be. Writes nothing. Raises what makes a host unfit. */
+async function survey(
+  connection: HostConnection,
+  request: EnrolRequest,
+  signal: AbortSignal,
+): Promise<{ readonly facts: HostFacts; readonly found: Wiring; readonly plan: WiringPlan }> {
+  const facts = await probeHost(connection, request.folder);
+  requireSuitable(request.address.name, facts);
+  const found = await observeWiring(connection, request, signal);
+  requireOurs(request, found);
+  return { facts, found, plan: planWiring(request, facts, found) };
 }
 
 /** What enrolment leaves in `cloud.json`: whose the host is, and what was there before. */

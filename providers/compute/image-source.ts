@@ -3,23 +3,12 @@ import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { StackyardError } from "../core/errors.ts";
-import type { ImageFacts, ImageSource } from "../core/ports.ts";
+import type { ImageFacts, ImagesPort, ImageSource } from "../core/ports.ts";
 import { detectFormat, headBytes, holdsClusters, holdsTables, tailBytes } from "./image-format.ts";
 import type { DetectedFormat, Qcow2Header } from "./image-format.ts";
 
 /** Reads images where the stack runs. Results of local files are kept while the file stays as it is. */
-export interface ImageInspector {
-  inspectDisk(
-    source: ImageSource,
-    declared: { readonly format: "qcow2" | "raw" | undefined; readonly field: string },
-    signal: AbortSignal,
-  ): Promise<ImageFacts>;
-  inspectFile(
-    source: ImageSource,
-    field: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly checksum: string; readonly sizeBytes: number }>;
-}
+export type ImageInspector = Pick<ImagesPort, "inspectDisk" | "inspectFile">;
 
 /** What one pass over a source finds. */
 interface Contents {
