@@ -31,8 +31,6 @@ export const networkOutputs = z.object({
   localVlan: field(z.int(), { doc: "VLAN tag of the network on each host's integration bridge." }),
 });
 
-export type NetworkInputs = z.infer<typeof networkInputs>;
-
 /** VLAN tag on the integration bridges. */
 export function toLocalVlan(vni: number | undefined): number {
   if (vni === undefined)
