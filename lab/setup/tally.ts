@@ -36,6 +36,17 @@ export function tallyVitest(reportJson: string, exitCode: number): Tally {
   };
 }
 
+/** The sum of several runs. */
+export function addTallies(tallies: readonly Tally[]): Tally {
+  const sum = (count: (tally: Tally) => number): number =>
+    tallies.reduce((total, tally) => total + count(tally), 0);
+  return {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed),
+    skipped: sum(({ skipped }) => skipped),
+  };
+}
+
 /** `N passed, N failed`, with `, N skipped` where some were. */
 export function describeTally({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;

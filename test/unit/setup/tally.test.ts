@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeTally, tallyVitest } from "../../../lab/setup/tally.ts";
+import { addTallies, describeTally, tallyVitest } from "../../../lab/setup/tally.ts";
 
 const report = (part: object) => JSON.stringify({ numPassedTests: 5, numFailedTests: 0, ...part });
 
@@ -32,4 +32,12 @@ test("no report at all is a failure", () => {
 test("skipped tests are told only where there are some", () => {
   expect(describeTally({ passed: 3, failed: 0, skipped: 0 })).toBe("3 passed, 0 failed");
   expect(describeTally({ passed: 3, failed: 1, skipped: 2 })).toBe("3 passed, 1 failed, 2 skipped");
+});
+
+test("several runs are added up", () => {
+  const sum = addTallies([
+    { passed: 5, failed: 0, skipped: 1 },
+    { passed: 2, failed: 3, skipped: 0 },
+  ]);
+  expect(sum).toEqual({ passed: 7, failed: 3, skipped: 1 });
 });
