@@ -88,7 +88,7 @@ describe.each(cases)("$definition.type: $path", ({ definition: { type }, path })
     },
   );
 
-  test.skipIf(freeTexts.includes(path)).each(unprintableTexts)("%s is refused", async (_what, text) => {
+  test.each(freeTexts.includes(path) ? [] : unprintableTexts)("%s is refused", async (_what, text) => {
     expect(await apply(text)).toMatchObject({ verdict: "invalid-input" });
   });
 });
