@@ -72,12 +72,17 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
   ]);
   const hosts = ["h1", "h2"];
 
-  const run = (args: readonly string[]): Promise<ProgramResult> =>
-    runProgram("pulumi", [...args, "--non-interactive", "--color", "never"], {
+  const run = async (args: readonly string[]): Promise<ProgramResult> => {
+    // All of the output: an error may stand far above its end.
+    const tail: string[] = [];
+    const result = await runProgram("pulumi", [...args, "--non-interactive", "--color", "never"], {
       cwd: project,
       env: environment,
       timeoutMs: 240_000,
+      onLine: (line) => tail.push(line),
     });
+    return { ...result, tail };
+  };
   const must = async (args: readonly string[]): Promise<ProgramResult> => {
     const result = await run(args);
     if (result.exitCode !== 0)
