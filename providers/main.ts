@@ -51,7 +51,7 @@ const exitCode = await runCommandLine(
   {
     version: readVersion(),
     definitions,
-    openCloud: async () => (await import("./wiring.ts")).openCloud(),
+    openCloud: async (notify) => (await import("./wiring.ts")).openCloud({ notify }),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

@@ -49,6 +49,8 @@ export interface CloudOptions {
   readonly compute?: ComputePorts;
   /** Cost of password digests. Default: today's; tests take less. */
   readonly scryptCost?: ScryptCost;
+  /** One line for the user about what the session does unasked. Default: nobody is told. */
+  readonly notify?: (line: string) => void;
 }
 
 /**
@@ -142,6 +144,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
         removeLeftover: (leftover, signal) =>
           removeLeftover(leftoverServices, leftover, signal ?? new AbortController().signal),
         guestAccess: (server) => describeGuestAccess(server, world, cloudId),
+        notify: options.notify ?? (() => undefined),
         close: async () => {
           board.abortAll(new StackyardError("interrupted", { message: "the cloud was closed" }));
           await bus.drain();

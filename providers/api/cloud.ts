@@ -24,6 +24,7 @@ import { StackyardError } from "../core/errors.ts";
 import type { ResourceId, TaskId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
+import type { Secret } from "../core/secret.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
 import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
 import { listDependencies, listReferences } from "../core/validate.ts";
@@ -32,6 +33,7 @@ import type { RecordMirror } from "../store/mirror.ts";
 import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
 import { planResource, projectOf, type Planner } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
+import { Recovery } from "./recovery.ts";
 import { digestInputs, matchSecrets, omitOnceOnly, omitSecrets } from "./secrets.ts";
 import { insertTask, runTask, supersedeTasks, type TaskServices } from "./task.ts";
 import { PlannedWorld } from "./world.ts";
@@ -47,6 +49,8 @@ export interface CloudServices extends TaskServices {
   readonly listLeftovers: (signal: AbortSignal | undefined) => Promise<readonly Leftover[]>;
   readonly removeLeftover: (leftover: Leftover, signal: AbortSignal | undefined) => Promise<void>;
   readonly guestAccess: (server: ResourceRecord) => GuestAccess;
+  /** One line for whoever runs the session, about what it does unasked. */
+  readonly notify: (line: string) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -59,6 +63,7 @@ export interface CloudServices extends TaskServices {
 export function openFacade(services: CloudServices, opened: Session, logIn: () => Promise<Session>): Cloud {
   const { database, mirror, authenticate, definitions, conductor } = services;
   const planned = new PlannedWorld(mirror);
+  const recovery = new Recovery(services, (record) => refuseReferenced(record, mirror, definitionOf));
 
   function definitionOf(type: string): Definition {
     const definition = definitions.find((candidate) => candidate.type === type);
@@ -72,6 +77,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
   let session = opened;
   let renewal: Promise<Session> | undefined;
   let isEnded = false;
+  let closing: Promise<void> | undefined;
 
   async function renewToken(): Promise<void> {
     const { issuedAtMs, expiresAtMs } = session.principal;
@@ -79,6 +85,8 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     renewal ??= logIn().finally(() => (renewal = undefined));
     session = await renewal;
   }
+
+  const tokenOf = (): Secret => session.token;
 
   async function begin(): Promise<Principal> {
     await renewToken();
@@ -163,15 +171,17 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     if (before !== undefined) permit(principal, "update", definition, before);
     trace.note(6);
     const desired = { ...request, id, inputs, projectId, before, replaced: planned.replaced };
-    const taskId = await writeTask(services, definition, desired, async (transaction) => {
-      if (request.type !== "server") return;
-      if (projectId !== null) await checkQuota(transaction, projectId, desired, planned);
-      if (before !== undefined) return;
-      await writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)]);
+    const created = await recovery.follow(id, tokenOf, async () => {
+      const taskId = await writeTask(services, definition, desired, async (transaction) => {
+        if (request.type !== "server") return;
+        if (projectId !== null) await checkQuota(transaction, projectId, desired, planned);
+        if (before !== undefined) return;
+        await writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)]);
+      });
+      await mirror.refresh();
+      planned.drop(id);
+      return runTask(services, taskId, session.token, request);
     });
-    await mirror.refresh();
-    planned.drop(id);
-    const created = await runTask(services, taskId, session.token, request);
     const record = mirror.find(id) ?? created;
     if (record === undefined)
       throw new StackyardError("not-found", {
@@ -211,13 +221,17 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const record = stored(type, id);
     if (record === undefined) return;
     permit(principal, "remove", definition, record);
-    refuseReferenced(record, mirror, definitionOf);
-    const taskId = await database.transaction().execute(async (transaction) => {
-      await supersedeTasks(transaction, record.id);
-      await updateRecord(transaction, record.id, { status: "deleting" }, new Date().toISOString());
-      return insertTask(transaction, record, "remove");
+    await recovery.follow(record.id, tokenOf, async () => {
+      await mirror.refresh();
+      if (stored(type, id) === undefined) return;
+      refuseReferenced(record, mirror, definitionOf);
+      const taskId = await database.transaction().execute(async (transaction) => {
+        await supersedeTasks(transaction, record.id);
+        await updateRecord(transaction, record.id, { status: "deleting" }, new Date().toISOString());
+        return insertTask(transaction, record, "remove");
+      });
+      await runTask(services, taskId, session.token, options);
     });
-    await runTask(services, taskId, session.token, options);
   }
 
   async function find(type: string, idOrName: string): Promise<ResourceView> {
@@ -275,9 +289,9 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       const views = await Promise.all(records.map((record) => view(record, { observe: false })));
       return views.filter((entry) => entry !== undefined);
     },
-    act: async (type, id, action, input, signal) => {
+    act: async (type, id, action, input, options = {}) => {
       const { record } = await requireRecord(type, id, { act: action });
-      return conductor.act(record, action, input, session.token, signal);
+      return conductor.act(record, action, input, session.token, options);
     },
     trace: async (serverId) => {
       await requireRecord("server", serverId, "read");
@@ -332,7 +346,11 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       authorizeAdministration(await begin(), "tokens:flush");
       return authenticate.flush();
     },
-    close: services.close,
+    close: async ({ now = false } = {}) => {
+      if (now) recovery.stop();
+      else await recovery.settle();
+      await (closing ??= services.close());
+    },
   };
 
   /** Times the api's own steps: each from the end of the one before. */

@@ -1,11 +1,13 @@
+import type { WaitOptions } from "../core/cloud.ts";
 import { decodeError, StackyardError } from "../core/errors.ts";
 import { brandId, newId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import { findAction, type Observation } from "../core/resource.ts";
+import { findAction, type Definition, type Observation, type StepContext } from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
 import { schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
+import { updateRecord } from "../store/records.ts";
 import { runTask } from "./flow.ts";
 import { journalIntent, journalResult } from "./journal.ts";
 import { readTaskRecord, type ConductorServices } from "./run.ts";
@@ -25,7 +27,7 @@ export interface Conductor {
     action: string,
     input: JsonObject,
     token: Secret,
-    signal: AbortSignal | undefined,
+    options: WaitOptions,
   ): Promise<JsonObject>;
 }
 
@@ -70,10 +72,14 @@ export function openConductor(services: ConductorServices): Conductor {
       const definition = definitionOf(record.type);
       if (definition.observe === undefined) return Promise.resolve({ drift: [] });
       return definition.observe(
-        makeStepContext(services, record, idleTask(record.id, database, undefined, signal)),
+        makeStepContext(
+          services,
+          record,
+          idleTask(record.id, database, undefined, signal === undefined ? {} : { signal }),
+        ),
       );
     },
-    act: async (record, action, input, token, signal) => {
+    act: async (record, action, input, token, options) => {
       const definition = definitionOf(record.type);
       const found = findAction(definition, action);
       if (found === undefined) {
@@ -90,10 +96,39 @@ export function openConductor(services: ConductorServices): Conductor {
           field: issue?.path.join(".") ?? "",
         });
       }
-      const task = idleTask(record.id, database, token, signal);
-      return found.run(makeStepContext(services, record, task), parsed.data as JsonObject);
+      if (found.role !== "reader") refuseBusy(record, action);
+      const context = makeStepContext(services, record, idleTask(record.id, database, token, options));
+      const answer = await found.run(context, parsed.data as JsonObject);
+      if (found.role !== "reader") await noteOutputs(services, definition, context);
+      return answer;
     },
   };
+}
+
+/** Nothing is done to a resource beside its task (nova: api/openstack/common.py, InstanceInvalidState). */
+function refuseBusy({ type, name, status }: ResourceRecord, action: string): void {
+  if (status !== "building" && status !== "deleting") return;
+  throw new StackyardError("wrong-state", {
+    message: `cannot ${action} ${type} ${JSON.stringify(name)} while it is ${status}`,
+    remedy: "Wait until that has ended, or apply or remove it anew if it was interrupted.",
+  });
+}
+
+/** What an action changed is in the record too, so that lists show it without asking hosts. */
+async function noteOutputs(
+  { database, mirror }: ConductorServices,
+  definition: Definition,
+  context: StepContext<JsonObject, JsonObject>,
+): Promise<void> {
+  const seen = await definition.observe?.(context);
+  if (seen?.outputs === undefined) return;
+  const outputs = { ...context.outputs, ...seen.outputs };
+  await database
+    .transaction()
+    .execute((transaction) =>
+      updateRecord(transaction, context.record.id, { outputs }, new Date().toISOString()),
+    );
+  await mirror.refresh();
 }
 
 /** Stands in for a task where none is stored: observations and actions. */
@@ -101,7 +136,7 @@ function idleTask(
   recordId: ResourceId,
   database: Database,
   token: Secret | undefined,
-  signal: AbortSignal | undefined,
+  { signal, onProgress = () => undefined }: WaitOptions,
 ): TaskInWork {
   const controller = new AbortController();
   if (signal?.aborted === true) controller.abort(signal.reason);
@@ -112,7 +147,7 @@ function idleTask(
     token,
     controller,
     tracer: openTracer(database, recordId),
-    progress: () => undefined,
+    progress: onProgress,
     stepsEnded: undefined,
   };
 }

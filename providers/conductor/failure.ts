@@ -107,7 +107,7 @@ async function giveUp(run: Run, from: number, error: StackyardError): Promise<un
 }
 
 /** What a replacement had taken over goes back to the resource that it was to replace. */
-async function giveBack(
+export async function giveBack(
   transaction: StoreTransaction,
   { type, maker }: ResourceRecord,
   definitionOf: ConductorServices["definitionOf"],

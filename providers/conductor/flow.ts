@@ -5,7 +5,7 @@ import type { Step } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Database } from "../store/database.ts";
 import { deleteRecord, updateRecord } from "../store/records.ts";
-import { handleFailure, keepFaulty } from "./failure.ts";
+import { giveBack, handleFailure, keepFaulty } from "./failure.ts";
 import { journalFailure, journalIntent, journalResult } from "./journal.ts";
 import { takeLease } from "./lease.ts";
 import { countBuild, finishTask, readTaskRecord, type ConductorServices, type Run } from "./run.ts";
@@ -152,6 +152,7 @@ async function carryOutRemoval(run: Run): Promise<void> {
   }
   await services.database.transaction().execute(async (transaction) => {
     await deleteRecord(transaction, record.id);
+    if (record.applied === undefined) await giveBack(transaction, record, services.definitionOf);
     await finishTask(transaction, task.id, undefined);
   });
 }

@@ -2,20 +2,14 @@ import type { Leftover } from "../core/cloud.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { ComputeHost, LeftoversPort, MarkedThing } from "../core/ports.ts";
-import type { ResourceRecord } from "../core/record.ts";
 import type { World } from "../core/resource.ts";
 import { listComputeHosts } from "../servers/host.ts";
 import { listInterfaces } from "../servers/server-view.ts";
 import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
-import { parseRecord } from "../store/records.ts";
-import type { TasksTable } from "../store/tables.ts";
 import { viewStore } from "../store/world.ts";
-import { isWorkerDead } from "./lease.ts";
-
-/** How long a new task may wait for its worker, in milliseconds. */
-const pickUpMs = 30_000;
+import { listInterrupted, type Interrupted } from "./interrupted.ts";
 
 export interface LeftoverServices {
   readonly database: Database;
@@ -24,7 +18,7 @@ export interface LeftoverServices {
   readonly leftovers: LeftoversPort;
 }
 
-/** What carries the cloud's mark on a host and belongs to no record there, and creates that nobody finishes. */
+/** What carries the cloud's mark on a host and belongs to no record there, and creations and removals that nobody finishes. */
 export async function listLeftovers(
   { database, mirror, cloudId, leftovers }: LeftoverServices,
   signal: AbortSignal,
@@ -83,38 +77,18 @@ function toLeftover(host: ComputeHost, thing: MarkedThing): Leftover {
   return { hostId: host.id, host: host.name, kind: thing.kind, id: thing.id, description: thing.description };
 }
 
-/** Records whose first build never ended and that no living process works on: both read in one moment, since builds end while hosts are asked. */
-export function listAbandoned(database: Database): Promise<readonly Leftover[]> {
-  return database.transaction().execute(async (transaction) => {
-    const open = await transaction
-      .selectFrom("tasks")
-      .select(["record_id", "worker", "lease_until_ms", "created_at"])
-      .where("state", "in", ["pending", "running"])
-      .execute();
-    const unfinished = await transaction
-      .selectFrom("records")
-      .selectAll()
-      .where("status", "in", ["building", "deleting"])
-      .where("applied", "is", null)
-      .execute();
-    const alive = new Set(open.filter(isAtWork).map((task) => task.record_id));
-    return unfinished
-      .map(parseRecord)
-      .flatMap((record) => (alive.has(record.id) ? [] : [toAbandoned(record)]));
-  });
+/** Records that an interrupted run was making or removing, as leftovers: an interrupted change leaves a resource that somebody owns. */
+export async function listAbandoned(database: Database): Promise<readonly Leftover[]> {
+  const interrupted = await database.transaction().execute((transaction) => listInterrupted(transaction));
+  return interrupted.filter(({ was }) => was !== "change").map(toAbandoned);
 }
 
-function isAtWork(task: Pick<TasksTable, "worker" | "lease_until_ms" | "created_at">): boolean {
-  if (task.worker === null) return Date.now() - Date.parse(task.created_at) < pickUpMs;
-  return task.lease_until_ms > Date.now() && !isWorkerDead(task.worker);
-}
-
-function toAbandoned(record: ResourceRecord): Leftover {
+function toAbandoned({ record, was }: Interrupted): Leftover {
   return {
     hostId: undefined,
     host: "-",
     kind: "record",
     id: record.id,
-    description: `${record.type} ${JSON.stringify(record.name)}: its creation was interrupted`,
+    description: `${record.type} ${JSON.stringify(record.name)}: its ${was} was interrupted`,
   };
 }

@@ -63,14 +63,12 @@ export interface Planned {
   readonly change: Change;
 }
 
-export interface ApplyRequest {
+export interface ApplyRequest extends WaitOptions {
   readonly type: string;
   /** Inputs as {@link Cloud.plan} completed them. */
   readonly inputs: JsonObject;
   readonly maker: string;
   readonly defaultName: string;
-  readonly onProgress?: (line: string) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** A resource after a task, or as read. */
@@ -87,6 +85,13 @@ export interface ResourceView {
 export interface ReadOptions {
   /** Ask the hosts too. Default true; false answers from the record. */
   readonly observe?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** How a caller waits. */
+export interface WaitOptions {
+  /** One line for each step, and for what it waits for. */
+  readonly onProgress?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -149,16 +154,18 @@ export interface Cloud {
   /** `undefined` when there is no such resource; an unreachable host is an error. */
   read(type: string, id: string, options?: ReadOptions): Promise<ResourceView | undefined>;
   /** Removes; absent is fine. Waits until it is gone. */
-  remove(
-    type: string,
-    id: string,
-    options?: { readonly onProgress?: (line: string) => void; readonly signal?: AbortSignal },
-  ): Promise<void>;
+  remove(type: string, id: string, options?: WaitOptions): Promise<void>;
   list(type: string): Promise<readonly ResourceView[]>;
   /** Resource by id, or by name within the caller's project. Raises `not-found`, or `conflict` when the name is ambiguous. */
   find(type: string, idOrName: string): Promise<ResourceView>;
-  /** Runs one of the definition's actions. */
-  act(type: string, id: string, action: string, input: JsonObject, signal?: AbortSignal): Promise<JsonObject>;
+  /** Runs one of the definition's actions. Raises `wrong-state` while the resource is built, changed or removed. */
+  act(
+    type: string,
+    id: string,
+    action: string,
+    input: JsonObject,
+    options?: WaitOptions,
+  ): Promise<JsonObject>;
   /** Steps of the last build of a server, in the order of their number. */
   trace(serverId: string): Promise<readonly TraceEvent[]>;
   /** Where a server would be placed, and why. For administrators: the answer names hosts, and tells how full they are (placement: allocation candidates). */
@@ -173,6 +180,9 @@ export interface Cloud {
   revoke(): Promise<void>;
   /** Deletes expired tokens; returns how many. */
   flushTokens(): Promise<number>;
-  /** Ends the session: stops workers, closes connections. A task in work is left for the next start to resume. */
-  close(): Promise<void>;
+  /**
+   * Ends the session: stops workers, closes connections. A task in work is left for the next session to finish. What this one is finishing for an
+   * earlier one it finishes first, unless it is to end `now`.
+   */
+  close(options?: { readonly now?: boolean }): Promise<void>;
 }

@@ -115,6 +115,7 @@ export const server = defineResource({
       doc: "Starts a stopped server and waits as far as `waitFor` says. The declaration stays: one with `running: false` then shows drift.",
       input: z.strictObject({}),
       run: async (context) => {
+        context.progress("starting the domain");
         await context.ports.domains.start(hostOf(context), context.record.id, context.signal);
         await waitUntilReady(context);
         return {};
@@ -123,8 +124,9 @@ export const server = defineResource({
     stop: {
       doc: "Shuts a server down, and powers it off when it has not gone by itself within `timeouts.shutdown`. The declaration stays: one with `running: true` then shows drift.",
       input: z.strictObject({}),
-      run: async ({ ports, record, inputs, outputs, world, cloudId, signal }) => {
+      run: async ({ ports, record, inputs, outputs, world, cloudId, signal, progress }) => {
         const host = requireHost(outputs, world, cloudId);
+        progress("waiting for the guest to shut down");
         await ports.domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
         return {};
       },
@@ -136,6 +138,7 @@ export const server = defineResource({
       }),
       run: async (context, input) => {
         const kind = input["kind"] === "hard" ? "hard" : "soft";
+        context.progress("rebooting the guest");
         await context.ports.domains.reboot(hostOf(context), context.record.id, kind, context.signal);
         await waitUntilReady(context);
         return {};

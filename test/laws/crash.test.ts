@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makerOf, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../support/cloud.ts";
+import type { ResourceView } from "../../providers/core/cloud.ts";
+import { make, makerOf, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../support/cloud.ts";
 
 /** Before and after each effect on a host, and between the steps that have none. */
 const buildPoints = [
@@ -18,6 +19,12 @@ const buildPoints = [
   "domains.waitReady before",
   "domains.waitReady after",
 ];
+const changePoints = [
+  "domains.stop before",
+  "domains.stop after",
+  "domains.spawn before",
+  "domains.spawn after",
+];
 const removalPoints = [
   "removing the domain",
   "domains.remove before",
@@ -32,18 +39,19 @@ const script = new URL("../support/die-at.ts", import.meta.url).pathname;
 
 let template: TestCloud;
 let world: SmallWorld;
+/** Another flavor: a change to it power-cycles a server. */
+let large: ResourceView;
 let bare: readonly string[];
 /** A copy of the template in which a process was killed, and a copy of that for each test. */
 let killed: string;
 let test1: TestCloud;
 
 /** Runs the task in a process of its own, which is killed there. */
-async function kill(task: "build" | "remove", point: string): Promise<void> {
+async function kill(task: "build" | "change" | "remove", point: string): Promise<void> {
   killed = copy(template.folder, "killed");
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  execFile(process.execPath, [script, killed, task, point, JSON.stringify(world.server)], (error) =>
-    resolve(error?.signal),
-  );
+  const inputs = [world.server, { flavor: large.id }].map((value) => JSON.stringify(value));
+  execFile(process.execPath, [script, killed, task, point, ...inputs], (error) => resolve(error?.signal));
   expect(await promise).toBe("SIGKILL");
 }
 
@@ -57,6 +65,7 @@ function copy(folder: string, name: string): string {
 beforeAll(async () => {
   template = await TestCloud.open();
   world = await makeSmallWorld(template);
+  large = await template.make("flavor", "large", { vcpus: 2, ramMib: 512, diskGib: 1 });
   bare = await template.holdings();
   await template.cloud.close();
 });
@@ -85,6 +94,14 @@ async function expectConverged(): Promise<void> {
   expect(await test1.cloud.listLeftovers()).toEqual([]);
 }
 
+/** Changes something, which begins to finish what others left, and waits until that is done. */
+async function runOtherSession(): Promise<void> {
+  const other = await test1.open();
+  const { id, name, description } = world.group.inputs;
+  await make(other, "server-group", "apart", { id, name, description, policy: "anti-affinity" });
+  await other.close();
+}
+
 describe.each(buildPoints)("a build that is killed at: %s", (point) => {
   beforeAll(() => kill("build", point), killTimeoutMs);
 
@@ -106,6 +123,12 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
     expect(await test1.holdings()).toEqual(bare);
   });
 
+  test("is taken back by the next session that changes anything", async () => {
+    await runOtherSession();
+
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
   test("is shown as abandoned, and cleared away by gc", async () => {
     const leftovers = await test1.cloud.listLeftovers();
     expect(leftovers).toMatchObject([
@@ -119,6 +142,26 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
   });
 });
 
+describe.each(changePoints)("a change that is killed at: %s", (point) => {
+  beforeAll(() => kill("change", point), killTimeoutMs);
+
+  test("is finished by the next session that changes anything", async () => {
+    await runOtherSession();
+
+    const { id } = await test1.cloud.find("server", "web");
+    expect(await test1.cloud.read("server", id)).toMatchObject({
+      inputs: { flavor: large.id },
+      drift: [],
+      record: { status: "active" },
+      outputs: { status: "ACTIVE" },
+    });
+  });
+
+  test("is no leftover", async () => {
+    expect(await test1.cloud.listLeftovers()).toEqual([]);
+  });
+});
+
 describe.each(removalPoints)("a removal that is killed at: %s", (point) => {
   beforeAll(() => kill("remove", point), killTimeoutMs);
 
@@ -127,6 +170,20 @@ describe.each(removalPoints)("a removal that is killed at: %s", (point) => {
 
     await test1.cloud.remove("server", id);
 
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
+  test("is finished by the next session that changes anything", async () => {
+    await runOtherSession();
+
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
+  test("is shown as abandoned, and finished by gc", async () => {
+    const leftovers = await test1.cloud.listLeftovers();
+    for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
+
+    expect(leftovers).toMatchObject([{ kind: "record" }]);
     expect(await test1.holdings()).toEqual(bare);
   });
 

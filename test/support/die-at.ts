@@ -1,5 +1,5 @@
 /**
- * A process that is killed at a point of a server's build or removal: `die-at.ts FOLDER build|remove POINT`. A point is a method of compute with
+ * A process that is killed at a point of a server's build, change or removal: `die-at.ts FOLDER build|change|remove POINT INPUTS [CHANGED]`. A point is a method of compute with
  * its moment, `domains.spawn after`, or the beginning of a line of progress. The folder has a small world; its hosts outlive the process.
  */
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import type { JsonObject } from "../../providers/core/json.ts";
 import { FakeCompute } from "../fakes/compute.ts";
 import { make, openTestSession } from "./cloud.ts";
 
-const [folder = "", task = "", point = "", inputs = "{}"] = process.argv.slice(2);
+const [folder = "", task = "", point = "", inputs = "{}", changed = "{}"] = process.argv.slice(2);
 const compute = new FakeCompute(join(folder, "hosts.json"));
 const cloud = await openTestSession(folder, compute);
 
@@ -20,12 +20,12 @@ function watch(line: string): void {
 }
 
 const server = JSON.parse(inputs) as JsonObject;
-if (task === "remove") {
-  const { id } = await make(cloud, "server", "web", server);
-  compute.onMoment = (method, moment) => watch(`${method} ${moment}`);
-  await cloud.remove("server", id, { onProgress: watch });
-} else {
-  compute.onMoment = (method, moment) => watch(`${method} ${moment}`);
-  await make(cloud, "server", "web", server, { onProgress: watch });
+const before = task === "build" ? undefined : await make(cloud, "server", "web", server);
+compute.onMoment = (method, moment) => watch(`${method} ${moment}`);
+if (before === undefined) await make(cloud, "server", "web", server, { onProgress: watch });
+else if (task === "remove") await cloud.remove("server", before.id, { onProgress: watch });
+else {
+  const inputs: JsonObject = { ...before.inputs, ...(JSON.parse(changed) as JsonObject) };
+  await make(cloud, "server", "web", inputs, { onProgress: watch });
 }
 await cloud.close();

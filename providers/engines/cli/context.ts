@@ -22,8 +22,8 @@ export interface Surroundings extends Streams {
   /** Version of the package. */
   readonly version: string;
   readonly definitions: readonly Definition[];
-  /** Opens the cloud and logs in with the configured credentials. */
-  openCloud(): Promise<Cloud>;
+  /** Opens the cloud and logs in with the configured credentials. `notify` is told what the session does unasked, a line each. */
+  openCloud(notify: (line: string) => void): Promise<Cloud>;
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
 }
@@ -48,12 +48,24 @@ export class CommandContext {
 
   /** Opens the cloud for one piece of work, and closes it whatever happens. */
   async withCloud<T>(work: (cloud: Cloud) => Promise<T>): Promise<T> {
-    const cloud = await this.surroundings.openCloud();
+    const cloud = await this.surroundings.openCloud((line) => this.note(line));
     try {
       return await work(cloud);
     } finally {
-      await cloud.close();
+      await this.#close(cloud);
     }
+  }
+
+  /** Closes the cloud once it has finished what earlier runs left; at Ctrl-C at once. */
+  async #close(cloud: Cloud): Promise<void> {
+    const { signal } = this;
+    const interrupted = Promise.withResolvers<undefined>();
+    const end = (): void => interrupted.resolve(undefined);
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end, { once: true });
+    const closed = cloud.close({ now: signal.aborted });
+    await Promise.race([closed, interrupted.promise.then(() => cloud.close({ now: true }))]);
+    signal.removeEventListener("abort", end);
   }
 
   /** Runs long work under a progress display on standard error. */

@@ -16,7 +16,7 @@ export const exitCodes = {
   },
   interrupted: {
     code: 130,
-    meaning: "Interrupted by Ctrl-C or SIGTERM; running tasks resume at the next start.",
+    meaning: "Interrupted by Ctrl-C or SIGTERM; what was begun is taken up by the next run.",
   },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>;
 

@@ -313,8 +313,8 @@ function registerAction(
     const input = await readFlags(flags, command, {}, (path, option) => context.readSecret(path, option));
     await context.withCloud(async (cloud) => {
       const { id } = await cloud.find(type, idOrName);
-      const answer = await context.withProgress(`${toKebabCase(name)} ${type} ${idOrName}`, () =>
-        cloud.act(type, id, name, input, context.signal),
+      const answer = await context.withProgress(`${toKebabCase(name)} ${type} ${idOrName}`, (onProgress) =>
+        cloud.act(type, id, name, input, { onProgress, signal: context.signal }),
       );
       writeAnswer(command, answer, context);
     });

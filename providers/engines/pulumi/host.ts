@@ -25,8 +25,8 @@ function openSharedCloud(): Promise<Cloud> {
 
 async function open(): Promise<Cloud> {
   const { openCloud } = await import("../../wiring.ts");
-  const cloud = await openCloud();
-  const end = (): void => void cloud.close().finally(() => process.exit());
+  const cloud = await openCloud({ notify: (line) => log.warn("", line) });
+  const end = (): void => void cloud.close({ now: true }).finally(() => process.exit());
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
   if (engineAddress !== undefined) watchEngine(engineAddress, end);
   return cloud;

@@ -1,0 +1,51 @@
+import type { ResourceId } from "../core/ids.ts";
+import type { ResourceRecord } from "../core/record.ts";
+import { parseRecord, type StoreTransaction } from "../store/records.ts";
+import type { TasksTable } from "../store/tables.ts";
+import { isWorkerDead } from "./lease.ts";
+
+/** How long a new task may wait for its worker, in milliseconds. */
+const pickUpMs = 30_000;
+
+/** A record whose task nobody works on any more. */
+export interface Interrupted {
+  readonly record: ResourceRecord;
+  /** What was being done. */
+  readonly was: "creation" | "change" | "removal";
+}
+
+/**
+ * Records, or the one of this id, whose task was broken off by the end of its process. Records and tasks are read in one transaction, since builds
+ * end at any time.
+ */
+export async function listInterrupted(
+  transaction: StoreTransaction,
+  id?: ResourceId,
+): Promise<readonly Interrupted[]> {
+  const open = await transaction
+    .selectFrom("tasks")
+    .select(["record_id", "worker", "lease_until_ms", "created_at"])
+    .where("state", "in", ["pending", "running"])
+    .execute();
+  const unfinished = await transaction
+    .selectFrom("records")
+    .selectAll()
+    .where("status", "in", ["building", "deleting"])
+    .execute();
+  const alive = new Set(open.filter(isAtWork).map((task) => task.record_id));
+  return unfinished
+    .map(parseRecord)
+    .filter((record) => !alive.has(record.id) && (id === undefined || record.id === id))
+    .map((record) => ({ record, was: whatWasDone(record) }));
+}
+
+/** A creation that was being taken back has the status `deleting` as well. */
+function whatWasDone({ applied, status }: ResourceRecord): Interrupted["was"] {
+  if (applied === undefined) return "creation";
+  return status === "deleting" ? "removal" : "change";
+}
+
+function isAtWork(task: Pick<TasksTable, "worker" | "lease_until_ms" | "created_at">): boolean {
+  if (task.worker === null) return Date.now() - Date.parse(task.created_at) < pickUpMs;
+  return task.lease_until_ms > Date.now() && !isWorkerDead(task.worker);
+}
