@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +21,7 @@ import {
 } from "../../lab/lab.ts";
 import { listLinks } from "../../lab/namespace/links.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { openLabFolder } from "../support/lab-folder.ts";
 import { listProcesses, surveyMachine } from "../support/machine.ts";
 
 const images = "/var/lib/libvirt/images";
@@ -32,20 +32,17 @@ const machineFolders = [
   "/run/libvirt",
   "/run/openvswitch",
 ].filter((folder) => existsSync(folder));
-const stateHome = mkdtempSync(join(tmpdir(), "stackyard-lab-test-"));
+const labs = openLabFolder("lab-test");
+const { stateHome } = labs;
 const diskFolder = join(stateHome, "disks");
 const survey = () => surveyMachine(stateHome, [stateHome, ...machineFolders]);
 let before: Awaited<ReturnType<typeof survey>>;
 
 beforeAll(async () => {
-  process.env["XDG_STATE_HOME"] = stateHome;
   before = await survey();
 });
 
-afterAll(async () => {
-  for (const lab of await listLabs()) await tearDown(lab.name);
-  rmSync(stateHome, { recursive: true });
-});
+afterAll(() => labs.close());
 
 describe("a lab of three hosts", () => {
   const topology = parseTopology({ name: "trial", hosts: 3, diskFolder });

@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { buildGuest } from "../../lab/guest/build.ts";
-import { bringUp, cutLink, mendLink, runOnHost, tearDown } from "../../lab/lab.ts";
+import { bringUp, cutLink, mendLink, runOnHost } from "../../lab/lab.ts";
 import { installPackedProject, pulumiEnvironment } from "../../lab/packed-project.ts";
 import { runProgram, type ProgramResult } from "../../lab/setup/program.ts";
 import { toolPath } from "../../lab/setup/requirements.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { openLabFolder } from "./lab-folder.ts";
 
 /** What the test's program declares; see test/fixtures/pulumi-stack/index.ts. */
 export interface Desired {
@@ -51,9 +51,8 @@ export interface PulumiStack {
 
 /** Brings the lab up and installs the packed package. */
 export async function openPulumiStack(labName: string): Promise<PulumiStack> {
-  const folder = await mkdtemp(join(tmpdir(), "stackyard-e2e-"));
-  const stateHome = join(folder, "xdg");
-  process.env["XDG_STATE_HOME"] = stateHome;
+  const labs = openLabFolder("e2e");
+  const folder = labs.path;
   const project = join(folder, "project");
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
@@ -148,10 +147,7 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
       );
       return parts.join("\n");
     },
-    close: async () => {
-      await tearDown(labName);
-      await rm(folder, { recursive: true, force: true });
-    },
+    close: () => labs.close(),
   };
 }
 
