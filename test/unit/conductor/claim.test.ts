@@ -139,8 +139,14 @@ describe("three servers that are to be kept apart, built at once on three hosts,
     const inputs = { ...world.server, serverGroup: world.group.id };
     const sessions = [await test1.open(), await test1.open(), await test1.open()];
 
+    // Sessions that plan at the same time do not see each other's free addresses: each is given its own.
     const built = await Promise.all(
-      sessions.map((session, index) => make(session, "server", `s${String(index)}`, inputs)),
+      sessions.map((session, index) =>
+        make(session, "server", `s${String(index)}`, {
+          ...inputs,
+          networks: [{ network: world.network.id, address: `10.1.0.${String(10 + index)}` }],
+        }),
+      ),
     );
 
     expect(built.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
