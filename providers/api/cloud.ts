@@ -231,6 +231,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
         return insertTask(transaction, record, "remove");
       });
       await runTask(services, taskId, session.token, options);
+      planned.drop(id);
     });
   }
 

@@ -1,3 +1,4 @@
+import { isReplacing } from "../core/change.ts";
 import type { Issue, Planned, PlanRequest } from "../core/cloud.ts";
 import { diffInputs, listIdentityFields } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
@@ -157,15 +158,30 @@ function identify(
   return deriveId(request.maker, definition.type, canonicalJson(identity));
 }
 
-/** What was filled in before stays, where the inputs still leave it open. */
+/** What was filled in before stays, where the inputs still leave it open; not in what takes the resource's place, which is filled in anew. */
 function keepPrior(
   definition: Definition,
   draft: JsonObject,
   unknown: readonly string[],
   prior: JsonObject | undefined,
 ): JsonObject {
-  if (prior === undefined) return draft;
+  if (prior === undefined || changesIdentity(definition, draft, unknown, prior)) return draft;
   return fillFrom(definition.inputs, draft, prior, unknown);
+}
+
+/** Whether the inputs themselves ask for another resource, whatever is filled in. */
+function changesIdentity(
+  definition: Definition,
+  draft: JsonObject,
+  unknown: readonly string[],
+  prior: JsonObject,
+): boolean {
+  const shape = shapeOf(definition.inputs);
+  return diffInputs(definition, prior, draft).fields.some(({ field, to, label }) => {
+    const schema = shape[field];
+    const isLeftOpen = to === undefined && schema !== undefined && policyOf(schema)?.computed !== undefined;
+    return isReplacing(label) && !isLeftOpen && !unknown.includes(field);
+  });
 }
 
 function fillFrom(

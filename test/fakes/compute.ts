@@ -245,6 +245,12 @@ export class FakeCompute implements ComputePorts {
     return JSON.stringify(this.#state.hosts);
   }
 
+  /** Number of the process that runs a server, wherever it is; `undefined` when none does. */
+  processOf(serverId: string): number | undefined {
+    return Object.values(this.#state.hosts).find((host) => serverId in host.domains)?.domains[serverId]
+      ?.processId;
+  }
+
   /** What happens to a server behind the cloud's back. */
   meddle(address: string, serverId: string, how: "stop" | "undefine" | "pause"): void {
     const host = this.#machine(address);
