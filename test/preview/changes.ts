@@ -35,7 +35,7 @@ function verdictOf(label: ChangeLabel, field: string): unknown {
   return {
     action: isReplacing(label) ? "replace" : "update",
     // What follows from the field, such as an address from its subnet, is made anew with it.
-    replacing: isReplacing(label) ? expect.arrayContaining([field]) : [],
+    replacing: isReplacing(label) ? (expect.arrayContaining([field]) as unknown) : [],
     warned: warns ? [label] : [],
   };
 }
