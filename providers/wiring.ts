@@ -22,7 +22,7 @@ import type { Cloud, GuestAccess } from "./core/cloud.ts";
 import { StackyardError } from "./core/errors.ts";
 import { makeExclusive, makeTogether } from "./core/exclusive.ts";
 import { brandId, type CloudId } from "./core/ids.ts";
-import type { LeftoversPort, Ports } from "./core/ports.ts";
+import type { HostPorts, LeftoversPort, ScanPort } from "./core/ports.ts";
 import type { ResourceRecord } from "./core/record.ts";
 import type { Definition, World } from "./core/resource.ts";
 import { openHostPool } from "./hosts/pool.ts";
@@ -37,8 +37,9 @@ import { viewStore } from "./store/world.ts";
 const sshPort = 22;
 
 /** What compute brings: the real hosts, or fakes. */
-export interface ComputePorts extends Omit<Ports, "placement"> {
+export interface ComputePorts extends HostPorts {
   readonly leftovers: LeftoversPort;
+  readonly scan: ScanPort;
   readonly close: () => Promise<void>;
 }
 
@@ -108,6 +109,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       board,
       definitionOf: requireDefinition,
       schedulerOptions,
+      scan: compute.scan,
     });
     serveCompute({
       bus,

@@ -9,6 +9,8 @@ import { nowMs, readTrace, writeTrace } from "../conductor/tracer.ts";
 import type {
   ApplyRequest,
   Cloud,
+  DriftOptions,
+  DriftReport,
   GuestAccess,
   Issue,
   Leftover,
@@ -31,6 +33,7 @@ import { listDependencies, listReferences } from "../core/validate.ts";
 import { scrub, type Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
+import { isInWork, reportDrift } from "./drift.ts";
 import { planResource, projectOf, type Planner } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
 import { Recovery } from "./recovery.ts";
@@ -277,10 +280,23 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     return { principal, record };
   }
 
+  async function drift({ resource, deep = false, signal }: DriftOptions = {}): Promise<DriftReport> {
+    const principal = await begin();
+    const visible =
+      resource === undefined
+        ? [...mirror.everything()].filter((record) => mayDo(principal, "read", record))
+        : [(await requireRecord(resource.type, resource.id, "read")).record];
+    const asked = visible.filter(({ type }) => definitionOf(type).observe !== undefined);
+    const settled = asked.filter((record) => !isInWork(record));
+    const { observed, failures } = await conductor.observeAll(settled, { deep, signal });
+    return { inWork: asked.length - settled.length, ...reportDrift(observed, failures) };
+  }
+
   return {
     plan,
     apply,
     read,
+    drift,
     remove,
     find,
     list: async (type) => {

@@ -1,9 +1,17 @@
-import type { DomainsPort, HostsPort, ImagesPort, LeftoversPort, SwitchingPort } from "../core/ports.ts";
+import type {
+  DomainsPort,
+  HostsPort,
+  ImagesPort,
+  LeftoversPort,
+  ScanPort,
+  SwitchingPort,
+} from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { openDomains } from "./domains.ts";
 import { openHosts } from "./enrolment.ts";
 import { openImages } from "./image-cache.ts";
 import { openLeftovers } from "./leftovers.ts";
+import { openScan } from "./scan.ts";
 import { openSwitching } from "./switching.ts";
 
 /** What must be true on hosts, carried out over their connections. */
@@ -13,6 +21,7 @@ export interface Compute {
   readonly switching: SwitchingPort;
   readonly domains: DomainsPort;
   readonly leftovers: LeftoversPort;
+  readonly scan: ScanPort;
 }
 
 /** Opens nothing yet: connections of `pool` come by need. */
@@ -25,5 +34,6 @@ export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
     switching: openSwitching(pool),
     domains,
     leftovers: openLeftovers(pool, { domains, images }),
+    scan: openScan(pool),
   };
 }

@@ -1,18 +1,16 @@
 import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
-import type { ComputeHost, DomainObservation, DomainSpec, DomainsPort } from "../core/ports.ts";
+import type { ComputeHost, DomainSpec, DomainsPort } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
-import { parseDomain, parseListedDomain } from "../hosts/virsh.ts";
-import type { Domain, DomainState } from "../hosts/virsh.ts";
-import type { Drift } from "../core/resource.ts";
 import { hashDrive, listDriveFiles } from "./config-drive.ts";
 import type { DriveFile } from "./config-drive.ts";
 import { hasDisk, renderDomain } from "./domain-xml.ts";
 import { serverFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
 import { readConsole, waitReady } from "./readiness.ts";
+import { scanDomain } from "./scan.ts";
 
 /** Last words of a script that refuses to go on; it ends well, so that every other failure is told apart. */
 const refusals = ["foreign", "absent", "disk-too-small"] as const;
@@ -95,18 +93,7 @@ is_whole ${xml.length} domain.xml`,
     async remove(host, id, signal) {
       await run(host, id, "remove server", removeDomain(serverFolder(host.folder, id)), signal);
     },
-    async observe(host, spec, signal) {
-      const connection = await pool.get(host.address, signal);
-      const { stdout } = await connection.run(
-        script(defineFunctions(host, spec.id), lookForDomain, describeDomain),
-        {
-          attempting: `observe server ${spec.id}`,
-          signal,
-        },
-      );
-      throwIfRefused(stdout, host, spec.id, "observe server");
-      return parseObservation(stdout, host, spec);
-    },
+    observe: (host, spec, signal) => scanDomain(pool, { host, spec }, signal),
     async readConsole(host, id, lines, signal) {
       return readConsole(await pool.get(host.address, signal), host, id, lines, signal);
     },
@@ -237,7 +224,12 @@ fi
 rm domain.xml`;
 }
 
-const startDomain = sh`is_on || libvirt "start $name" > /dev/null`;
+/** A paused guest goes on. */
+const startDomain = sh`if is_on; then
+  [ "$(libvirt "domstate $name")" != paused ] || libvirt "resume $name" > /dev/null
+else
+  libvirt "start $name" > /dev/null
+fi`;
 
 /** Asks the guest to power off, again and again as nova does, then takes the power. */
 function stopDomain(graceSeconds: number): Shell {
@@ -266,66 +258,6 @@ wait "$watch" || libvirt "reset $name" > /dev/null`;
 
 const hardReboot = sh`! is_on || libvirt "destroy $name" > /dev/null
 libvirt "start $name" > /dev/null`;
-
-/** State, process and definition of our domain; nothing when it is absent. */
-const describeDomain = sh`[ "$state" != absent ] || exit 0
-echo "process $(cat "/run/libvirt/qemu/$name.pid" 2> /dev/null)"
-libvirt "domstate $name --reason; dumpxml $name"`;
-
-/** Reads the answer of {@link describeDomain}. */
-function parseObservation(
-  output: string,
-  host: ComputeHost,
-  spec: DomainSpec,
-): DomainObservation | undefined {
-  if (output === "") return undefined;
-  const processId = /^process (\d+)\n/.exec(output)?.[1];
-  const { domain, state } = parseListedDomain(output.slice(output.indexOf("\n") + 1));
-  return {
-    state: toState(state),
-    processId: processId === undefined ? undefined : Number(processId),
-    drift: compareDomain(domain, parseDomain(renderDomain(host, spec))),
-  };
-}
-
-function toState(state: DomainState): DomainObservation["state"] {
-  switch (state) {
-    case "running":
-    case "idle":
-    case "in shutdown":
-      return "running";
-    case "paused":
-      return "paused";
-    case "shut off":
-      return "shut-off";
-    case "crashed":
-      return "crashed";
-    case "pmsuspended":
-      return "suspended";
-    case "no state":
-      return "other";
-  }
-}
-
-/** What a domain has otherwise than `spawn` would define it, of what the specification says. */
-function compareDomain(found: Domain, expected: Domain): readonly Drift[] {
-  const aspects: readonly (readonly [string, (domain: Domain) => string])[] = [
-    ["vcpus", (domain) => String(domain.vcpus)],
-    ["ramMib", (domain) => String(domain.ramMib)],
-    [
-      "disks",
-      (domain) => domain.disks.map(({ target, source }) => `${target} ${source ?? "empty"}`).join(", "),
-    ],
-    [
-      "interfaces",
-      (domain) =>
-        domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", "),
-    ],
-  ];
-  return aspects
-    .map(([field, describe]) => ({ field, expected: describe(expected), found: describe(found) }))
-    .filter((drift) => drift.expected !== drift.found);
-}
 
 /** Flags for all that libvirt keeps beside a domain; without them it refuses to let go of one that has it. */
 function removeDomain(folder: string): Shell {

@@ -2,14 +2,17 @@ import { createReadStream } from "node:fs";
 import { Transform } from "node:stream";
 import { hasCode, StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
-import type { CachedImage, ComputeHost, ImageSource, ImageSpec, ImagesPort } from "../core/ports.ts";
+import type { CachedImage, ComputeHost, ImageSpec, ImagesPort } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import { cleanJob, startJob, waitForJob } from "../hosts/job.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { localPath, openImageInspector } from "./image-source.ts";
+import { listFiles, soundTime } from "./image-state.ts";
+import type { ImageFile } from "./image-state.ts";
 import { imageFolder } from "./layout.ts";
+import { scanImage } from "./scan.ts";
 
 /** Longest that the bytes of an image may take to a host. */
 const transferTimeoutMs = 3_600_000;
@@ -43,6 +46,7 @@ export function openImages(pool: HostPool): ImagesPort {
       fetching.set(key, work);
       return work;
     },
+    observeCached: (host, image, signal) => scanImage(pool, { host, image, deep: false }, signal),
     async removeCached(host, imageId, signal) {
       const connection = await pool.get(host.address, signal);
       const { stdout } = await connection.run(removeScript(host, imageId), {
@@ -57,24 +61,6 @@ export function openImages(pool: HostPool): ImagesPort {
   };
 }
 
-/** One file of an image as it must be on the host. */
-interface WantedFile {
-  readonly name: "disk" | "kernel" | "initrd";
-  readonly source: ImageSource;
-  readonly checksum: string;
-  readonly sizeBytes: number;
-  /** Format that `qemu-img` must find it to have; absent for what is no disk. */
-  readonly format: "qcow2" | "raw" | undefined;
-}
-
-function listFiles({ disk, kernel, initrd }: ImageSpec): readonly WantedFile[] {
-  return [
-    ...(disk === undefined ? [] : [{ name: "disk" as const, source: disk.source, ...disk.facts }]),
-    ...(kernel === undefined ? [] : [{ name: "kernel" as const, format: undefined, ...kernel }]),
-    ...(initrd === undefined ? [] : [{ name: "initrd" as const, format: undefined, ...initrd }]),
-  ];
-}
-
 async function fetchImage(
   pool: HostPool,
   host: ComputeHost,
@@ -85,7 +71,8 @@ async function fetchImage(
   const connection = await pool.get(host.address, signal);
   const folder = imageFolder(host.folder, image.id);
   const files = listFiles(image);
-  const missing = await findMissing(connection, folder, image, files, signal);
+  const differences = await scanImage(pool, { host, image, deep: false }, signal);
+  const missing = differences.length === 0 ? [] : await findMissing(connection, folder, image, files, signal);
   for (const file of missing) {
     const from = localPath(file.source);
     progress(
@@ -96,28 +83,46 @@ async function fetchImage(
       : upload(connection, folder, from, file, progress, signal));
     throwIfRefused(refusal, host, image, file);
   }
-  const pathOf = (name: WantedFile["name"]): string | undefined =>
+  const pathOf = (name: ImageFile["name"]): string | undefined =>
     files.some((file) => file.name === name) ? `${folder}/${name}` : undefined;
   return { diskPath: pathOf("disk"), kernelPath: pathOf("kernel"), initrdPath: pathOf("initrd") };
 }
 
-/** Which files the host lacks. Raises `host-disk-full` when they do not fit, before anything is sent. */
+/**
+ * Which files the host lacks, or has otherwise than they were brought. One that was only touched is found right by its checksum, and is kept. Raises
+ * `host-disk-full` when they do not fit, before anything is sent.
+ */
 async function findMissing(
   connection: HostConnection,
   folder: string,
   image: ImageSpec,
-  files: readonly WantedFile[],
+  files: readonly ImageFile[],
   signal: AbortSignal,
-): Promise<readonly WantedFile[]> {
+): Promise<readonly ImageFile[]> {
+  const checks = files.map(
+    ({ name, sizeBytes, checksum }) =>
+      sh`is_sound ${name} ${`${String(sizeBytes)} ${String(soundTime)}`} ${digestOf(checksum)} || missing="$missing "${name}`,
+  );
   const { stdout } = await connection.run(
-    script(sh`umask 022
+    script(
+      sh`umask 022
 [ -d ${folder} ] || mkdir -p -- ${folder}
 cd -- ${folder}
 missing=
-for file in ${files.map(({ name }) => name)}; do [ -e "$file" ] || missing="$missing $file"; done
-[ -n "$missing" ] || exit 0
-df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free$missing"; }`),
-    { attempting: `look for image ${image.name}`, signal },
+is_sound() {
+  [ -e "$1" ] || return 1
+  found=$(stat -c '%s %Y' -- "$1")
+  [ "$found" != "$2" ] || return 0
+  size=$(stat -c %s -- "$1")
+  case $2 in ("$size "*) ;; (*) return 1 ;; esac
+  [ "$(sha256sum -- "$1" | cut -d ' ' -f 1)" = "$3" ] || return 1
+  touch -m -d @${soundTime} -- "$1"
+}`,
+      ...checks,
+      sh`[ -n "$missing" ] || exit 0
+df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free$missing"; }`,
+    ),
+    { attempting: `look for image ${image.name}`, timeoutMs: transferTimeoutMs, signal },
   );
   const [free, ...names] = stdout.trim().split(" ");
   const missing = files.filter(({ name }) => names.includes(name));
@@ -135,11 +140,11 @@ async function upload(
   connection: HostConnection,
   folder: string,
   from: string,
-  file: WantedFile,
+  file: ImageFile,
   progress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
-  const receive = sh`if [ -e ${file.name} ]; then exit 0; fi
+  const receive = sh`${skipIfSound(file)}
 cat > ${`${file.name}.part`}`;
   const { stdout } = await connection.run(
     script(
@@ -160,13 +165,18 @@ flock 9`,
   return stdout.trim();
 }
 
+/** Leaves a script when another process has brought the file meanwhile. */
+function skipIfSound({ name, sizeBytes }: ImageFile): Shell {
+  return sh`if [ -e ${name} ] && [ "$(stat -c '%s %Y' -- ${name})" = ${`${String(sizeBytes)} ${String(soundTime)}`} ]; then exit 0; fi`;
+}
+
 /** Lets the host fetch a URL itself, as a job that outlives our connection. */
 async function download(
   connection: HostConnection,
   host: ComputeHost,
   folder: string,
   image: ImageSpec,
-  file: WantedFile,
+  file: ImageFile,
   progress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
@@ -175,7 +185,7 @@ async function download(
   const command = script(
     sh`umask 022
 cd -- ${folder}
-[ ! -e ${file.name} ] || exit 0
+${skipIfSound(file)}
 prlimit ${`--fsize=${String(file.sizeBytes)}`} curl --globoff --fail --silent --show-error --location --max-redirs ${maxRedirects} --proto =http,https --retry 3 --continue-at - --output ${part} -- ${file.source.location} || {
   code=$?
   rm -f -- ${part}
@@ -202,11 +212,10 @@ prlimit ${`--fsize=${String(file.sizeBytes)}`} curl --globoff --fail --silent --
 const refusals = ["checksum", "unreadable", "unsafe", "truncated"] as const;
 
 /** Keeps what arrived if it is what was wanted, else takes it away and says why. */
-function keepIfRight({ name, checksum, format }: WantedFile): Shell {
+function keepIfRight({ name, checksum, format }: ImageFile): Shell {
   const part = `${name}.part`;
-  const digest = checksum.replace(/^sha256:/, "");
   const drop = sh`refuse() { rm -f -- ${part}; echo "refused $1"; exit 0; }
-[ "$(sha256sum -- ${part} | cut -d ' ' -f 1)" = ${digest} ] || refuse checksum`;
+[ "$(sha256sum -- ${part} | cut -d ' ' -f 1)" = ${digestOf(checksum)} ] || refuse checksum`;
   const inspect =
     format === undefined
       ? sh`:`
@@ -221,10 +230,15 @@ esac`;
   return sh`${drop}
 ${inspect}
 ${check}
+touch -m -d @${soundTime} -- ${part}
 mv -- ${part} ${name}`;
 }
 
-function throwIfRefused(answer: string, host: ComputeHost, image: ImageSpec, file: WantedFile): void {
+function digestOf(checksum: string): string {
+  return checksum.replace(/^sha256:/, "");
+}
+
+function throwIfRefused(answer: string, host: ComputeHost, image: ImageSpec, file: ImageFile): void {
   const what = `The ${file.name} of image ${image.name} that arrived on host ${host.name}`;
   switch (refusals.find((refusal) => answer.endsWith(`refused ${refusal}`))) {
     case "checksum":
@@ -244,7 +258,7 @@ function throwIfRefused(answer: string, host: ComputeHost, image: ImageSpec, fil
   }
 }
 
-function countBytes(file: WantedFile, progress: (line: string) => void): Transform {
+function countBytes(file: ImageFile, progress: (line: string) => void): Transform {
   const report = throttle(progress);
   let bytes = 0;
   return new Transform({

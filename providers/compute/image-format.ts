@@ -115,6 +115,15 @@ function detectQcow(head: Buffer): DetectedFormat {
   };
 }
 
+/** The file that a qcow2 disk lies on, by its name in the header; absent where it lies on none, or its name is not within `head`. */
+export function readBackingFile(head: Buffer): string | undefined {
+  const offset = Number(head.readBigUInt64BE(8));
+  const length = head.readUInt32BE(16);
+  return offset === 0 || offset + length > head.length
+    ? undefined
+    : head.toString("utf8", offset, offset + length);
+}
+
 /** Whether the tables that the header names lie within the file. */
 export function holdsTables(header: Qcow2Header, sizeBytes: number): boolean {
   return (

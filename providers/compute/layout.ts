@@ -9,12 +9,22 @@ export function cloudFile(folder: string): string {
 
 /** Folder of a server's disks, config drive and console log. */
 export function serverFolder(folder: string, serverId: string): string {
-  return posix.join(folder, "servers", serverId);
+  return posix.join(serversFolder(folder), serverId);
+}
+
+/** Folder of all servers on a host. */
+export function serversFolder(folder: string): string {
+  return posix.join(folder, "servers");
 }
 
 /** Folder of an image's files. */
 export function imageFolder(folder: string, imageId: string): string {
-  return posix.join(folder, "images", imageId);
+  return posix.join(imagesFolder(folder), imageId);
+}
+
+/** Folder of all images on a host. */
+export function imagesFolder(folder: string): string {
+  return posix.join(folder, "images");
 }
 
 /** Folder of a network's DHCP server: settings, a file a port, leases. */

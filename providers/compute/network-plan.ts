@@ -43,7 +43,7 @@ export interface DhcpPlan {
 const networkFlowCount = 2;
 
 /** Something that is not as planned, and which part of the repair it needs. */
-export interface Difference extends Drift {
+export interface Difference extends Pick<Drift, "field" | "expected" | "found"> {
   readonly part: "ports" | "flows" | "dhcp" | "device" | "entries";
   /** The guest's port to put back. */
   readonly guest?: PortSpec;
@@ -134,7 +134,30 @@ function renderEntry(port: PortSpec, network: NetworkSpec): string {
   });
 }
 
-export function findDifferences(plan: NetworkPlan, state: NetworkState): readonly Difference[] {
+/** What the repair does about each part; guests run on. */
+const repairs: Readonly<Record<Difference["part"], string>> = {
+  ports: "wires it anew",
+  flows: "adds them",
+  dhcp: "starts the DHCP server anew",
+  device: "makes the DHCP server's device anew, and starts the server",
+  entries: "writes it anew",
+};
+
+/** Differences as drift of the resource that they were looked for. */
+export function toDrift(differences: readonly Difference[]): readonly Drift[] {
+  return differences.map(({ field, expected, found, part }) => ({
+    field,
+    expected,
+    found,
+    repair: repairs[part],
+    label: "live",
+  }));
+}
+
+/** What of a network is not as planned, on a host in this state. Raises `internal` where the host was not asked about it. */
+export function findDifferences(plan: NetworkPlan, state: NetworkState | undefined): readonly Difference[] {
+  if (state === undefined)
+    throw new StackyardError("internal", { message: `network ${plan.network.id} was not looked at` });
   return [
     ...plan.tunnels.flatMap((tunnel) => compareTunnel(plan, tunnel, state)),
     ...compareFlows(plan, state),

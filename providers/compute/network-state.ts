@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
-import type { ResourceId } from "../core/ids.ts";
-import { sh } from "../hosts/command.ts";
+import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { listBridges, parseBridges } from "../hosts/ovs.ts";
 import type { OvsPort } from "../hosts/ovs.ts";
@@ -26,24 +25,38 @@ export interface NetworkState {
 
 /** Stands between the parts of the answer. */
 const separator = "<>";
+/** Parts of one network: addresses, server, settings, entries. */
+const partsPerNetwork = 4;
 
-/** Looks at a network: one script of a few processes, half of them beside the others, since every build of a server runs it. */
-export function observeScript(networkId: ResourceId, folder: string, portIds: readonly ResourceId[]): Shell {
+/**
+ * Looks at networks: one script of a few processes, half of them beside the others, since every build of a server runs it. `folder` is that of all
+ * networks.
+ */
+export function observeNetworks(
+  folder: string,
+  networkIds: readonly string[],
+  portIds: readonly string[],
+): Shell {
   const taps = portIds.map(nameTap);
-  return sh`folder=${folder} bridge=${integrationBridge} ns=${nameNamespace(networkId)} dev=${nameDhcpPort(networkId)}
+  const looks = networkIds.map((id) => sh`look ${id} ${nameNamespace(id)} ${nameDhcpPort(id)}`);
+  return sh`networks=${folder} bridge=${integrationBridge}
+look() {
+  folder="$networks/$1"
+  if [ -e "/run/netns/$2" ]; then ip -n "$2" -json address show dev "$3" 2> /dev/null || true; fi
+  echo '<>'
+  pid=
+  [ ! -e "$folder/pid" ] || read -r pid < "$folder/pid" || true
+  if [ -n "$pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$pid/cmdline"; then echo serving; fi
+  echo '<>'
+  [ ! -e "$folder/dnsmasq.conf" ] || cat -- "$folder/dnsmasq.conf"
+  echo '<>'
+  [ ! -d "$folder/ports" ] || (cd "$folder/ports" && grep -H '' -- * || true) 2> /dev/null
+  echo '<>'
+}
 {
 ovs-ofctl dump-flows --no-stats --names "$bridge" || true
 echo '<>'
-if [ -e "/run/netns/$ns" ]; then ip -n "$ns" -json address show dev "$dev" 2> /dev/null || true; fi
-echo '<>'
-pid=
-[ ! -e "$folder/pid" ] || read -r pid < "$folder/pid" || true
-if [ -n "$pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$pid/cmdline"; then echo serving; fi
-echo '<>'
-[ ! -e "$folder/dnsmasq.conf" ] || cat -- "$folder/dnsmasq.conf"
-echo '<>'
-[ ! -d "$folder/ports" ] || (cd "$folder/ports" && grep -H '' -- * || true) 2> /dev/null
-echo '<>'
+${script(...looks)}
 for tap in ${taps}; do [ ! -e "/sys/class/net/$tap" ] || echo "$tap"; done
 } | {
 ${listBridges()}
@@ -52,24 +65,37 @@ cat
 }`;
 }
 
-/** Reads the answer of {@link observeScript}. Raises `command-failed` when a host answers anything else. */
-export function parseNetworkState(output: string): NetworkState {
-  const [tables, flows, addresses, serving, settings, entries, taps, ...rest] = output.split(
-    `${separator}\n`,
-  );
+/** Reads the answer of {@link observeNetworks}, by network. Raises `command-failed` when a host answers anything else. */
+export function parseNetworkStates(
+  output: string,
+  networkIds: readonly string[],
+): ReadonlyMap<string, NetworkState> {
+  const [tables, flows, ...rest] = output.split(`${separator}\n`);
+  const taps = rest.pop();
   try {
-    if (tables === undefined || taps === undefined || rest.length > 0)
-      throw new RangeError("not seven parts");
+    if (tables === undefined || taps === undefined || rest.length !== networkIds.length * partsPerNetwork)
+      throw new RangeError(`not ${String(networkIds.length * partsPerNetwork + 3)} parts`);
     const bridge = parseBridges(tables).find(({ name }) => name === integrationBridge);
-    return {
+    const shared = {
       ports: new Map(bridge?.ports.map((port) => [port.name, port])),
       flows: linesOf(flows),
-      addresses: readAddresses(addresses),
-      isServing: serving === "serving\n",
-      settings: settings ?? "",
-      entries: readEntries(entries),
       taps: new Set(linesOf(taps)),
     };
+    return new Map(
+      networkIds.map((id, index) => {
+        const [addresses, serving, settings, entries] = rest.slice(index * partsPerNetwork);
+        return [
+          id,
+          {
+            ...shared,
+            addresses: readAddresses(addresses),
+            isServing: serving === "serving\n",
+            settings: settings ?? "",
+            entries: readEntries(entries),
+          },
+        ];
+      }),
+    );
   } catch (cause) {
     throw new StackyardError("command-failed", {
       message: "A host described a network in words that cannot be read",

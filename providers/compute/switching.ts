@@ -1,26 +1,18 @@
 import { hasCode } from "../core/errors.ts";
-import type { ComputeHost, SwitchingPort } from "../core/ports.ts";
+import type { ComputeHost, NetworkQuestion, SwitchingPort } from "../core/ports.ts";
 import { script } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
-import { findDifferences, planNetwork } from "./network-plan.ts";
-import type { Difference, NetworkPlan } from "./network-plan.ts";
+import { planNetwork, toDrift } from "./network-plan.ts";
+import type { NetworkPlan } from "./network-plan.ts";
 import { releasePorts, removeTunnel, repairScript, wireTunnels } from "./network-scripts.ts";
-import { observeScript, parseNetworkState } from "./network-state.ts";
+import { scanNetwork } from "./scan.ts";
 
 /** Networks on hosts: VXLAN ports and a DHCP server a network, on Open vSwitch and dnsmasq. */
 export function openSwitching(pool: HostPool): SwitchingPort {
-  async function observe(plan: NetworkPlan, signal: AbortSignal): Promise<readonly Difference[]> {
-    const connection = await pool.get(plan.host.address, signal);
-    const portIds = plan.ports.map((port) => port.id);
-    const { stdout } = await connection.run(script(observeScript(plan.network.id, plan.folder, portIds)), {
-      attempting: `look at network ${plan.network.name}`,
-      signal,
-    });
-    return findDifferences(plan, parseNetworkState(stdout));
-  }
-
-  async function ensure(plan: NetworkPlan, signal: AbortSignal): Promise<void> {
-    const differences = await observe(plan, signal);
+  async function ensure(wanted: NetworkQuestion, signal: AbortSignal): Promise<void> {
+    const { host, network, peers, ports } = wanted;
+    const plan = planNetwork(host, network, peers, ports);
+    const differences = await scanNetwork(pool, wanted, signal);
     if (differences.length === 0) return;
     // The far ends first: a tunnel that is here tells the next call that both ends are.
     const far = differences.flatMap(({ peer }) => (peer === undefined ? [] : [peer]));
@@ -66,8 +58,7 @@ export function openSwitching(pool: HostPool): SwitchingPort {
   }
 
   return {
-    ensureNetwork: (host, network, peers, ports, signal) =>
-      ensure(planNetwork(host, network, peers, ports), signal),
+    ensureNetwork: (host, network, peers, ports, signal) => ensure({ host, network, peers, ports }, signal),
     async releaseNetwork(host, network, peers, leaving, signal) {
       const connection = await pool.get(host.address, signal);
       const { stdout } = await connection.run(releasePorts(host, network.id, leaving), {
@@ -84,10 +75,6 @@ export function openSwitching(pool: HostPool): SwitchingPort {
       });
     },
     observeNetwork: async (host, network, peers, ports, signal) =>
-      (await observe(planNetwork(host, network, peers, ports), signal)).map(({ field, expected, found }) => ({
-        field,
-        expected,
-        found,
-      })),
+      toDrift(await scanNetwork(pool, { host, network, peers, ports }, signal)),
   };
 }

@@ -8,6 +8,7 @@ import { Secret } from "../core/secret.ts";
 import { schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
 import { updateRecord } from "../store/records.ts";
+import { observeTogether } from "./drift.ts";
 import { runTask } from "./flow.ts";
 import { journalIntent, journalResult } from "./journal.ts";
 import { readTaskRecord, type ConductorServices } from "./run.ts";
@@ -22,6 +23,11 @@ export interface Conductor {
     record: ResourceRecord,
     signal: AbortSignal | undefined,
   ): Promise<Observation<JsonObject, JsonObject> | undefined>;
+  /** The same of many, in one round trip a host. `deep` reads the files of images whole. */
+  observeAll(
+    records: readonly ResourceRecord[],
+    options: { readonly deep: boolean; readonly signal: AbortSignal | undefined },
+  ): ReturnType<typeof observeTogether>;
   act(
     record: ResourceRecord,
     action: string,
@@ -79,6 +85,20 @@ export function openConductor(services: ConductorServices): Conductor {
         ),
       );
     },
+    observeAll: (records, { deep, signal = new AbortController().signal }) =>
+      observeTogether(records, {
+        scan: services.scan,
+        ports: services.ports,
+        definitionOf,
+        contextOf: (record, ports) =>
+          makeStepContext(
+            { ...services, ports: { ...services.ports, ...ports } },
+            record,
+            idleTask(record.id, database, undefined, { signal }),
+          ),
+        deep,
+        signal,
+      }),
     act: async (record, action, input, token, options) => {
       const definition = definitionOf(record.type);
       const found = findAction(definition, action);

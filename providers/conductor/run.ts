@@ -1,6 +1,7 @@
 import type { Bus } from "../bus/bus.ts";
 import { encodeError, StackyardError } from "../core/errors.ts";
 import type { TaskId } from "../core/ids.ts";
+import type { ScanPort } from "../core/ports.ts";
 import { textOf } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition } from "../core/resource.ts";
@@ -17,6 +18,7 @@ export interface ConductorServices extends ContextServices {
   readonly definitionOf: (type: string) => Definition;
   readonly board: TaskBoard;
   readonly schedulerOptions: SchedulerOptions;
+  readonly scan: ScanPort;
 }
 
 /** One task on its way. */

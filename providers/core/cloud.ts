@@ -1,5 +1,5 @@
 import type { ChangeLabel } from "./change.ts";
-import type { ErrorCode } from "./errors.ts";
+import type { ErrorCode, StackyardError } from "./errors.ts";
 import type { HostAddress } from "./host.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
@@ -115,6 +115,44 @@ export interface PlacementAnswer {
   readonly explanation: readonly string[];
 }
 
+/** What is looked for drift. */
+export interface DriftOptions {
+  /** One resource. Default: every one that the user may read. */
+  readonly resource?: { readonly type: string; readonly id: string };
+  /** Read the files of images on hosts whole, and compare their checksums. Default false: sizes and times of change tell. */
+  readonly deep?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A resource as reports name it. */
+export interface ResourceName {
+  readonly type: string;
+  readonly id: ResourceId;
+  readonly name: string;
+}
+
+/** One thing that is not as declared, and whose. */
+export interface DriftFinding extends Drift {
+  readonly resource: ResourceName;
+}
+
+/** Why resources could not be looked at. Says nothing of how they are. */
+export interface DriftFailure {
+  /** Name of the host that did not answer; absent where it is not a host's. */
+  readonly host?: string;
+  readonly error: StackyardError;
+  readonly resources: readonly ResourceName[];
+}
+
+export interface DriftReport {
+  /** How many resources the hosts were asked about, those of failures included. */
+  readonly checked: number;
+  /** Resources that were left out since a task is making, changing or removing them. */
+  readonly inWork: number;
+  readonly findings: readonly DriftFinding[];
+  readonly failures: readonly DriftFailure[];
+}
+
 /** One entry of a task's journal. */
 export interface JournalEntry {
   readonly taskId: string;
@@ -153,6 +191,11 @@ export interface Cloud {
   apply(request: ApplyRequest): Promise<ResourceView>;
   /** `undefined` when there is no such resource; an unreachable host is an error. */
   read(type: string, id: string, options?: ReadOptions): Promise<ResourceView | undefined>;
+  /**
+   * What is not as declared, of one resource or of all that the user may read, in one round trip a host. A host that does not answer is a failure in
+   * the report; what the others say is there.
+   */
+  drift(options?: DriftOptions): Promise<DriftReport>;
   /** Removes; absent is fine. Waits until it is gone. */
   remove(type: string, id: string, options?: WaitOptions): Promise<void>;
   list(type: string): Promise<readonly ResourceView[]>;

@@ -1,3 +1,4 @@
+import type { Answer } from "./answer.ts";
 import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
@@ -11,6 +12,9 @@ export interface Ports {
   readonly domains: DomainsPort;
   readonly placement: PlacementPort;
 }
+
+/** The ports of {@link Ports} that reach hosts. */
+export type HostPorts = Omit<Ports, "placement">;
 
 /** A host of the cloud as compute sees it. */
 export interface ComputeHost {
@@ -55,14 +59,17 @@ export interface HostInventory {
   readonly openvswitchVersion: string;
 }
 
+/** What a host is, and what of its enrolment is not as asked for. */
+export interface HostObservation {
+  readonly inventory: HostInventory;
+  readonly drift: readonly Drift[];
+}
+
 export interface HostsPort {
   /** Checks, wires Open vSwitch, probes, leaves the ownership mark. Repeatable. Raises `foreign-cloud`, `host-unsuitable`. */
   enrol(request: EnrolRequest, signal: AbortSignal): Promise<HostInventory>;
   /** Compares the wiring and the mark with the request. Raises `host-unreachable`; never reports that as absence. */
-  observe(
-    request: EnrolRequest,
-    signal: AbortSignal,
-  ): Promise<{ readonly inventory: HostInventory; readonly drift: readonly Drift[] }>;
+  observe(request: EnrolRequest, signal: AbortSignal): Promise<HostObservation>;
   /** Takes mark, bridges and folder back. */
   release(request: EnrolRequest, signal: AbortSignal): Promise<void>;
 }
@@ -115,13 +122,18 @@ export interface ImagesPort {
     field: string,
     signal: AbortSignal,
   ): Promise<{ readonly checksum: string; readonly sizeBytes: number }>;
-  /** Brings the image into the host's cache, once however many ask at the same time. Raises `host-disk-full`, `image-*`. */
+  /**
+   * Brings the image into the host's cache, once however many ask at the same time. A file that was altered there is brought anew. Raises
+   * `host-disk-full`, `image-*`.
+   */
   ensureCached(
     host: ComputeHost,
     image: ImageSpec,
     progress: (line: string) => void,
     signal: AbortSignal,
   ): Promise<CachedImage>;
+  /** What is wrong with the image's files in a host's cache. */
+  observeCached(host: ComputeHost, image: ImageSpec, signal: AbortSignal): Promise<readonly Drift[]>;
   /** Removes the image's files from a host's cache; tolerates absence. */
   removeCached(host: ComputeHost, imageId: ResourceId, signal: AbortSignal): Promise<void>;
 }
@@ -201,6 +213,8 @@ export interface DomainSpec {
   readonly vcpus: number;
   readonly ramMib: number;
   readonly diskGib: number;
+  /** Size in bytes that the last apply left the root disk with. Absent: `diskGib`, and with 0 any size is right. */
+  readonly diskBytes?: number | undefined;
   readonly image: CachedImage & {
     readonly diskFormat: "qcow2" | "raw" | undefined;
     readonly kernelArguments: string;
@@ -236,6 +250,8 @@ export interface DomainObservation {
   readonly state: "running" | "paused" | "shut-off" | "crashed" | "suspended" | "other";
   /** Monotonic id of the running process; changes with a restart. */
   readonly processId: number | undefined;
+  /** Size of the root disk as the guest sees it; absent where it has none. */
+  readonly diskBytes: number | undefined;
   readonly drift: readonly Drift[];
 }
 
@@ -260,7 +276,7 @@ export interface DomainsPort {
   reboot(host: ComputeHost, id: ResourceId, kind: "soft" | "hard", signal: AbortSignal): Promise<void>;
   /** Domain, disks, folder. Tolerates absence; never touches what is not ours. */
   remove(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
-  /** `undefined`: libvirt answered that there is no such domain. */
+  /** `undefined`: libvirt answered that there is no such domain. Raises `not-ours` as `spawn` does. */
   observe(host: ComputeHost, spec: DomainSpec, signal: AbortSignal): Promise<DomainObservation | undefined>;
   /** Last lines of the serial console. */
   readConsole(host: ComputeHost, id: ResourceId, lines: number, signal: AbortSignal): Promise<string>;
@@ -272,6 +288,42 @@ export interface DomainsPort {
     progress: (line: string) => void,
     signal: AbortSignal,
   ): Promise<void>;
+}
+
+/** What is asked of one host, all in one round trip. */
+export interface HostQuestions {
+  readonly enrolments: readonly EnrolRequest[];
+  readonly domains: readonly { readonly host: ComputeHost; readonly spec: DomainSpec }[];
+  readonly networks: readonly NetworkQuestion[];
+  readonly images: readonly ImageQuestion[];
+}
+
+export interface NetworkQuestion {
+  readonly host: ComputeHost;
+  readonly network: NetworkSpec;
+  readonly peers: readonly ComputeHost[];
+  readonly ports: readonly PortSpec[];
+}
+
+export interface ImageQuestion {
+  readonly host: ComputeHost;
+  readonly image: ImageSpec;
+  /** Read the files whole and compare checksums, not only sizes and times. */
+  readonly deep: boolean;
+}
+
+/** One answer a question, in their order: what the port for it alone would have answered. */
+export interface HostAnswers {
+  readonly enrolments: readonly Answer<HostObservation>[];
+  readonly domains: readonly Answer<DomainObservation | undefined>[];
+  readonly networks: readonly Answer<readonly Drift[]>[];
+  readonly images: readonly Answer<readonly Drift[]>[];
+}
+
+/** Looks at many things on one host at once. */
+export interface ScanPort {
+  /** Raises only what concerns the host as a whole, e.g. `host-unreachable`. */
+  ask(address: HostAddress, questions: HostQuestions, signal: AbortSignal): Promise<HostAnswers>;
 }
 
 /** Scheduling and claims, carried out by the conductor and the scheduler. */

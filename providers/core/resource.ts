@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { ChangeLabel } from "./change.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Exclusive, Together } from "./exclusive.ts";
 import type { CloudId, ResourceId, TaskId } from "./ids.ts";
@@ -13,6 +14,12 @@ export interface Drift {
   readonly field: string;
   readonly expected: string;
   readonly found: string;
+  /** What the next apply does about it, in the third person: `starts it`. */
+  readonly repair: string;
+  /** What that does to a running server. Absent where the apply leaves it as it is, or stops at it. */
+  readonly label?: ChangeLabel;
+  /** Name of the host it was found on. */
+  readonly host?: string;
 }
 
 /** What the world says of a resource. `undefined` in its place means: proved absent. */

@@ -2,7 +2,6 @@ import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
 import { script, sh } from "./command.ts";
 import type { Shell } from "./command.ts";
-import type { HostConnection } from "./connection.ts";
 import { parseCapabilities } from "./virsh.ts";
 
 /** Tools that we run on hosts. */
@@ -63,16 +62,6 @@ export interface HostFacts {
   readonly virtTypeReason: string;
 }
 
-/**
- * Asks a host all that decides how it can be used, in one round trip. `folder` is where images go; it need not be there yet.
- *
- * Raises what {@link HostConnection.run} raises, and `command-failed` where the answer cannot be read.
- */
-export async function probeHost(connection: HostConnection, folder: string): Promise<HostFacts> {
-  const result = await connection.run(describeHost(folder), { attempting: "look at what the host is" });
-  return parseHostFacts(result.stdout);
-}
-
 /** Raises `host-unsuitable` with all that is missing on a host at once, and how to get it on Debian. */
 export function requireSuitable(name: string, facts: HostFacts): void {
   const packages = facts.missingTools.map((tool) => toolPackages[tool]);
@@ -100,8 +89,8 @@ const libvirtPackages = ["libvirt-daemon-system", "qemu-system-x86"] as const;
 /** Between the sections of the answer; no JSON or XML has it at the start of a line. */
 const sectionMark = "@@ ";
 
-/** Prints `key value` lines, then sections. What a host lacks leaves its line out. */
-function describeHost(folder: string): Shell {
+/** Asks a host all that decides how it can be used. Read by {@link parseHostFacts}: `key value` lines, then sections; what a host lacks leaves its line out. */
+export function describeHost(folder: string): Shell {
   return script(sh`say() { printf '%s %s\n' "$1" "$2"; }
 say arch "$(uname -m)"
 say cpus "$(nproc)"

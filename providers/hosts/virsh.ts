@@ -49,7 +49,11 @@ export interface Domain {
   readonly name: string;
   readonly title: string | undefined;
   readonly vcpus: number;
+  /** Of {@link Domain.vcpus} those that are plugged in. */
+  readonly currentVcpus: number;
   readonly ramMib: number;
+  /** What the balloon leaves of {@link Domain.ramMib}. */
+  readonly currentRamMib: number;
   readonly disks: readonly DomainDisk[];
   readonly interfaces: readonly DomainInterface[];
   readonly metadata: readonly DomainMetadata[];
@@ -61,6 +65,15 @@ export interface ListedDomain {
   readonly state: DomainState;
   /** Why it is in that state: `booted`, `destroyed`, …; `unknown` after a restart of libvirtd. */
   readonly reason: string;
+}
+
+/** A domain in full: as it runs, and as it would be started again. */
+export interface DescribedDomain extends ListedDomain {
+  /** What is kept of the domain for its next start. */
+  readonly definition: Domain;
+  /** Whether it has no such definition, and is gone once it stops. */
+  readonly isTransient: boolean;
+  readonly processId: number | undefined;
 }
 
 /** What guests of one architecture a host's hypervisor offers. */
@@ -91,6 +104,53 @@ export function parseDomainList(output: string): readonly ListedDomain[] {
   return blocks.map(parseListedDomain);
 }
 
+/** Domains that one call of virsh describes: its commands are one argument, which has a largest size. */
+const domainsPerCall = 200;
+
+/** Domains with one of these uuids or names, in full. Read by {@link parseDescriptions}. */
+export function describeDomains(uuids: readonly string[], names: readonly string[]): Shell {
+  const wanted = ` ${[...uuids, ...names].join(" ")} `;
+  return sh`wanted=${wanted} definitions=/etc/libvirt/qemu
+libvirt() { virsh -q -c ${uri} "$@" < /dev/null; }
+seen=$(libvirt "list --all --uuid --name")
+printf '%s\n' "$seen" | {
+  commands= count=0
+  look() { [ -z "$commands" ] || libvirt "$commands"; }
+  while read -r uuid name; do
+    [ -n "$uuid" ] || continue
+    case $wanted in (*" $uuid "*|*" $name "*) ;; (*) continue ;; esac
+    pid= kept=persistent
+    { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
+    case $pid in (*[!0-9]*) pid= ;; esac
+    [ ! -d "$definitions" ] || [ -e "$definitions/$name.xml" ] || kept=transient
+    commands="$commands echo <> $kept process:$pid,; domstate $uuid --reason; dumpxml $uuid; echo <>; dumpxml --inactive $uuid;"
+    count=$((count + 1))
+    if [ "$count" -eq ${domainsPerCall} ]; then look; commands= count=0; fi
+  done
+  look
+}`;
+}
+
+/** How a description begins: virsh ends the words of its `echo` with no line break when it is quiet. */
+const descriptionHead = /^ (persistent|transient) process:(\d*),/;
+
+/** Reads the output of {@link describeDomains}. Raises `command-failed` when a domain went while it was being read. */
+export function parseDescriptions(output: string): readonly DescribedDomain[] {
+  const [, ...blocks] = output.split(separator);
+  return blocks.flatMap((block, index) => {
+    if (index % 2 === 1) return [];
+    const [head = "", kept, processId = ""] = descriptionHead.exec(block) ?? [];
+    return [
+      {
+        ...parseListedDomain(block.slice(head.length)),
+        definition: parseDomain(required(blocks[index + 1], "the definition of a domain")),
+        isTransient: kept === "transient",
+        processId: processId === "" ? undefined : Number(processId),
+      },
+    ];
+  });
+}
+
 /** Reads what virsh says of one domain: its state with the reason, then its XML. */
 export function parseListedDomain(output: string): ListedDomain {
   const [, state, reason] = /^\s*(.+?) \((.+)\)\s*\n/.exec(output) ?? [];
@@ -109,12 +169,18 @@ export function parseListedDomain(output: string): ListedDomain {
 /** Reads the XML of a domain (libvirt: formatdomain). Raises `command-failed` for anything else. */
 export function parseDomain(xml: string): Domain {
   const domain = parseXml(xml, "domain");
+  const vcpus = toCount(textAt(domain, "vcpu"), "<vcpu>");
+  const ramMib = toMib(required(elementsAt(domain, "memory")[0], "<memory>"));
+  const plugged = attributeAt(domain, "current", "vcpu");
+  const [balloon] = elementsAt(domain, "currentMemory");
   return {
     uuid: required(textAt(domain, "uuid"), "<uuid>"),
     name: required(textAt(domain, "name"), "<name>"),
     title: textAt(domain, "title"),
-    vcpus: toCount(textAt(domain, "vcpu"), "<vcpu>"),
-    ramMib: toMib(required(elementsAt(domain, "memory")[0], "<memory>")),
+    vcpus,
+    currentVcpus: plugged === undefined ? vcpus : toCount(plugged, "the current <vcpu>"),
+    ramMib,
+    currentRamMib: balloon === undefined ? ramMib : toMib(balloon),
     disks: elementsAt(domain, "devices", "disk").map(toDisk),
     interfaces: elementsAt(domain, "devices", "interface").map(toInterface),
     metadata: elementsAt(domain, "metadata").flatMap((metadata) => metadata.children.map(toMetadata)),

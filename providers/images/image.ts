@@ -2,11 +2,14 @@ import { z } from "zod";
 import { nameField, printableSchema, projectField, reserveName } from "../core/common-fields.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
-import type { ImageSpec } from "../core/ports.ts";
-import { defineResource, type WorldEntry } from "../core/resource.ts";
+import type { CloudId, ResourceId } from "../core/ids.ts";
+import type { ComputeHost, ImageSpec } from "../core/ports.ts";
+import { defineResource, type World, type WorldEntry } from "../core/resource.ts";
 import { listComputeHosts } from "../servers/host.ts";
 
 const gibibyte = 2 ** 30;
+/** QEMU rounds the size of a disk up to it. */
+const sectorBytes = 512;
 
 const checksumSchema = z
   .string()
@@ -177,7 +180,32 @@ export const image = defineResource({
         };
       },
     },
+    {
+      // Only caches that servers use: another host brings the image right when it needs it.
+      name: "caches",
+      run: async ({ record, outputs: known, world, ports, signal, progress, cloudId }) => {
+        const hosts = listUsers(record.id, world, cloudId);
+        if (hosts.length === 0) return undefined;
+        const spec = toImageSpec({ ...record, outputs: known });
+        await Promise.all(hosts.map((host) => ports.images.ensureCached(host, spec, progress, signal)));
+        return undefined;
+      },
+    },
   ],
+  observe: async ({ record, world, ports, signal, cloudId }) => {
+    const hosts = listUsers(record.id, world, cloudId);
+    if (hosts.length === 0) return { drift: [] };
+    const spec = toImageSpec(record);
+    const drift = await Promise.all(
+      hosts.map(async (host) =>
+        (await ports.images.observeCached(host, spec, signal)).map((found) => ({
+          ...found,
+          host: host.name,
+        })),
+      ),
+    );
+    return { drift: drift.flat() };
+  },
   remove: [
     {
       name: "caches",
@@ -191,8 +219,21 @@ export const image = defineResource({
   ],
 });
 
+/** Hosts with servers that were built of the image. */
+function listUsers(imageId: ResourceId, world: World, cloudId: CloudId): readonly ComputeHost[] {
+  const used = new Set(
+    world
+      .all("server")
+      .filter(
+        ({ inputs: { image: id }, outputs: { launchedAt } }) => id === imageId && launchedAt !== undefined,
+      )
+      .map(({ outputs: { hostId } }) => hostId),
+  );
+  return listComputeHosts(world, cloudId).filter(({ id }) => used.has(id));
+}
+
 /** The image as compute hosts fetch it. Raises `wrong-state` while it is not inspected. */
-export function toImageSpec(entry: WorldEntry): ImageSpec {
+export function toImageSpec(entry: Pick<WorldEntry, "id" | "name" | "inputs" | "outputs">): ImageSpec {
   const desired = inputs.parse(entry.inputs);
   const known = outputs.parse(entry.outputs);
   return {
@@ -231,6 +272,8 @@ export function readImageNeeds(entry: WorldEntry): {
   readonly minRamMib: number;
   readonly properties: Readonly<Record<string, string>>;
   readonly diskFormat: "qcow2" | "raw" | undefined;
+  /** Size of a disk that is made of it. */
+  readonly virtualSizeBytes: number | undefined;
   readonly kernelArguments: string;
 } {
   const desired = inputs.parse(entry.inputs);
@@ -243,6 +286,8 @@ export function readImageNeeds(entry: WorldEntry): {
     minRamMib: desired.minRamMib,
     properties: desired.properties,
     diskFormat: facts?.format,
+    virtualSizeBytes:
+      facts === undefined ? undefined : Math.ceil(facts.virtualSizeBytes / sectorBytes) * sectorBytes,
     kernelArguments: desired.kernelArguments,
   };
 }

@@ -1,10 +1,17 @@
 import { z } from "zod";
 import { nameSchema, printableSchema, reserveName } from "../core/common-fields.ts";
 import { interfaceAddressSchema } from "../core/cidr.ts";
+import { describeForeign, isForeign } from "../core/drift.ts";
 import { field } from "../core/fields.ts";
 import { brandId, type CloudId } from "../core/ids.ts";
 import type { ComputeHost, EnrolRequest } from "../core/ports.ts";
-import { defineResource, type StepContext, type World, type WorldEntry } from "../core/resource.ts";
+import {
+  defineResource,
+  type Drift,
+  type StepContext,
+  type World,
+  type WorldEntry,
+} from "../core/resource.ts";
 
 const interfacePattern = /^[a-zA-Z0-9_.:-]{1,15}$/;
 const folderPattern = /^\/[A-Za-z0-9._/-]{1,200}$/;
@@ -165,9 +172,18 @@ export const host = defineResource({
     },
   ],
   observe: async (context) => {
-    const { inventory, drift } = await context.ports.hosts.observe(toEnrolRequest(context), context.signal);
-    const { datapath, virtType, ...rest } = inventory;
-    return { outputs: { activeDatapath: datapath, activeVirtType: virtType, ...rest }, drift };
+    const onHost = (drift: Drift): Drift => ({ ...drift, host: context.record.name });
+    try {
+      const { inventory, drift } = await context.ports.hosts.observe(toEnrolRequest(context), context.signal);
+      const { datapath, virtType, ...rest } = inventory;
+      return {
+        outputs: { activeDatapath: datapath, activeVirtType: virtType, ...rest },
+        drift: drift.map(onHost),
+      };
+    } catch (error) {
+      if (!isForeign(error)) throw error;
+      return { drift: [onHost(describeForeign("mark", error))] };
+    }
   },
 });
 

@@ -166,6 +166,9 @@ export const serverOutputs = z.object({
         source: field(z.enum(["image", "blank"]), { doc: "What it was made of." }),
         destination: field(z.literal("local"), { doc: "Where it lives: `local`, on the host." }),
         sizeGib: field(z.int(), { doc: "Size, GiB." }),
+        sizeBytes: field(z.int().optional(), {
+          doc: "Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size.",
+        }),
       }),
     ),
     { doc: "Disks, in order." },

@@ -179,6 +179,7 @@ export function toDomainSpec(
     vcpus: flavor.vcpus,
     ramMib: flavor.ramMib,
     diskGib: flavor.diskGib,
+    diskBytes: outputs.blockDevices?.[0]?.sizeBytes ?? declaredBytes(flavor.diskGib, image.virtualSizeBytes),
     image: {
       diskPath: outputs.cachedImage?.diskPath,
       kernelPath: outputs.cachedImage?.kernelPath,
@@ -208,6 +209,13 @@ export function toDomainSpec(
       rng: readSwitch(flavor.extraSpecs["hw_rng:allowed"], true),
     },
   };
+}
+
+const bytesPerGib = 2 ** 30;
+
+/** Size of a new root disk: the flavor's, or with 0 the image's. `undefined` without either. */
+export function declaredBytes(diskGib: number, imageBytes: number | undefined): number | undefined {
+  return diskGib > 0 ? diskGib * bytesPerGib : imageBytes;
 }
 
 const diskBusSchema = z.enum(["virtio", "scsi", "sata", "ide"]).default("virtio");

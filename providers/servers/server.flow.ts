@@ -1,7 +1,7 @@
 import { hasCode, StackyardError } from "../core/errors.ts";
 import { brandId } from "../core/ids.ts";
-import type { ComputeHost } from "../core/ports.ts";
-import type { Step, StepContext } from "../core/resource.ts";
+import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
+import type { Drift, Step, StepContext } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import {
@@ -194,7 +194,9 @@ const spawn: ServerStep = {
     return trace(28, async () => {
       const found = record.applied === undefined ? undefined : await domains.observe(host, spec, signal);
       const mustStop =
-        found !== undefined && found.state !== "shut-off" && (!inputs.running || found.drift.length > 0);
+        found !== undefined &&
+        found.state !== "shut-off" &&
+        (!inputs.running || !goesOn(found.state) || found.drift.some(needsStop));
       if (mustStop) {
         progress("shutting down");
         await domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
@@ -204,6 +206,7 @@ const spawn: ServerStep = {
       return {
         status: inputs.running ? ("ACTIVE" as const) : ("SHUTOFF" as const),
         launchedAt: outputs.launchedAt ?? new Date().toISOString(),
+        ...noteDiskSize(outputs, spec, found),
       };
     });
   },
@@ -212,6 +215,27 @@ const spawn: ServerStep = {
       await domains.remove(requireHost(outputs, world, cloudId), record.id, signal);
   },
 };
+
+/** Whether a domain in this state runs without a new start: a paused guest is let go on. */
+function goesOn(state: DomainObservation["state"]): boolean {
+  return state === "running" || state === "paused";
+}
+
+/** Whether a repair takes a power cycle. */
+function needsStop({ label }: Drift): boolean {
+  return label !== undefined && label !== "live";
+}
+
+/** The root disk with the size that it has now: as declared, or larger where it was grown before. */
+function noteDiskSize(
+  { blockDevices = [] }: Partial<ServerOutputs>,
+  spec: DomainSpec,
+  found: DomainObservation | undefined,
+): Partial<ServerOutputs> {
+  const [root, ...others] = blockDevices;
+  const sizeBytes = Math.max(found?.diskBytes ?? 0, spec.diskBytes ?? 0);
+  return root === undefined || sizeBytes === 0 ? {} : { blockDevices: [{ ...root, sizeBytes }, ...others] };
+}
 
 /** Interfaces that the domain had before, and has no more, are taken from the host. */
 const oldPorts: ServerStep = {

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { reserveName } from "../core/common-fields.ts";
+import { describeForeign, isForeign } from "../core/drift.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { DomainObservation } from "../core/ports.ts";
-import { defineResource, type Observation, type StepContext } from "../core/resource.ts";
+import { defineResource, type Drift, type Observation, type StepContext } from "../core/resource.ts";
 import { readImageNeeds } from "../images/image.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
 import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
@@ -203,8 +204,10 @@ async function observeServer(
   context: Context,
 ): Promise<Observation<ServerInputs, ServerOutputs> | undefined> {
   const { inputs, outputs, record, world, cloudId, ports, signal } = context;
-  if (outputs.hostId === undefined)
-    return { drift: [{ field: "host", expected: "a host", found: "not placed yet" }] };
+  if (outputs.hostId === undefined) {
+    const drift = { field: "host", expected: "a host", found: "not placed yet" };
+    return { drift: [{ ...drift, repair: "places it and makes it", label: "live" }] };
+  }
   const host = hostOf(context);
   const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
   const memberships = listMemberships(
@@ -214,31 +217,53 @@ async function observeServer(
     cloudId,
   );
   const [domain, ...wiring] = await Promise.all([
-    ports.domains.observe(host, spec, signal),
+    ports.domains.observe(host, spec, signal).catch((error: unknown) => {
+      if (isForeign(error)) return error;
+      throw error;
+    }),
     ...memberships.map(({ network, peers, ports: here }) =>
       ports.switching.observeNetwork(host, network, peers, here, signal),
     ),
   ]);
-  const drift = wiring.flat();
-  if (domain === undefined) {
+  const here = (drift: Drift): Drift => ({ ...drift, host: host.name });
+  if (domain === undefined || domain instanceof StackyardError) {
+    const absent = domain === undefined ? absentDomain(inputs.running) : describeForeign("domain", domain);
     return {
       inputs: { running: false },
       outputs: { status: "ERROR" },
-      drift: [{ field: "domain", expected: "defined", found: "undefined" }, ...drift],
+      drift: [absent, ...wiring.flat()].map(here),
     };
   }
   const running = domain.state === "running";
   return {
     ...(running === inputs.running ? {} : { inputs: { running } }),
     outputs: { status: toStatus(domain.state) },
-    drift: [
-      ...(running === inputs.running
-        ? []
-        : [{ field: "running", expected: inputs.running ? "running" : "shut-off", found: domain.state }]),
-      ...domain.drift,
-      ...drift,
-    ],
+    drift: [...compareState(domain.state, inputs.running), ...domain.drift, ...wiring.flat()].map(here),
   };
+}
+
+function absentDomain(running: boolean): Drift {
+  return {
+    field: "domain",
+    expected: "defined",
+    found: "undefined",
+    repair: `defines ${running ? "and starts " : ""}it anew, on its disk if that is left`,
+    label: "live",
+  };
+}
+
+/** Whether it runs, and what apply does about it: a stop of what runs is a change that interrupts, a start is none. */
+function compareState(found: DomainObservation["state"], running: boolean): readonly Drift[] {
+  const expected = running ? "running" : "shut-off";
+  if (found === expected) return [];
+  const repair = ((): Pick<Drift, "repair" | "label"> => {
+    if (!running) return { repair: "shuts it down", label: "restart" };
+    if (found === "shut-off") return { repair: "starts it", label: "live" };
+    return found === "paused"
+      ? { repair: "lets it go on", label: "live" }
+      : { repair: "power-cycles it", label: "restart" };
+  })();
+  return [{ field: "running", expected, found, ...repair }];
 }
 
 /** Power state as OpenStack's status (nova: compute/power_state.py, api/openstack/common.py). */

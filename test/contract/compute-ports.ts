@@ -136,6 +136,106 @@ export function describeComputePorts(name: string, open: () => Promise<ComputeSt
       expect(await compute.domains.observe(hosts[0], spec, signal)).toMatchObject({ drift: [] });
     });
 
+    test("a domain without an interface that it is to have drifts until its next start", async () => {
+      const { compute, hosts, domainOf } = stage;
+      const spec = domainOf(1, cached);
+      const more = {
+        ...spec,
+        ramMib: spec.ramMib + 16,
+        interfaces: [...spec.interfaces, ...domainOf(2, cached).interfaces],
+      };
+      expect(await compute.domains.observe(hosts[0], more, signal)).toMatchObject({
+        drift: [{ field: "interfaces", label: "restart" }],
+      });
+    });
+
+    test("a disk that is smaller than it is to be drifts until it is grown, a larger one until that is noted", async () => {
+      const { compute, hosts, domainOf } = stage;
+      const spec = { ...domainOf(1, cached), ramMib: domainOf(1, cached).ramMib + 16 };
+      const found = await compute.domains.observe(hosts[0], spec, signal);
+      const diskBytes = found?.diskBytes ?? 0;
+      const larger = { ...spec, diskBytes: diskBytes * 2 };
+      expect(await compute.domains.observe(hosts[0], larger, signal)).toMatchObject({
+        drift: [
+          { field: "diskBytes", expected: String(diskBytes * 2), found: String(diskBytes), label: "restart" },
+        ],
+      });
+      const smaller = { ...spec, diskGib: 0, diskBytes: diskBytes / 2 };
+      expect(await compute.domains.observe(hosts[0], smaller, signal)).toMatchObject({
+        drift: [{ field: "diskBytes", found: String(diskBytes), label: "live" }],
+      });
+    });
+
+    test("a disk on another base than it is to be is told, and left alone", async () => {
+      const { compute, hosts, domainOf } = stage;
+      const spec = { ...domainOf(1, cached), ramMib: domainOf(1, cached).ramMib + 16 };
+      const other = { ...spec, image: { ...spec.image, diskPath: "/elsewhere" } };
+      const found = await compute.domains.observe(hosts[0], other, signal);
+      expect(found?.drift).toEqual([expect.objectContaining({ field: "disk" })]);
+      expect(found?.drift[0]).not.toHaveProperty("label");
+    });
+
+    test("an image in the cache is as it was brought; another of its name would not be", async () => {
+      const { compute, hosts, image } = stage;
+      expect(await compute.images.observeCached(hosts[0], image, signal)).toEqual([]);
+      const longer = (file: typeof image.kernel) =>
+        file === undefined ? undefined : { ...file, sizeBytes: file.sizeBytes + 1 };
+      const drift = await compute.images.observeCached(
+        hosts[0],
+        { ...image, kernel: longer(image.kernel) },
+        signal,
+      );
+      expect(drift).toMatchObject([{ field: "cache.kernel", label: "live" }]);
+    });
+
+    test("an image that is in no cache is missing there", async () => {
+      const { compute, hosts, image } = stage;
+      const absent = {
+        ...image,
+        id: deriveId<"resource">("absent image"),
+        disk: undefined,
+        initrd: undefined,
+      };
+      expect(await compute.images.observeCached(hosts[0], absent, signal)).toMatchObject([
+        { field: "cache.kernel", found: "missing" },
+      ]);
+    });
+
+    test("what is asked of a host in one go is answered as it is alone, the errors too", async () => {
+      const { compute, hosts, requests, network, portOf, domainOf, image } = stage;
+      const [host] = hosts;
+      const [request] = requests;
+      const foreign = { ...request, cloudId: deriveId<"cloud">("another") };
+      const specs = [domainOf(1, cached), domainOf(4, cached)];
+      const answers = await compute.scan.ask(
+        host.address,
+        {
+          enrolments: [request, foreign],
+          domains: specs.map((spec) => ({ host, spec })),
+          networks: [{ host, network, peers: [hosts[1]], ports: [portOf(1), portOf(3)] }],
+          images: [{ host, image, deep: true }],
+        },
+        signal,
+      );
+      expect(answers.enrolments).toMatchObject([
+        { value: await compute.hosts.observe(request, signal) },
+        { error: { code: "foreign-cloud" } },
+      ]);
+      expect(answers.domains).toEqual([
+        { value: await compute.domains.observe(host, domainOf(1, cached), signal) },
+        { value: undefined },
+      ]);
+      const alone = compute.switching.observeNetwork(
+        host,
+        network,
+        [hosts[1]],
+        [portOf(1), portOf(3)],
+        signal,
+      );
+      expect(answers.networks).toEqual([{ value: await alone }]);
+      expect(answers.images).toEqual([{ value: [] }]);
+    });
+
     test("a domain of somebody else is neither built over nor removed", async () => {
       const { compute, hosts, domainOf } = stage;
       const spec = { ...domainOf(5, cached), interfaces: [] };
@@ -144,6 +244,9 @@ export function describeComputePorts(name: string, open: () => Promise<ComputeSt
         code: "not-ours",
       });
       await expect(compute.domains.remove(hosts[0], spec.id, signal)).rejects.toMatchObject({
+        code: "not-ours",
+      });
+      await expect(compute.domains.observe(hosts[0], spec, signal)).rejects.toMatchObject({
         code: "not-ours",
       });
       await stage.removeForeignDomain(5);

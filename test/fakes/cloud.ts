@@ -3,6 +3,8 @@ import type {
   ApplyRequest,
   Change,
   Cloud,
+  DriftOptions,
+  DriftReport,
   GuestAccess,
   Issue,
   JournalEntry,
@@ -12,6 +14,7 @@ import type {
   Planned,
   PlanRequest,
   ReadOptions,
+  ResourceName,
   ResourceView,
 } from "../../providers/core/cloud.ts";
 import { diffInputs, listIdentityFields } from "../../providers/core/diff.ts";
@@ -42,7 +45,7 @@ export interface FakeCloudOptions {
 export class FakeCloud implements Cloud {
   /** Project that resources belong to which name none. */
   readonly projectId: ResourceId = brandId("00000000-0000-4000-8000-000000000001");
-  readonly drift = new Map<string, readonly Drift[]>();
+  readonly drifts = new Map<string, readonly Drift[]>();
   readonly events = new Map<string, readonly TraceEvent[]>();
   /** Ids of resources whose next apply or remove fails with this error. */
   readonly failures = new Map<string, StackyardError>();
@@ -140,6 +143,29 @@ export class FakeCloud implements Cloud {
       return reject("host-unreachable", "reading the resource: no answer from host h1");
     const record = this.#records.get(id);
     return Promise.resolve(record?.type === type ? this.#view(record) : undefined);
+  }
+
+  drift({ resource }: DriftOptions = {}): Promise<DriftReport> {
+    const asked = [...this.#records.values()].filter(
+      ({ type, id }) => resource === undefined || (resource.type === type && resource.id === id),
+    );
+    const nameOf = ({ type, id, name }: ResourceRecord): ResourceName => ({ type, id, name });
+    return Promise.resolve({
+      checked: asked.length,
+      inWork: 0,
+      findings: asked
+        .filter(({ id }) => !this.unreachable.has(id))
+        .flatMap((record) =>
+          (this.drifts.get(record.id) ?? []).map((drift) => ({ resource: nameOf(record), ...drift })),
+        ),
+      failures: asked
+        .filter(({ id }) => this.unreachable.has(id))
+        .map((record) => ({
+          host: "h1",
+          error: new StackyardError("host-unreachable", { message: "no answer from host h1" }),
+          resources: [nameOf(record)],
+        })),
+    });
   }
 
   remove(
@@ -284,7 +310,7 @@ export class FakeCloud implements Cloud {
       record: { ...record, inputs, outputs },
       inputs,
       outputs,
-      drift: this.drift.get(id) ?? [],
+      drift: this.drifts.get(id) ?? [],
     };
   }
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { answerWith } from "../../providers/core/answer.ts";
 import { parseAddress, parseCidr } from "../../providers/core/cidr.ts";
 import { StackyardError, type ErrorCode } from "../../providers/core/errors.ts";
 import type { CloudId, ResourceId } from "../../providers/core/ids.ts";
@@ -10,6 +11,7 @@ import type {
   DomainsPort,
   EnrolRequest,
   HostInventory,
+  HostObservation,
   HostsPort,
   ImageFacts,
   ImageSpec,
@@ -18,6 +20,7 @@ import type {
   MarkedThing,
   NetworkSpec,
   PortSpec,
+  ScanPort,
   SwitchingPort,
 } from "../../providers/core/ports.ts";
 import type { Drift } from "../../providers/core/resource.ts";
@@ -26,10 +29,11 @@ import type { ComputePorts } from "../../providers/wiring.ts";
 /** A method of one of the ports, as faults and counts name it. */
 export type ComputeMethod =
   | `hosts.${"enrol" | "observe" | "release"}`
-  | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "removeCached"}`
+  | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady"}`
-  | `leftovers.${"list" | "remove"}`;
+  | `leftovers.${"list" | "remove"}`
+  | "scan.ask";
 
 /** Methods that change something on a host. */
 export const changingMethods = [
@@ -74,16 +78,27 @@ interface FakeState {
 interface FakeHost {
   inventory: HostInventory;
   enrolment?: { cloudId: CloudId; hostId: string; tunnelAddress: string; folder: string } | undefined;
-  readonly images: Record<string, string[]>;
+  readonly images: Record<string, FakeFile[]>;
   readonly networks: Record<string, FakeNetwork>;
   /** `NETWORK/PEER` to the peer's tunnel address. */
   readonly tunnels: Record<string, string>;
   readonly domains: Record<string, FakeDomain>;
+  /** VLAN tag of each guest's port that is on the integration bridge. */
+  readonly tags: Record<string, number>;
   /** Processes started so far: each start of a domain is one more. */
   processes: number;
 }
 
+interface FakeFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  checksum: string;
+  /** Whether it is as it was brought. */
+  isSound: boolean;
+}
+
 interface FakeNetwork {
+  isServing: boolean;
   vni: number;
   localVlan: number;
   mtuBytes: number;
@@ -97,13 +112,39 @@ interface FakeDomain {
   name: string;
   vcpus: number;
   ramMib: number;
-  interfaces: string[];
+  interfaces: FakeInterface[];
+  /** Whether libvirt keeps it when it stops. */
+  isPersistent: boolean;
   state: "running" | "shut-off" | "paused";
   processId: number | undefined;
-  /** What the root disk lies on; `undefined` for a blank one. */
-  readonly disk: { readonly imagePath: string | undefined; sizeGib: number };
+  disk: FakeDisk | undefined;
   configDrive: string;
 }
+
+interface FakeDisk {
+  /** What it lies on; absent for a blank one. */
+  imagePath?: string | undefined;
+  sizeBytes: number;
+}
+
+type FakeInterface = Pick<DomainSpec["interfaces"][number], "portId" | "mac" | "localVlan" | "mtuBytes">;
+
+/** What happens to a server behind the cloud's back. */
+export type Meddling =
+  | "stop"
+  | "pause"
+  | "undefine"
+  | "forget its definition"
+  | "take a processor"
+  | "take memory"
+  | "grow the disk"
+  | "replace the disk"
+  | "remove the disk"
+  | "detach an interface"
+  | "retag its ports"
+  | "remove its ports";
+
+const bytesPerGib = 1024 ** 3;
 
 /** What a host offers unless told otherwise. */
 const defaultInventory: HostInventory = {
@@ -117,6 +158,8 @@ const defaultInventory: HostInventory = {
   libvirtVersion: "9.0.0",
   openvswitchVersion: "3.1.0",
 };
+
+const asked = { value: undefined };
 
 /** The bytes of every image that the fake serves, by location. */
 const sources: Readonly<Record<string, ImageFacts>> = {
@@ -167,6 +210,7 @@ export class FakeCompute implements ComputePorts {
       networks: {},
       tunnels: {},
       domains: {},
+      tags: {},
       processes: 0,
     };
     this.#save();
@@ -251,16 +295,30 @@ export class FakeCompute implements ComputePorts {
       ?.processId;
   }
 
-  /** What happens to a server behind the cloud's back. */
-  meddle(address: string, serverId: string, how: "stop" | "undefine" | "pause"): void {
+  /** Does something to a server behind the cloud's back. */
+  meddle(address: string, serverId: string, how: Meddling): void {
     const host = this.#machine(address);
     const domain = host.domains[serverId];
     if (domain === undefined) throw new Error(`there is no domain ${serverId} on ${address}`);
-    if (how === "undefine") Reflect.deleteProperty(host.domains, serverId);
-    else {
-      domain.state = how === "stop" ? "shut-off" : "paused";
-      if (how === "stop") domain.processId = undefined;
+    meddleWith(host, serverId, domain, how);
+    this.#save();
+  }
+
+  /** Ends the DHCP server of a network on a host. */
+  killDhcp(address: string, networkId: string): void {
+    const network = this.#machine(address).networks[networkId];
+    if (network === undefined) throw new Error(`there is no network ${networkId} on ${address}`);
+    network.isServing = false;
+    this.#save();
+  }
+
+  /** Writes to every file of an image in a host's cache. */
+  alterImage(address: string, imageId: string): void {
+    for (const file of this.#machine(address).images[imageId] ?? []) {
+      file.isSound = false;
+      file.checksum = `sha256:${"f".repeat(64)}`;
     }
+    this.#save();
   }
 
   /** Puts a domain on a host that somebody else made under this server's uuid. */
@@ -271,9 +329,10 @@ export class FakeCompute implements ComputePorts {
       vcpus: 1,
       ramMib: 64,
       interfaces: [],
+      isPersistent: true,
       state: "running",
       processId: 1,
-      disk: { imagePath: undefined, sizeGib: 1 },
+      disk: { sizeBytes: bytesPerGib },
       configDrive: "",
     };
   }
@@ -291,12 +350,7 @@ export class FakeCompute implements ComputePorts {
         return { ...host.inventory, ...definedOf(request) };
       }),
     observe: (request, signal) =>
-      this.#carryOut("hosts.observe", request.address.address, signal, (host) => {
-        requireOurs(request, host);
-        const drift =
-          host.enrolment === undefined ? [{ field: "mark", expected: request.cloudId, found: "none" }] : [];
-        return { inventory: { ...host.inventory, ...definedOf(request) }, drift };
-      }),
+      this.#carryOut("hosts.observe", request.address.address, signal, (host) => observeHost(host, request)),
     release: (request, signal) =>
       this.#carryOut("hosts.release", request.address.address, signal, (host) => {
         if (host.enrolment?.cloudId !== request.cloudId || host.enrolment.hostId !== request.id) return;
@@ -333,17 +387,21 @@ export class FakeCompute implements ComputePorts {
       if (known !== undefined) return known;
       const work = this.#carryOut("images.ensureCached", host.address.address, signal, (machine) => {
         requireEnrolled(host, machine);
-        machine.images[image.id] = listPaths(host, image);
+        machine.images[image.id] = listFiles(host, image);
         return toCachedImage(host, image);
       }).finally(() => this.#fetching.delete(key));
       this.#fetching.set(key, work);
       return work;
     },
+    observeCached: (host, image, signal) =>
+      this.#carryOut("images.observeCached", host.address.address, signal, (machine) =>
+        compareImage(machine, host, image, false),
+      ),
     removeCached: (host, imageId, signal) =>
       this.#carryOut("images.removeCached", host.address.address, signal, (machine) => {
         const files = machine.images[imageId] ?? [];
-        const users = Object.entries(machine.domains).filter(
-          ([, { disk }]) => disk.imagePath !== undefined && files.includes(disk.imagePath),
+        const users = Object.entries(machine.domains).filter(([, { disk }]) =>
+          files.some(({ path }) => path === disk?.imagePath),
         );
         if (users.length > 0)
           throw new StackyardError("in-use", {
@@ -363,6 +421,8 @@ export class FakeCompute implements ComputePorts {
         if (peers.some((peer) => peer.id === host.id)) throw new Error("a host is no peer of itself");
         const here = wireNetwork(machine, network);
         for (const port of ports) here.entries[port.id] = describeEntry(port, network);
+        for (const { id } of ports.filter(({ serverId }) => isOn(machine, serverId)))
+          machine.tags[id] = network.localVlan;
         for (const peer of peers) {
           machine.tunnels[`${network.id}/${peer.id}`] = peer.tunnelAddress;
           if (this.unreachable.has(peer.address.address)) continue;
@@ -399,23 +459,30 @@ export class FakeCompute implements ComputePorts {
           vcpus: spec.vcpus,
           ramMib: spec.ramMib,
           interfaces: [],
+          isPersistent: true,
           state: "shut-off",
           processId: undefined,
-          disk: { imagePath: spec.image.diskPath, sizeGib: spec.diskGib },
+          disk: undefined,
           configDrive: "",
         };
         machine.domains[spec.id] = domain;
-        const isOn = domain.state !== "shut-off";
         domain.name = spec.name;
+        domain.isPersistent = true;
         domain.configDrive = JSON.stringify(spec.configDrive);
-        if (!isOn) {
+        if (domain.state === "shut-off") {
           // libvirt gives a running guest what it was started with until its next start.
           Object.assign(domain, {
             vcpus: spec.vcpus,
             ramMib: spec.ramMib,
-            interfaces: spec.interfaces.map(describeInterface),
+            interfaces: spec.interfaces.map(({ portId, mac, localVlan, mtuBytes }) => ({
+              portId,
+              mac,
+              localVlan,
+              mtuBytes,
+            })),
           });
-          domain.disk.sizeGib = Math.max(domain.disk.sizeGib, spec.diskGib);
+          domain.disk ??= { imagePath: spec.image.diskPath, sizeBytes: sizeOf(spec) };
+          domain.disk.sizeBytes = Math.max(domain.disk.sizeBytes, spec.diskGib * bytesPerGib);
         }
         if (start) startDomain(machine, domain);
       }),
@@ -425,14 +492,12 @@ export class FakeCompute implements ComputePorts {
       ),
     stop: (host, id, _graceMs, signal) =>
       this.#carryOut("domains.stop", host.address.address, signal, (machine) => {
-        const domain = requireDomain(machine, host, id);
-        domain.state = "shut-off";
-        domain.processId = undefined;
+        stopDomain(machine, id, requireDomain(machine, host, id));
       }),
     reboot: (host, id, kind, signal) =>
       this.#carryOut("domains.reboot", host.address.address, signal, (machine) => {
         const domain = requireDomain(machine, host, id);
-        if (kind === "hard") domain.state = "shut-off";
+        if (kind === "hard") stopDomain(machine, id, domain);
         startDomain(machine, domain);
       }),
     remove: (host, id, signal) =>
@@ -441,10 +506,9 @@ export class FakeCompute implements ComputePorts {
         Reflect.deleteProperty(machine.domains, id);
       }),
     observe: (host, spec, signal) =>
-      this.#carryOut("domains.observe", host.address.address, signal, (machine) => {
-        const domain = findDomain(machine, host, spec.id);
-        return domain === undefined ? undefined : describeDomain(domain, spec);
-      }),
+      this.#carryOut("domains.observe", host.address.address, signal, (machine) =>
+        observeDomain(machine, host, spec),
+      ),
     readConsole: (host, id, lines, signal) =>
       this.#carryOut("domains.readConsole", host.address.address, signal, (machine) => {
         requireDomain(machine, host, id);
@@ -472,6 +536,20 @@ export class FakeCompute implements ComputePorts {
       ),
   };
 
+  readonly scan: ScanPort = {
+    ask: (address, { enrolments, domains, networks, images }, signal) =>
+      this.#carryOut("scan.ask", address.address, signal, (machine) => ({
+        enrolments: enrolments.map((request) => answerWith(asked, () => observeHost(machine, request))),
+        domains: domains.map(({ host, spec }) => answerWith(asked, () => observeDomain(machine, host, spec))),
+        networks: networks.map(({ network, peers, ports }) =>
+          answerWith(asked, () => compareNetwork(machine, network, peers, ports)),
+        ),
+        images: images.map(({ host, image, deep }) =>
+          answerWith(asked, () => compareImage(machine, host, image, deep)),
+        ),
+      })),
+  };
+
   readonly close = (): Promise<void> => Promise.resolve();
 
   /** One call: counted, and struck by faults before and after its effect. */
@@ -492,7 +570,8 @@ export class FakeCompute implements ComputePorts {
     const result = work(this.#machine(address));
     this.#save();
     await this.#strike(number, method, "after", address, signal);
-    return structuredClone(result);
+    // An error in an answer is no plain data.
+    return method === "scan.ask" ? result : structuredClone(result);
   }
 
   #inspect<T>(
@@ -611,9 +690,38 @@ function toCachedImage(host: ComputeHost, image: ImageSpec): CachedImage {
   return { diskPath: pathOf("disk"), kernelPath: pathOf("kernel"), initrdPath: pathOf("initrd") };
 }
 
-function listPaths(host: ComputeHost, image: ImageSpec): string[] {
-  const { diskPath, kernelPath, initrdPath } = toCachedImage(host, image);
-  return [diskPath, kernelPath, initrdPath].filter((path) => path !== undefined);
+function listFiles(host: ComputeHost, { id, disk, kernel, initrd }: ImageSpec): FakeFile[] {
+  return Object.entries({ disk: disk?.facts, kernel, initrd }).flatMap(([name, facts]) =>
+    facts === undefined
+      ? []
+      : [
+          {
+            path: `${host.folder}/images/${id}/${name}`,
+            sizeBytes: facts.sizeBytes,
+            checksum: facts.checksum,
+            isSound: true,
+          },
+        ],
+  );
+}
+
+function compareImage(
+  machine: FakeHost,
+  host: ComputeHost,
+  image: ImageSpec,
+  deep: boolean,
+): readonly Drift[] {
+  const files = machine.images[image.id] ?? [];
+  return listFiles(host, image).flatMap((wanted): readonly Drift[] => {
+    const found = files.find(({ path }) => path === wanted.path);
+    const field = `cache.${wanted.path.replace(/.*\//, "")}`;
+    const change = { field, repair: "brings it anew", label: "live" } as const;
+    if (found === undefined) return [{ ...change, expected: "present", found: "missing" }];
+    if (found.sizeBytes !== wanted.sizeBytes)
+      return [{ ...change, expected: String(wanted.sizeBytes), found: String(found.sizeBytes) }];
+    const isRight = deep ? found.checksum === wanted.checksum : found.isSound;
+    return isRight ? [] : [{ ...change, expected: "unaltered", found: "altered" }];
+  });
 }
 
 /** The server's own domain. Raises `not-ours` for one of the same uuid that is not this cloud's. */
@@ -633,7 +741,9 @@ function requireDomain(machine: FakeHost, host: ComputeHost, id: ResourceId): Fa
 }
 
 function requireFiles(machine: FakeHost, { image }: DomainSpec): void {
-  const cached = Object.values(machine.images).flat();
+  const cached = Object.values(machine.images)
+    .flat()
+    .map(({ path }) => path);
   for (const path of [image.diskPath, image.kernelPath, image.initrdPath]) {
     if (path !== undefined && !cached.includes(path))
       throw new StackyardError("command-failed", { message: `${path}: No such file or directory` });
@@ -650,30 +760,164 @@ function requireNetworks(machine: FakeHost, spec: DomainSpec): void {
   }
 }
 
-function describeInterface({ portId, mac, localVlan, mtuBytes }: DomainSpec["interfaces"][number]): string {
+function describeInterface({ portId, mac, localVlan, mtuBytes }: FakeInterface): string {
   return `${portId} ${mac} vlan ${String(localVlan)} mtu ${String(mtuBytes)}`;
 }
 
 function startDomain(machine: FakeHost, domain: FakeDomain): void {
-  if (domain.state === "running") return;
-  machine.processes += 1;
-  domain.processId = machine.processes;
+  if (domain.state === "shut-off") {
+    machine.processes += 1;
+    domain.processId = machine.processes;
+    for (const { portId, localVlan } of domain.interfaces) machine.tags[portId] = localVlan;
+  }
   domain.state = "running";
 }
 
+function stopDomain(machine: FakeHost, id: string, domain: FakeDomain): void {
+  domain.state = "shut-off";
+  domain.processId = undefined;
+  for (const { portId } of domain.interfaces) Reflect.deleteProperty(machine.tags, portId);
+  if (!domain.isPersistent) Reflect.deleteProperty(machine.domains, id);
+}
+
+function isOn(machine: FakeHost, serverId: string): boolean {
+  return (machine.domains[serverId]?.state ?? "shut-off") !== "shut-off";
+}
+
+function sizeOf({ diskBytes, diskGib }: DomainSpec): number {
+  return diskBytes ?? diskGib * bytesPerGib;
+}
+
+function meddleWith(machine: FakeHost, id: string, domain: FakeDomain, how: Meddling): void {
+  const ports = domain.interfaces.map(({ portId }) => portId);
+  switch (how) {
+    case "stop":
+      stopDomain(machine, id, domain);
+      return;
+    case "pause":
+      domain.state = "paused";
+      return;
+    case "undefine":
+      stopDomain(machine, id, domain);
+      Reflect.deleteProperty(machine.domains, id);
+      return;
+    case "forget its definition":
+      domain.isPersistent = false;
+      return;
+    case "take a processor":
+      domain.vcpus -= 1;
+      return;
+    case "take memory":
+      domain.ramMib -= 1;
+      return;
+    case "grow the disk":
+      domain.disk = { ...domain.disk, sizeBytes: (domain.disk?.sizeBytes ?? 0) + bytesPerGib };
+      return;
+    case "replace the disk":
+      domain.disk = { imagePath: "/elsewhere", sizeBytes: domain.disk?.sizeBytes ?? 0 };
+      return;
+    case "remove the disk":
+      domain.disk = undefined;
+      return;
+    case "detach an interface":
+      domain.interfaces.pop();
+      return;
+    case "retag its ports":
+      for (const port of ports) machine.tags[port] = 4000;
+      return;
+    case "remove its ports":
+      for (const port of ports) Reflect.deleteProperty(machine.tags, port);
+      return;
+  }
+}
+
+function observeHost(machine: FakeHost, request: EnrolRequest): HostObservation {
+  requireOurs(request, machine);
+  const drift =
+    machine.enrolment === undefined
+      ? [
+          {
+            field: "mark",
+            expected: request.cloudId,
+            found: "none",
+            repair: "wires the host anew",
+            label: "live" as const,
+          },
+        ]
+      : [];
+  return { inventory: { ...machine.inventory, ...definedOf(request) }, drift };
+}
+
+function observeDomain(
+  machine: FakeHost,
+  host: ComputeHost,
+  spec: DomainSpec,
+): DomainObservation | undefined {
+  const domain = findDomain(machine, host, spec.id);
+  return domain === undefined ? undefined : describeDomain(domain, spec);
+}
+
 function describeDomain(domain: FakeDomain, spec: DomainSpec): DomainObservation {
+  const isOff = domain.state === "shut-off";
   const aspects: readonly (readonly [field: string, expected: string, found: string])[] = [
     ["vcpus", String(spec.vcpus), String(domain.vcpus)],
     ["ramMib", String(spec.ramMib), String(domain.ramMib)],
-    ["interfaces", spec.interfaces.map(describeInterface).join(", "), domain.interfaces.join(", ")],
+    ["interfaces", describeAll(spec.interfaces), describeAll(domain.interfaces)],
   ];
+  const drift: Drift[] = aspects
+    .filter(([, expected, found]) => expected !== found)
+    .map(([field, expected, found]) => ({
+      field,
+      expected,
+      found,
+      repair: isOff ? "defines it anew" : "power-cycles it with its own definition",
+      label: isOff ? "live" : "restart",
+    }));
+  if (!domain.isPersistent)
+    drift.push({
+      field: "definition",
+      expected: "persistent",
+      found: "undefined",
+      repair: "defines it anew",
+      label: "live",
+    });
   return {
     state: domain.state,
     processId: domain.processId,
-    drift: aspects
-      .filter(([, expected, found]) => expected !== found)
-      .map(([field, expected, found]) => ({ field, expected, found })),
+    diskBytes: domain.disk?.sizeBytes,
+    drift: [...drift, ...compareDisk(domain.disk, spec, isOff)],
   };
+}
+
+function describeAll(interfaces: readonly FakeInterface[]): string {
+  return interfaces.map(describeInterface).join(", ");
+}
+
+function compareDisk(disk: FakeDisk | undefined, spec: DomainSpec, isOff: boolean): readonly Drift[] {
+  if (disk === undefined) {
+    const lost = { expected: "present", found: "missing", repair: "makes it anew" };
+    return [{ field: "disk", ...lost, label: "data-loss" }];
+  }
+  const expected = String(spec.image.diskPath);
+  const found = String(disk.imagePath);
+  const size = Math.max(sizeOf(spec), spec.diskGib * bytesPerGib);
+  const growth = disk.sizeBytes < size && !isOff ? "restart" : "live";
+  return [
+    ...(found === expected
+      ? []
+      : [{ field: "disk", expected, found, repair: "keeps it, since it holds data" }]),
+    ...(disk.sizeBytes === size
+      ? []
+      : [
+          {
+            field: "diskBytes",
+            expected: String(size),
+            found: String(disk.sizeBytes),
+            repair: disk.sizeBytes < size ? "grows it" : "keeps it, and takes note of its size",
+            label: growth,
+          } as const,
+        ]),
+  ];
 }
 
 /** Makes the network present. Two networks with one VLAN on a host would be one. */
@@ -683,7 +927,7 @@ function wireNetwork(machine: FakeHost, network: NetworkSpec): FakeNetwork {
     ([id, other]) => id !== network.id && (other.localVlan === localVlan || other.vni === vni),
   );
   if (twin !== undefined) throw new Error(`network ${twin[0]} has the VLAN or VNI of ${network.id}`);
-  const here = { vni, localVlan, mtuBytes, subnets: JSON.stringify(network.subnets) };
+  const here = { vni, localVlan, mtuBytes, subnets: JSON.stringify(network.subnets), isServing: true };
   const known = machine.networks[network.id];
   const wired = known === undefined ? { ...here, entries: {} } : Object.assign(known, here);
   machine.networks[network.id] = wired;
@@ -725,11 +969,23 @@ function compareNetwork(
     ...(ports.length === 0 && here === undefined
       ? []
       : ([["dhcp.settings", JSON.stringify(network.subnets), here?.subnets]] as const)),
+    ...(here === undefined ? [] : ([["dhcp.server", "true", String(here.isServing)]] as const)),
     ...ports.map((port) => [`ports.${port.id}`, describeEntry(port, network), entries[port.id]] as const),
+    ...ports
+      .filter(({ serverId }) => isOn(machine, serverId))
+      .map(
+        ({ id }) => [`ports.${id}.device`, String(network.localVlan), machine.tags[id]?.toString()] as const,
+      ),
   ];
   return pairs
     .filter(([, expected, found]) => expected !== found)
-    .map(([field, expected, found]) => ({ field, expected, found: found ?? "missing" }));
+    .map(([field, expected, found]) => ({
+      field,
+      expected,
+      found: found ?? "missing",
+      repair: "wires it anew",
+      label: "live",
+    }));
 }
 
 function listMarked(machine: FakeHost, cloudId: string): readonly MarkedThing[] {

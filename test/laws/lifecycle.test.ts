@@ -4,7 +4,7 @@ import { listLeaves } from "../../providers/core/fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../providers/core/json.ts";
 import { definitions } from "../../providers/registry.ts";
 import { addressOfHost, makerOf, makeSmallWorld, TestCloud } from "../support/cloud.ts";
-import { specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
+import { putToUse, specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
 
 describe.each(definitions)("$type", (definition) => {
   const { type } = definition;
@@ -124,13 +124,28 @@ describe.each(definitions)("$type", (definition) => {
 });
 
 describe.each(definitions.filter((definition) => definition.observe !== undefined))("$type", ({ type }) => {
-  test("is not taken for absent when its host cannot be reached", async () => {
+  test("is not taken for absent, or for sound, when its host cannot be reached", async () => {
+    await using test1 = await TestCloud.open();
+    const world = await makeSmallWorld(test1);
+    const specimen = specimenOf(type, test1, world);
+    const made = await test1.make(type, specimenName, specimen.inputs);
+    await putToUse(made, test1, world);
+    for (const n of [1, 9]) test1.compute.unreachable.add(addressOfHost(n));
+
+    await expect(test1.cloud.read(type, made.id)).rejects.toMatchObject({ code: "host-unreachable" });
+    const { findings, failures } = await test1.cloud.drift({ resource: { type, id: made.id } });
+    expect({ findings, failures }).toMatchObject({
+      findings: [],
+      failures: [{ error: { code: "host-unreachable" }, resources: [{ id: made.id }] }],
+    });
+  });
+
+  test("is not removed when its host cannot be reached", async () => {
     await using test1 = await TestCloud.open();
     const specimen = specimenOf(type, test1, await makeSmallWorld(test1));
     const made = await test1.make(type, specimenName, specimen.inputs);
     for (const n of [1, 9]) test1.compute.unreachable.add(addressOfHost(n));
 
-    await expect(test1.cloud.read(type, made.id)).rejects.toMatchObject({ code: "host-unreachable" });
     await expect(test1.cloud.remove(type, made.id)).rejects.toMatchObject({ code: "host-unreachable" });
     expect((await test1.cloud.list(type)).map((view) => view.id)).toContain(made.id);
   });

@@ -185,7 +185,9 @@ describe("refresh", () => {
     await engine.steer({ what: "drift", id: boxId(), ...drift });
     const refreshed = await engine.refresh();
     expect(stepOf(refreshed, "box")?.keys).toEqual(["drift"]);
-    expect(boxOutput("drift")).toEqual(["state: expected running, found shut off"]);
+    expect(boxOutput("drift")).toEqual([
+      "state: expected running, found shut off; the next update starts it (live)",
+    ]);
     const repaired = await engine.up(boxProgram());
     expect(stepOf(repaired, "box")).toEqual({ name: "box", op: "update", keys: ["drift"] });
   });

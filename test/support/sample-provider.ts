@@ -43,7 +43,7 @@ process.on("message", (message) => {
   const steering = steeringSchema.parse(message);
   switch (steering.what) {
     case "drift":
-      cloud.drift.set(steering.id, [steering]);
+      cloud.drifts.set(steering.id, [{ ...steering, repair: "starts it", label: "live" }]);
       break;
     case "fail":
       cloud.failures.set(
@@ -58,7 +58,7 @@ process.on("message", (message) => {
       cloud.unreachable.add(steering.id);
       break;
     case "recover":
-      cloud.drift.clear();
+      cloud.drifts.clear();
       cloud.failures.clear();
       cloud.unreachable.clear();
       break;

@@ -1,3 +1,4 @@
+import type { ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { addressOfHost, hostInputs, type SmallWorld, type TestCloud } from "./cloud.ts";
 
@@ -68,4 +69,9 @@ export function specimenOf(type: string, test: TestCloud, world: SmallWorld): Sp
     default:
       throw new Error(`type ${type} has no specimen: add one to test/support/specimens.ts`);
   }
+}
+
+/** Makes hosts know of a resource that they do not know of by itself: an image is in the caches of the servers that boot it. */
+export async function putToUse(made: ResourceView, test: TestCloud, world: SmallWorld): Promise<void> {
+  if (made.type === "image") await test.make("server", "user", { ...world.server, image: made.id });
 }

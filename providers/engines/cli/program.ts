@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { escapeLines } from "../../core/escape.ts";
 import { registerCompletionCommand } from "./completion.ts";
 import type { CommandContext } from "./context.ts";
+import { registerDriftCommand } from "./drift-command.ts";
 import { registerGcCommand } from "./gc-command.ts";
 import { registerGuestSshCommand } from "./guest-ssh-command.ts";
 import { registerHelpCommand } from "./help-topics.ts";
@@ -57,6 +58,7 @@ export async function createProgram(
   registerTraceCommand(program, context);
   registerScheduleCommand(program, context);
   registerJournalCommand(program, context);
+  registerDriftCommand(program, context);
   registerGcCommand(program, context);
   registerSessionCommands(program, context);
   const wanted = words.find((word) => !word.startsWith("-"));

@@ -4,7 +4,7 @@ import type { Change, Cloud, ResourceView } from "../../core/cloud.ts";
 import { hasCode } from "../../core/errors.ts";
 import { policyOf, shapeOf, unwrapSchema } from "../../core/fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
-import type { Definition } from "../../core/resource.ts";
+import type { Definition, Drift } from "../../core/resource.ts";
 import { listReferences } from "../../core/validate.ts";
 import type { Column } from "./table.ts";
 
@@ -25,11 +25,16 @@ export function toJsonView(definition: Definition, view: ResourceView): JsonObje
     // `apply` gives the id among the inputs, `read` does not: here it is in one place only.
     inputs: { ...maskSecrets(definition.inputs, view.inputs), id: undefined },
     outputs: maskSecrets(definition.outputs, view.outputs),
-    drift: view.drift.map(({ field, expected, found }) => ({ field, expected, found })),
+    drift: view.drift.map(toJsonDrift),
     fault: record.fault === undefined ? null : { ...record.fault },
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
   };
+}
+
+/** A drift as `--json` prints it. */
+export function toJsonDrift({ host, field, expected, found, repair, label }: Drift): JsonObject {
+  return { host: host ?? null, field, expected, found, repair, label: label ?? null };
 }
 
 /** A change as `--json` prints it. */

@@ -1192,6 +1192,8 @@ export interface ServerBlockDevices {
   readonly destination: "local";
   /** Size, GiB. */
   readonly sizeGib: number;
+  /** Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size. */
+  readonly sizeBytes?: number;
 }
 
 /** A virtual machine, placed by the scheduler on one of the cloud's hosts. */

@@ -42,8 +42,7 @@ const request: EnrolRequest = {
 
 test("a folder in which someone else keeps what release would remove is refused before anything is written", async () => {
   const pool = openCannedPool({
-    "look at what the host is": facts,
-    "look at how the host is wired": printWiring("folder\nimages\n"),
+    "look at how the host is wired": `${facts}\n<<wiring>>\n${printWiring("folder\nimages\n")}\n<<>> 0\n`,
   });
 
   await expect(openHosts(pool).enrol(request, new AbortController().signal)).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseNetworkState } from "../../../providers/compute/network-state.ts";
+import { parseNetworkStates, type NetworkState } from "../../../providers/compute/network-state.ts";
 
 const emptyMap = ["map", []];
 const tables = [
@@ -32,6 +32,13 @@ const addresses = JSON.stringify([
   },
 ]);
 
+/** The state of the one network that was asked about. */
+function read(output: string): NetworkState {
+  const state = parseNetworkStates(output, ["n1"]).get("n1");
+  if (state === undefined) throw new Error("the network was not read");
+  return state;
+}
+
 test("a network that is there is read", () => {
   const parts = [
     bridges,
@@ -41,7 +48,7 @@ test("a network that is there is read", () => {
     "port=0\n",
   ];
   const output = [...parts, "P1:# port P1\nP1:mac,10.0.0.3,h,1s\nP2:# port P2\n", "tap1\n"].join("<>\n");
-  const { ports, ...state } = parseNetworkState(output);
+  const { ports, ...state } = read(output);
   expect(ports.get("vx1")).toMatchObject({
     tag: 7,
     protected: true,
@@ -61,7 +68,7 @@ test("a network that is there is read", () => {
 });
 
 test("a network that is not there is read", () => {
-  const { ports, ...state } = parseNetworkState([bridges, "", "", "", "", "", ""].join("<>\n"));
+  const { ports, ...state } = read([bridges, "", "", "", "", "", ""].join("<>\n"));
   expect(ports.size).toBe(1);
   expect(state).toEqual({
     flows: [],
@@ -76,6 +83,19 @@ test("a network that is not there is read", () => {
 test.each(["", "nonsense", "{}<>\n<>\n", `${bridges}<>\n<>\n{"not": "a list"}\n<>\n<>\n<>\n<>\n`])(
   "%j is refused",
   (output) => {
-    expect(() => parseNetworkState(output)).toThrow(expect.objectContaining({ code: "command-failed" }));
+    expect(() => read(output)).toThrow(expect.objectContaining({ code: "command-failed" }));
   },
 );
+
+test("each of several networks has its own parts, and those of the host", () => {
+  const one = ["", "serving\n", "port=1\n", ""];
+  const other = ["", "", "port=2\n", "P1:# port P1\n"];
+  const output = [bridges, "flow\n", ...one, ...other, "tap1\n"].join("<>\n");
+  const states = parseNetworkStates(output, ["n1", "n2"]);
+  expect(
+    [...states].map(([id, { isServing, settings, taps }]) => [id, isServing, settings, [...taps]]),
+  ).toEqual([
+    ["n1", true, "port=1\n", ["tap1"]],
+    ["n2", false, "port=2\n", ["tap1"]],
+  ]);
+});

@@ -36,7 +36,9 @@ describe("parseDomain", () => {
       name: "stackyard-1",
       title: "<b> & '; rm -rf\nä",
       vcpus: 2,
+      currentVcpus: 2,
       ramMib: 64,
+      currentRamMib: 64,
       disks: [
         { source: "/a.qcow2", target: "vda" },
         { source: "vms/1", target: "vdb" },

@@ -266,7 +266,9 @@ describe("show", () => {
   it("shows what differs from the declaration", async () => {
     await makeServer();
     const { id } = await cloud.find("server", "web");
-    cloud.drift.set(id, [{ field: "running", expected: "running", found: "shut-off" }]);
+    cloud.drifts.set(id, [
+      { field: "running", expected: "running", found: "shut-off", repair: "starts it", label: "live" },
+    ]);
     expect((await run(["server", "show", "web"])).stdout).toMatch(
       /^drift: running +expected running, found shut-off$/m,
     );
@@ -275,7 +277,7 @@ describe("show", () => {
   it("escapes what a host reports", async () => {
     await makeServer();
     const { id } = await cloud.find("server", "web");
-    cloud.drift.set(id, [{ field: "state", expected: "a", found: "\u001b]0;owned\u0007" }]);
+    cloud.drifts.set(id, [{ field: "state", expected: "a", found: "\u001b]0;owned\u0007", repair: "x" }]);
     expect((await run(["server", "show", "web"])).stdout).toContain("\\u001b]0;owned\\u0007");
   });
 

@@ -44,11 +44,13 @@ describe("toCloudInputs", () => {
 
 describe("fromCloudInputs", () => {
   it("says of each drift what was expected and found", () => {
-    const drift = [{ field: "state", expected: "running", found: "shut off" }];
+    const drift = [
+      { field: "state", expected: "running", found: "shut off", repair: "starts it", label: "live" as const },
+    ];
     expect(fromCloudInputs({ id: "u", a: 1 }, drift)).toEqual({
       a: 1,
       uuid: "u",
-      drift: ["state: expected running, found shut off"],
+      drift: ["state: expected running, found shut off; the next update starts it (live)"],
     });
   });
 

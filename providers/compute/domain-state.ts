@@ -1,0 +1,240 @@
+import { StackyardError } from "../core/errors.ts";
+import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
+import type { Drift } from "../core/resource.ts";
+import { sh } from "../hosts/command.ts";
+import type { Shell } from "../hosts/command.ts";
+import { describeDomains, parseDescriptions, parseDomain } from "../hosts/virsh.ts";
+import type { DescribedDomain, Domain, DomainState } from "../hosts/virsh.ts";
+import { hasDisk, renderDomain } from "./domain-xml.ts";
+import { detectFormat, readBackingFile } from "./image-format.ts";
+import { serversFolder } from "./layout.ts";
+import { domainNamespace, nameDomain } from "./marks.ts";
+
+/** Domains of a host by what could be wanted of them. */
+export interface DomainStates {
+  readonly domains: readonly DescribedDomain[];
+  /** Root disks by the id of their server; a server that has none is absent. */
+  readonly disks: ReadonlyMap<string, DiskState>;
+}
+
+/** A root disk as its file says. */
+export interface DiskState {
+  readonly format: "qcow2" | "other";
+  /** As the guest sees it. */
+  readonly sizeBytes: number;
+  /** File that it lies on. */
+  readonly basePath: string | undefined;
+}
+
+/** How much of a disk is read: the header of a qcow2 and, behind it, the name of its base (qemu: `docs/interop/qcow2.txt`; 1023 bytes at most). */
+const headBytes = 4096;
+const bytesPerGib = 1024 ** 3;
+/** Between the parts of the answer; no XML can hold them. */
+const separators = { disks: "<<disks>>\n", heads: "<<heads>>\n" } as const;
+
+/** Looks at servers: one script of a few processes, however many they are. */
+export function observeDomains(folder: string, ids: readonly string[]): Shell {
+  return sh`${describeDomains(ids, ids.map(nameDomain))}
+printf ${separators.disks}
+if cd -- ${serversFolder(folder)} 2> /dev/null; then
+  set --
+  for id in ${ids}; do [ ! -f "$id/disk" ] || set -- "$@" "$id/disk"; done
+  if [ $# -gt 0 ]; then
+    stat -L -c '%s %n' -- "$@"
+    printf ${separators.heads}
+    head -q -c ${headBytes} -- "$@" | base64 -w 0
+  fi
+fi`;
+}
+
+/** Reads the answer of {@link observeDomains}. Raises `command-failed` when a host answers anything else. */
+export function parseDomainStates(output: string): DomainStates {
+  const [descriptions = "", disks] = output.split(separators.disks);
+  if (disks === undefined) {
+    throw new StackyardError("command-failed", {
+      message: "A host described its servers in words that cannot be read",
+    });
+  }
+  const [sizes = "", heads = ""] = disks.split(separators.heads);
+  return { domains: parseDescriptions(descriptions), disks: readDisks(sizes, Buffer.from(heads, "base64")) };
+}
+
+/** Lines `BYTES SERVER/disk`, and the begins of these files one after the other. */
+function readDisks(sizes: string, heads: Buffer): ReadonlyMap<string, DiskState> {
+  let at = 0;
+  return new Map(
+    sizes
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => {
+        const [bytes = "", path = ""] = line.split(" ");
+        const sizeBytes = Number(bytes);
+        const head = heads.subarray(at, (at += Math.min(sizeBytes, headBytes)));
+        return [path.replace(/\/disk$/, ""), readDisk(head, sizeBytes)];
+      }),
+  );
+}
+
+function readDisk(head: Buffer, fileBytes: number): DiskState {
+  const detected = detectFormat(head, Buffer.alloc(0));
+  return detected.kind === "qcow2"
+    ? {
+        format: "qcow2",
+        sizeBytes: detected.header.virtualSizeBytes,
+        basePath: detected.header.hasBackingFile ? readBackingFile(head) : undefined,
+      }
+    : { format: "other", sizeBytes: fileBytes, basePath: undefined };
+}
+
+/**
+ * What of a server is not as `spawn` would make it. `undefined` when libvirt has no such domain. Raises `not-ours` when another has its name or its
+ * uuid.
+ */
+export function findDomain(
+  host: ComputeHost,
+  spec: DomainSpec,
+  states: DomainStates,
+): DomainObservation | undefined {
+  const inPlace = states.domains.filter(
+    ({ domain }) => domain.uuid === spec.id || domain.name === nameDomain(spec.id),
+  );
+  const foreign = inPlace.find(({ domain }) => !isOurs(domain, host, spec));
+  if (foreign !== undefined) throw foreignDomain(host, spec.id, foreign.domain);
+  const [found] = inPlace;
+  if (found === undefined) return undefined;
+  const disk = states.disks.get(spec.id);
+  return {
+    state: toState(found.state),
+    processId: found.processId,
+    diskBytes: disk?.sizeBytes,
+    drift: [
+      ...compareDomain(found, parseDomain(renderDomain(host, spec))),
+      ...(hasDisk(spec) ? compareDisk(disk, spec, found.state !== "shut off") : []),
+    ],
+  };
+}
+
+function isOurs(domain: Domain, host: ComputeHost, { id }: DomainSpec): boolean {
+  return (
+    domain.uuid === id &&
+    domain.name === nameDomain(id) &&
+    domain.metadata.some(
+      ({ namespace, attributes }) =>
+        namespace === domainNamespace && attributes["cloud"] === host.cloudId && attributes["id"] === id,
+    )
+  );
+}
+
+function foreignDomain(host: ComputeHost, id: string, { name, uuid }: Domain): StackyardError {
+  return new StackyardError("not-ours", {
+    message: `the domain ${name} (${uuid}) on host ${host.name} is in the place of server ${id}, and not of this cloud`,
+    remedy: `Look at it on the host: virsh dumpxml ${uuid}`,
+  });
+}
+
+function toState(state: DomainState): DomainObservation["state"] {
+  switch (state) {
+    case "running":
+    case "idle":
+    case "in shutdown":
+      return "running";
+    case "paused":
+      return "paused";
+    case "shut off":
+      return "shut-off";
+    case "crashed":
+      return "crashed";
+    case "pmsuspended":
+      return "suspended";
+    case "no state":
+      return "other";
+  }
+}
+
+/** What a domain shows of its specification, by field. */
+const aspects: readonly (readonly [field: string, describe: (domain: Domain) => string])[] = [
+  ["vcpus", ({ vcpus, currentVcpus }) => describePart(currentVcpus, vcpus)],
+  ["ramMib", ({ ramMib, currentRamMib }) => describePart(currentRamMib, ramMib)],
+  [
+    "disks",
+    (domain) => domain.disks.map(({ target, source }) => `${target} ${source ?? "empty"}`).join(", "),
+  ],
+  [
+    "interfaces",
+    (domain) =>
+      domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", ") || "none",
+  ],
+];
+
+function describePart(current: number, all: number): string {
+  return current === all ? String(all) : `${String(current)} of ${String(all)}`;
+}
+
+/** What runs, and what is kept for the next start, against what is asked for. */
+function compareDomain(found: DescribedDomain, expected: Domain): readonly Drift[] {
+  const isOn = found.state !== "shut off";
+  const compare = (domain: Domain): readonly (readonly [string, string, string])[] =>
+    aspects
+      .map(([field, describe]) => [field, describe(expected), describe(domain)] as const)
+      .filter(([, wanted, actual]) => wanted !== actual);
+  const running = compare(found.domain);
+  const known = new Set(running.map(([field]) => field));
+  const kept = compare(found.definition).filter(([field]) => !known.has(field));
+  const redefined = { repair: "defines it anew", label: "live" } as const;
+  const cycled = { repair: "power-cycles it with its own definition", label: "restart" } as const;
+  return [
+    ...running.map(([field, wanted, actual]) => ({
+      field,
+      expected: wanted,
+      found: actual,
+      ...(isOn ? cycled : redefined),
+    })),
+    ...kept.map(([field, wanted, actual]) => ({
+      field: `definition.${field}`,
+      expected: wanted,
+      found: actual,
+      ...redefined,
+    })),
+    ...(found.isTransient
+      ? [{ field: "definition", expected: "persistent", found: "undefined", ...redefined }]
+      : []),
+  ];
+}
+
+/** The root disk as it is there. It holds the guest's data: it grows, and is never shrunk or made anew in place. */
+function compareDisk(disk: DiskState | undefined, spec: DomainSpec, isOn: boolean): readonly Drift[] {
+  const { diskPath } = spec.image;
+  if (disk === undefined) {
+    const repair = `makes it anew, ${diskPath === undefined ? "blank" : "of the image"}: what it held is gone`;
+    return [{ field: "disk", expected: "present", found: "missing", repair, label: "data-loss" }];
+  }
+  const drift: Drift[] = [];
+  const expected = describeDisk("qcow2", diskPath);
+  const found = describeDisk(disk.format, disk.basePath);
+  if (found !== expected) {
+    const repair = "keeps it, since it holds data; remove the server to have it made anew";
+    drift.push({ field: "disk", expected, found, repair });
+  }
+  const sizeBytes = Math.max(spec.diskBytes ?? 0, spec.diskGib * bytesPerGib);
+  if (sizeBytes > 0 && disk.sizeBytes !== sizeBytes) {
+    drift.push({
+      field: "diskBytes",
+      expected: String(sizeBytes),
+      found: String(disk.sizeBytes),
+      ...repairSize(disk.sizeBytes < sizeBytes, isOn),
+    });
+  }
+  return drift;
+}
+
+function repairSize(isSmaller: boolean, isOn: boolean): Pick<Drift, "repair" | "label"> {
+  if (!isSmaller)
+    return { repair: "keeps it, since disks never shrink, and takes note of its size", label: "live" };
+  return isOn
+    ? { repair: "power-cycles it to grow the disk", label: "restart" }
+    : { repair: "grows the disk", label: "live" };
+}
+
+function describeDisk(format: DiskState["format"], basePath: string | undefined): string {
+  return `${format} ${basePath === undefined ? "without a base" : `on ${basePath}`}`;
+}

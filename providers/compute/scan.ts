@@ -1,0 +1,203 @@
+import { answerWith, valueOf, type Answer } from "../core/answer.ts";
+import { StackyardError } from "../core/errors.ts";
+import type { HostAddress } from "../core/host.ts";
+import type {
+  DomainObservation,
+  EnrolRequest,
+  HostQuestions,
+  ImageQuestion,
+  NetworkQuestion,
+  ScanPort,
+} from "../core/ports.ts";
+import type { Drift } from "../core/resource.ts";
+import { script, sh } from "../hosts/command.ts";
+import type { Shell } from "../hosts/command.ts";
+import type { HostPool } from "../hosts/pool.ts";
+import { findDomain, observeDomains, parseDomainStates } from "./domain-state.ts";
+import { compareImage, listPaths, observeFiles, parseFiles } from "./image-state.ts";
+import { networksFolder } from "./layout.ts";
+import { findDifferences, planNetwork, toDrift } from "./network-plan.ts";
+import type { Difference } from "./network-plan.ts";
+import { observeNetworks, parseNetworkStates } from "./network-state.ts";
+import { describeWiring, observeWiring, readWiring } from "./wiring.ts";
+import type { WiringScan } from "./wiring.ts";
+
+/** What was found on a host, question by question, as compute itself needs it. */
+interface HostFindings {
+  readonly enrolments: readonly Answer<WiringScan>[];
+  readonly domains: readonly Answer<DomainObservation | undefined>[];
+  readonly networks: readonly Answer<readonly Difference[]>[];
+  readonly images: readonly Answer<readonly Drift[]>[];
+}
+
+/** Longest that a look at a host may take. */
+const lookTimeoutMs = 120_000;
+/** The same where it reads the files of images whole. */
+const deepTimeoutMs = 3_600_000;
+const maxOutputBytes = 128 * 1024 * 1024;
+const maxNoteChars = 2_000;
+
+/** Many observations of one host in one round trip. The ports' own observations are scans with one question. */
+export function openScan(pool: HostPool): ScanPort {
+  return {
+    async ask(address, questions, signal) {
+      const found = await scanHost(pool, address, questions, "look at what is on the host", signal);
+      return {
+        ...found,
+        enrolments: found.enrolments.map((wiring) => answerWith(wiring, describeWiring)),
+        networks: found.networks.map((differences) => answerWith(differences, toDrift)),
+      };
+    },
+  };
+}
+
+/** What of a host's wiring a request asks for. Raises what makes the host unfit for it. */
+export async function scanWiring(
+  pool: HostPool,
+  request: EnrolRequest,
+  signal: AbortSignal,
+): Promise<WiringScan> {
+  const found = await scanHost(
+    pool,
+    request.address,
+    { enrolments: [request] },
+    "look at how the host is wired",
+    signal,
+  );
+  return valueOf(found.enrolments[0]);
+}
+
+/** One server. `undefined` when libvirt has no such domain. */
+export async function scanDomain(
+  pool: HostPool,
+  question: HostQuestions["domains"][number],
+  signal: AbortSignal,
+): Promise<DomainObservation | undefined> {
+  const { host, spec } = question;
+  const attempting = `observe server ${spec.id}`;
+  const found = await scanHost(pool, host.address, { domains: [question] }, attempting, signal);
+  return valueOf(found.domains[0]);
+}
+
+/** One network on one host. */
+export async function scanNetwork(
+  pool: HostPool,
+  question: NetworkQuestion,
+  signal: AbortSignal,
+): Promise<readonly Difference[]> {
+  const { host, network } = question;
+  const attempting = `look at network ${network.name}`;
+  const found = await scanHost(pool, host.address, { networks: [question] }, attempting, signal);
+  return valueOf(found.networks[0]);
+}
+
+/** One image on one host. */
+export async function scanImage(
+  pool: HostPool,
+  question: ImageQuestion,
+  signal: AbortSignal,
+): Promise<readonly Drift[]> {
+  const { host, image } = question;
+  const attempting = `look at image ${image.name}`;
+  const found = await scanHost(pool, host.address, { images: [question] }, attempting, signal);
+  return valueOf(found.images[0]);
+}
+
+async function scanHost(
+  pool: HostPool,
+  address: HostAddress,
+  { enrolments = [], domains = [], networks = [], images = [] }: Partial<HostQuestions>,
+  attempting: string,
+  signal: AbortSignal,
+): Promise<HostFindings> {
+  // One address is one host, with one folder.
+  const folder = [...domains, ...networks, ...images][0]?.host.folder ?? "";
+  const networkIds = unique(networks.map(({ network }) => network.id));
+  const portIds = networks.flatMap(({ ports }) => ports.map(({ id }) => id));
+  const paths = unique(images.flatMap(({ image }) => listPaths(image)));
+  const deepPaths = unique(images.flatMap(({ image, deep }) => (deep ? listPaths(image) : [])));
+  const looks = {
+    enrolments: enrolments.map(observeWiring),
+    domains: observeDomains(
+      folder,
+      domains.map(({ spec }) => spec.id),
+    ),
+    networks: observeNetworks(networksFolder(folder), networkIds, portIds),
+    images: observeFiles(folder, paths, deepPaths),
+  };
+  const asked = [
+    ...looks.enrolments,
+    ...(domains.length === 0 ? [] : [looks.domains]),
+    ...(networks.length === 0 ? [] : [looks.networks]),
+    ...(images.length === 0 ? [] : [looks.images]),
+  ];
+  const connection = await pool.get(address, signal);
+  const { stdout, stderr } = await connection.run(script(...asked.map(fence)), {
+    attempting,
+    timeoutMs: deepPaths.length > 0 ? deepTimeoutMs : lookTimeoutMs,
+    maxOutputBytes,
+    signal,
+  });
+  const outputs = splitOutputs(stdout).map(([output, exitCode]): Answer<string> => {
+    if (exitCode === "0") return { value: output };
+    const message = `Could not ${attempting} on host ${address.name}: exit code ${exitCode}`;
+    return {
+      error: new StackyardError("command-failed", { message, notes: [stderr.trim().slice(-maxNoteChars)] }),
+    };
+  });
+  const next = (): Answer<string> =>
+    outputs.shift() ?? {
+      error: new StackyardError("command-failed", {
+        message: `Host ${address.name} did not answer all that it was asked`,
+      }),
+    };
+  return {
+    enrolments: enrolments.map((request) => answerWith(next(), (output) => readWiring(request, output))),
+    domains: answerAll(domains, next, parseDomainStates, ({ host, spec }, states) =>
+      findDomain(host, spec, states),
+    ),
+    networks: answerAll(
+      networks,
+      next,
+      (output) => parseNetworkStates(output, networkIds),
+      ({ host, network, peers, ports }, states) =>
+        findDifferences(planNetwork(host, network, peers, ports), states.get(network.id)),
+    ),
+    images: answerAll(images, next, parseFiles, ({ image }, states) => compareImage(image, states)),
+  };
+}
+
+/** Runs a look so that its failure is its own. A subshell in a condition would not stop at its first failure. */
+function fence(look: Shell): Shell {
+  return sh`set +e
+(
+set -eu
+${look}
+)
+printf '\n<<>> %s\n' "$?"`;
+}
+
+/** Output and exit code of each look. */
+function splitOutputs(stdout: string): readonly (readonly [string, string])[] {
+  const parts = stdout.split(/\n<<>> (\d+)\n/);
+  return parts.flatMap((part, index) => {
+    const exitCode = parts[index + 1];
+    return index % 2 === 0 && exitCode !== undefined ? [[part, exitCode] as const] : [];
+  });
+}
+
+/** Answers of questions that share one output. */
+function answerAll<Question, State, T>(
+  questions: readonly Question[],
+  next: () => Answer<string>,
+  parse: (output: string) => State,
+  judge: (question: Question, state: State) => T,
+): readonly Answer<T>[] {
+  if (questions.length === 0) return [];
+  const state = answerWith(next(), parse);
+  return questions.map((question) => answerWith(state, (known) => judge(question, known)));
+}
+
+function unique(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
+}

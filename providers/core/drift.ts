@@ -1,0 +1,20 @@
+import { StackyardError, type ErrorCode } from "./errors.ts";
+import type { Drift } from "./resource.ts";
+
+/** Codes of errors that tell of somebody else's object in a resource's place. */
+const foreignCodes: readonly ErrorCode[] = ["not-ours", "foreign-cloud", "conflict"];
+
+/** Whether an observation failed since something foreign is where the resource should be: that is drift, and no failure. */
+export function isForeign(error: unknown): error is StackyardError {
+  return error instanceof StackyardError && foreignCodes.includes(error.code);
+}
+
+/** The drift that a foreign object is. The next apply stops at it: what is not ours is left alone. */
+export function describeForeign(field: string, { message, remedy }: StackyardError): Drift {
+  return { field, expected: "this cloud's own", found: message, repair: `stops, and leaves it: ${remedy}` };
+}
+
+/** What the next apply does about a drift, with the label of that change: `starts it (live)`. */
+export function describeRepair({ repair, label }: Pick<Drift, "repair" | "label">): string {
+  return label === undefined ? repair : `${repair} (${label})`;
+}

@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { InvalidArgumentError, type Command } from "commander";
+import type { Cloud, DriftFailure, DriftFinding, DriftOptions, DriftReport } from "../../core/cloud.ts";
+import { describeRepair } from "../../core/drift.ts";
+import { describeError, encodeError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
+import type { CommandContext } from "./context.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { absent, toJsonDrift } from "./view.ts";
+
+/** Between two looks of `--watch`, in seconds. */
+const defaultWatchSeconds = 30;
+
+/** Drift was found, and every host was asked (terraform: `plan -detailed-exitcode`). */
+const driftExitCode = 2;
+
+/** Adds `drift [TYPE NAME]`: what is not as declared, and what the next apply does about it. */
+export function registerDriftCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command("drift")
+    .argument("[type]", "type of the one resource to look at")
+    .argument("[id-or-name]", "that resource")
+    .option("--deep", "read the files of images on hosts whole, and compare their checksums")
+    .option(
+      "--watch [seconds]",
+      `look again every so many seconds, until interrupted; default ${String(defaultWatchSeconds)}`,
+      parseSeconds,
+    )
+    .action(
+      async (
+        type: string | undefined,
+        idOrName: string | undefined,
+        options: { readonly deep?: true; readonly watch?: true | number },
+      ) => {
+        if (type !== undefined && idOrName === undefined)
+          command.error(`error: name the ${type} to look at, or leave the type out`);
+        await context.withCloud(async (cloud) => {
+          const asked: DriftOptions = {
+            ...(type === undefined || idOrName === undefined
+              ? {}
+              : { resource: { type, id: (await cloud.find(type, idOrName)).id } }),
+            deep: options.deep === true,
+            signal: context.signal,
+          };
+          if (options.watch === undefined) {
+            const report = await context.withProgress("drift", (onProgress) => {
+              onProgress("asking the hosts");
+              return cloud.drift(asked);
+            });
+            writeReport(report, command, context);
+            return;
+          }
+          const seconds = options.watch === true ? defaultWatchSeconds : options.watch;
+          await watch(cloud, asked, seconds, command, context);
+        });
+      },
+    );
+  addJsonOption(command);
+  describeCommand(
+    command,
+    "show what is not as declared, and what the next apply does about it; ends with 2 when something drifted",
+    ["drift", "drift server my-server", "drift --deep --json", "drift --watch 60"],
+  );
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isFinite(seconds) || seconds < 1) throw new InvalidArgumentError("It is a number from 1 on.");
+  return seconds;
+}
+
+/** Looks again and again. Ctrl-C is how it ends: the exit code is then that of the last look. */
+async function watch(
+  cloud: Cloud,
+  asked: DriftOptions,
+  seconds: number,
+  command: Command,
+  context: CommandContext,
+): Promise<void> {
+  const isInterrupted = (): boolean => context.signal.aborted;
+  while (!isInterrupted()) {
+    try {
+      const report = await cloud.drift(asked);
+      if (!wantsJson(command)) context.note(new Date().toISOString());
+      writeReport(report, command, context);
+      await sleep(seconds * 1000, undefined, { signal: context.signal });
+    } catch (error) {
+      if (!isInterrupted()) throw error;
+    }
+  }
+}
+
+function writeReport(report: DriftReport, command: Command, context: CommandContext): void {
+  const { checked, inWork, findings, failures } = report;
+  context.exitCode = failures.length > 0 ? exitCodes.error.code : findings.length > 0 ? driftExitCode : 0;
+  if (wantsJson(command)) {
+    context.writeJson({
+      checked,
+      inWork,
+      findings: findings.map(toJsonFinding),
+      errors: failures.map(toJsonFailure),
+    });
+    return;
+  }
+  if (findings.length === 0) {
+    context.writeText(`no drift in ${String(checked - countFailed(failures))} resources`);
+  } else {
+    context.writeTable(
+      ["HOST", "TYPE", "NAME", "FIELD", "EXPECTED", "FOUND", "NEXT APPLY"].map((title) => ({ title })),
+      findings.map((finding) => [
+        finding.host ?? absent,
+        finding.resource.type,
+        finding.resource.name,
+        finding.field,
+        finding.expected,
+        finding.found,
+        describeRepair(finding),
+      ]),
+    );
+  }
+  if (inWork > 0) context.note(`${String(inWork)} resources were left out: tasks are at work on them`);
+  for (const { host, error, resources } of failures) {
+    const where = host === undefined ? "" : ` of host ${host}`;
+    context.note(`${String(resources.length)} resources${where} could not be looked at:`);
+    for (const line of describeError(error).split("\n")) context.note(`  ${line}`);
+  }
+}
+
+function countFailed(failures: readonly DriftFailure[]): number {
+  return failures.reduce((sum, { resources }) => sum + resources.length, 0);
+}
+
+/** A finding as `--json` prints it. Keys and their order are part of the interface. */
+function toJsonFinding({ resource, ...drift }: DriftFinding): JsonObject {
+  return { ...resource, ...toJsonDrift(drift) };
+}
+
+function toJsonFailure({ host, error, resources }: DriftFailure): JsonObject {
+  return {
+    host: host ?? null,
+    error: encodeError(error),
+    resources: resources.map((resource) => ({ ...resource })),
+  };
+}

@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { DriftFinding, ResourceView } from "../../../providers/core/cloud.ts";
+import type { Meddling } from "../../fakes/compute.ts";
+import { addressOfHost, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../../support/cloud.ts";
+
+let test1: TestCloud;
+let world: SmallWorld;
+let web: ResourceView;
+let db: ResourceView;
+
+beforeEach(async () => {
+  test1 = await TestCloud.open();
+  world = await makeSmallWorld(test1, 2);
+  web = await test1.make("server", "web", { ...world.server, serverGroup: world.group.id });
+  db = await test1.make("server", "db", { ...world.server, serverGroup: world.group.id });
+  test1.compute.calls.length = 0;
+});
+
+afterEach(async () => {
+  await test1[Symbol.asyncDispose]();
+});
+
+/** Address of a server's host. */
+function hostOf(server: ResourceView): string {
+  return `${textOf(server.outputs, "host")}.test`;
+}
+
+/** Resource, field, label of each finding. */
+function summarize(findings: readonly DriftFinding[]): readonly string[] {
+  return findings.map(({ resource, field, label }) => `${resource.name} ${field} ${label ?? "stays"}`);
+}
+
+async function findings(): Promise<readonly string[]> {
+  return summarize((await test1.cloud.drift()).findings);
+}
+
+test("what is as declared has no drift, and each host is asked once", async () => {
+  const report = await test1.cloud.drift();
+  expect(report).toMatchObject({ inWork: 0, findings: [], failures: [] });
+  expect(test1.compute.calls).toEqual([
+    { method: "scan.ask", at: addressOfHost(1) },
+    { method: "scan.ask", at: addressOfHost(2) },
+  ]);
+});
+
+const portOf = (server: ResourceView) =>
+  String((server.outputs["interfaces"] as readonly { readonly port: string }[])[0]?.port);
+
+test.each<readonly [Meddling, readonly string[]]>([
+  ["stop", ["web running live"]],
+  ["pause", ["web running live"]],
+  ["undefine", ["web domain live"]],
+  ["forget its definition", ["web definition live"]],
+  ["take a processor", ["web vcpus restart"]],
+  ["take memory", ["web ramMib restart"]],
+  ["grow the disk", ["web diskBytes live"]],
+  ["replace the disk", ["web disk stays"]],
+  ["remove the disk", ["web disk data-loss"]],
+  ["detach an interface", ["web interfaces restart"]],
+  ["retag its ports", ["web ports.PORT.device live"]],
+  ["remove its ports", ["web ports.PORT.device live"]],
+])("%s: the scan and the read alone find the same", async (how, expected) => {
+  test1.compute.meddle(hostOf(web), web.id, how);
+  const found = (await test1.cloud.drift()).findings;
+  expect(summarize(found).map((line) => line.replace(portOf(web), "PORT"))).toEqual(expected);
+  const alone = await test1.cloud.read("server", web.id);
+  expect(found).toEqual(alone?.drift.map((drift) => expect.objectContaining({ ...drift }) as unknown));
+});
+
+test.each<Meddling>([
+  "stop",
+  "pause",
+  "undefine",
+  "forget its definition",
+  "take a processor",
+  "take memory",
+  "grow the disk",
+  "remove the disk",
+  "detach an interface",
+  "retag its ports",
+  "remove its ports",
+])("%s: the next apply leaves no drift", async (how) => {
+  test1.compute.meddle(hostOf(web), web.id, how);
+  await test1.make("server", "web", { ...world.server, serverGroup: world.group.id });
+  expect(await findings()).toEqual([]);
+});
+
+test.each<readonly [Meddling, string]>([
+  ["pause", "same"],
+  ["grow the disk", "same"],
+  ["forget its definition", "same"],
+  ["take memory", "other"],
+])("%s: the server runs on in the %s process, as its label says", async (how, process) => {
+  const before = test1.compute.processOf(web.id);
+  test1.compute.meddle(hostOf(web), web.id, how);
+  await test1.make("server", "web", { ...world.server, serverGroup: world.group.id });
+  const after = test1.compute.processOf(web.id);
+  expect(after === before ? "same" : "other").toBe(process);
+});
+
+test("a replaced disk is kept by the next apply, and still told", async () => {
+  test1.compute.meddle(hostOf(web), web.id, "replace the disk");
+  await test1.make("server", "web", { ...world.server, serverGroup: world.group.id });
+  expect(await findings()).toEqual(["web disk stays"]);
+});
+
+test("a DHCP server that was killed is found with each server that it serves, and started by the next apply", async () => {
+  test1.compute.killDhcp(hostOf(web), world.network.id);
+  expect(await findings()).toEqual(["web dhcp.server live"]);
+  await test1.make("server", "web", { ...world.server, serverGroup: world.group.id });
+  expect(await findings()).toEqual([]);
+});
+
+test("an image that was altered on a host is the image's drift there, and either's apply brings it anew", async () => {
+  test1.compute.alterImage(hostOf(web), world.image.id);
+  const [found] = (await test1.cloud.drift()).findings;
+  expect(found).toMatchObject({
+    resource: { type: "image" },
+    host: web.outputs["host"],
+    field: "cache.disk",
+  });
+  await test1.make("image", "cirros", { disk: { location: "/images/cirros.qcow2" } });
+  expect(await findings()).toEqual([]);
+});
+
+test("a foreign domain in a server's place is drift at which the apply stops", async () => {
+  test1.compute.meddle(hostOf(web), web.id, "undefine");
+  test1.compute.addForeignDomain(hostOf(web), web.id);
+  const [found] = (await test1.cloud.drift()).findings;
+  expect(found).toMatchObject({ resource: { name: "web" }, field: "domain", expected: "this cloud's own" });
+  expect(found?.repair).toMatch(/^stops, and leaves it/);
+  await expect(
+    test1.make("server", "web", { ...world.server, serverGroup: world.group.id }),
+  ).rejects.toMatchObject({ code: "not-ours" });
+});
+
+test("a host that cannot be reached is a failure with its resources, and the other's findings are there", async () => {
+  test1.compute.meddle(hostOf(web), web.id, "stop");
+  test1.compute.unreachable.add(hostOf(db));
+  const report = await test1.cloud.drift();
+  expect(summarize(report.findings)).toEqual(["web running live"]);
+  expect(report.failures).toMatchObject([
+    {
+      host: db.outputs["host"],
+      error: { code: "host-unreachable" },
+      resources: expect.arrayContaining([expect.objectContaining({ name: "db" })]) as unknown,
+    },
+  ]);
+});
+
+test("what a task is at work on is left out", async () => {
+  const held = test1.compute.hold("domains.spawn");
+  const building = test1.make("server", "late", world.server);
+  await held.reached;
+  expect(await test1.cloud.drift()).toMatchObject({ inWork: 1, findings: [] });
+  held.goOn();
+  await building;
+});
+
+describe("a member", () => {
+  test("sees drift of its own project's resources only, and asks only their hosts", async () => {
+    const project = await test1.make("project", "other");
+    const member = await test1.logIn("eve", "member", project.id);
+    test1.compute.meddle(hostOf(web), web.id, "stop");
+    test1.compute.calls.length = 0;
+    expect(await member.drift()).toMatchObject({ checked: 0, findings: [] });
+    expect(test1.compute.calls).toEqual([]);
+  });
+
+  test("may not ask for one of another project", async () => {
+    const project = await test1.make("project", "other");
+    const member = await test1.logIn("eve", "member", project.id);
+    await expect(member.drift({ resource: { type: "server", id: web.id } })).rejects.toMatchObject({
+      code: "forbidden",
+    });
+  });
+});
+
+test("one resource is looked at alone", async () => {
+  test1.compute.meddle(hostOf(web), web.id, "stop");
+  const report = await test1.cloud.drift({ resource: { type: "server", id: db.id } });
+  expect(report).toMatchObject({ checked: 1, findings: [] });
+});
