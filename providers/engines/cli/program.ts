@@ -7,6 +7,7 @@ import { registerGcCommand } from "./gc-command.ts";
 import { registerGuestSshCommand } from "./guest-ssh-command.ts";
 import { registerHelpCommand } from "./help-topics.ts";
 import { registerJournalCommand } from "./journal-command.ts";
+import { registerReconcileCommand } from "./reconcile-command.ts";
 import { registerResourceCommands } from "./resource-commands.ts";
 import { registerScheduleCommand } from "./schedule-command.ts";
 import { registerSessionCommands } from "./session-commands.ts";
@@ -59,6 +60,7 @@ export async function createProgram(
   registerScheduleCommand(program, context);
   registerJournalCommand(program, context);
   registerDriftCommand(program, context);
+  registerReconcileCommand(program, context);
   registerGcCommand(program, context);
   registerSessionCommands(program, context);
   const wanted = words.find((word) => !word.startsWith("-"));

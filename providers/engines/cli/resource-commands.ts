@@ -1,6 +1,5 @@
 import { Option, type Command } from "commander";
-import { isReplacing } from "../../core/change.ts";
-import type { Change, Cloud, ResourceView } from "../../core/cloud.ts";
+import type { Cloud, ResourceView } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
 import { shapeOf } from "../../core/fields.ts";
 import { canonicalJson, type JsonObject, type JsonValue } from "../../core/json.ts";
@@ -8,20 +7,18 @@ import type { Definition } from "../../core/resource.ts";
 import { escapeLine, escapeLines } from "../../core/escape.ts";
 import { addJsonOption, describeCommand, wantsJson, writeExampleFlags } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
-import { addFlags, listFlags, readFlags, setAt, type Flag } from "./flags.ts";
-import { parseFragment, raiseIssues, resolveReferences } from "./resource-inputs.ts";
+import { addFlags, listFlags, readFlags, setAt } from "./flags.ts";
+import { changeResource, writePlan, writeView } from "./resource-change.ts";
+import { addInputOptions, raiseIssues, readInputs, resolveReferences } from "./resource-inputs.ts";
 import { addSaveOptions, saveSecretOutputs } from "./secret-outputs.ts";
 import { toKebabCase } from "./text.ts";
 import {
   formatValue,
   listFields,
   listUsualFields,
-  maskSecrets,
   propertyColumns,
   readReferencedNames,
-  toJsonChange,
   toJsonView,
-  toProperties,
   toRow,
 } from "./view.ts";
 
@@ -133,7 +130,7 @@ function registerCreate(group: Command, definition: Definition, context: Command
       const planned = await cloud.plan({ ...request, inputs });
       raiseIssues(`create the ${type}`, planned.issues);
       if (isDryRun(command)) {
-        writePlan(command, definition, planned.change, planned.inputs, context);
+        writePlan(command, definition, planned, context);
         return;
       }
       await refuseExisting(cloud, type, planned.inputs["id"]);
@@ -199,10 +196,13 @@ function registerSet(group: Command, definition: Definition, context: CommandCon
     .option("--yes", "also make a change that interrupts a running server")
     .option("--dry-run", "say what would change, and change nothing")
     .action(
-      async (idOrName: string, options: { readonly unset?: readonly string[]; readonly yes?: true }) => {
+      async (
+        idOrName: string,
+        { unset = [], yes }: { readonly unset?: readonly string[]; readonly yes?: true },
+      ) => {
         await context.withCloud(async (cloud) => {
           const { id, record } = await cloud.find(type, idOrName);
-          const kept = (options.unset ?? []).reduce(
+          const kept = unset.reduce<JsonObject>(
             (inputs, field) => setAt(inputs, field.split("."), undefined),
             record.inputs,
           );
@@ -211,20 +211,8 @@ function registerSet(group: Command, definition: Definition, context: CommandCon
             definition,
             await readInputs(command, flags, kept, context),
           );
-          const request = { type, maker: record.maker ?? `cli:${id}`, defaultName: record.name };
-          requireSecrets(type, flags, inputs);
-          const prior = record.applied ?? record.inputs;
-          const planned = await cloud.plan({ ...request, inputs: { ...inputs, id }, prior });
-          raiseIssues(`change the ${type}`, planned.issues);
-          if (isDryRun(command)) {
-            writePlan(command, definition, planned.change, planned.inputs, context);
-            return;
-          }
-          refuseUnasked(type, planned.change, options.yes === true);
-          const view = await context.withProgress(`set ${type} ${record.name}`, (onProgress) =>
-            cloud.apply({ ...request, inputs: planned.inputs, onProgress, signal: context.signal }),
-          );
-          await writeView(command, definition, view, cloud, context);
+          const options = { title: "set", confirmed: yes === true, isDryRun: isDryRun(command) };
+          await changeResource(cloud, { definition, id, record, inputs }, options, command, context);
         });
       },
     );
@@ -234,38 +222,6 @@ function registerSet(group: Command, definition: Definition, context: CommandCon
     `${type} set my-${type} ${writeExampleFlags(live === undefined ? [] : [live])}`.trimEnd(),
     `${type} set my-${type} --file ${type}.yaml --dry-run`,
   ]);
-}
-
-/** Raises `invalid-input` when a required secret is not given: the cloud keeps a digest only, and cannot fill it in. */
-function requireSecrets(type: string, flags: readonly Flag[], inputs: JsonObject): void {
-  const missing = flags.find(
-    ({ secret, required, path }) => secret && required && inputs[path] === undefined,
-  );
-  if (missing === undefined) return;
-  throw new StackyardError("invalid-input", {
-    message: `changing a ${type} takes its ${missing.path} again: the cloud keeps only a digest of it`,
-    field: missing.path,
-    remedy: `Give it, the old or a new one, by --${missing.name}; - is standard input.`,
-  });
-}
-
-/** Raises `invalid-input` for a change that needs another resource, or that interrupts without `--yes`. */
-function refuseUnasked(type: string, change: Change, confirmed: boolean): void {
-  const [worst] = change.fields.filter((field) => field.label === change.label);
-  if (worst === undefined || change.label === undefined || change.label === "live") return;
-  if (isReplacing(change.label)) {
-    throw new StackyardError("invalid-input", {
-      message: `cannot change ${worst.field}: a ${type} keeps it for life`,
-      field: worst.field,
-      remedy: `Delete the ${type} and create it anew.`,
-    });
-  }
-  if (confirmed) return;
-  throw new StackyardError("invalid-input", {
-    message: `changing ${worst.field} interrupts the ${type}: ${change.label}`,
-    field: worst.field,
-    remedy: "Run again with --yes to accept it.",
-  });
 }
 
 function registerDelete(group: Command, definition: Definition, context: CommandContext): void {
@@ -349,76 +305,6 @@ function writeAnswer(command: Command, answer: JsonObject, context: CommandConte
   );
 }
 
-function addInputOptions(command: Command, flags: readonly Flag[]): void {
-  command.option(
-    "--file <path>",
-    "Fields from a YAML or JSON file; - is standard input. Options win over it.",
-  );
-  addFlags(command, flags);
-}
-
-async function readInputs(
-  command: Command,
-  flags: readonly Flag[],
-  base: JsonObject,
-  context: CommandContext,
-): Promise<JsonObject> {
-  const path: unknown = command.getOptionValue("file");
-  const fragment =
-    typeof path === "string" ? parseFragment(await context.readText(path, "--file"), path) : {};
-  return readFlags(flags, command, { ...base, ...fragment }, (file, option) =>
-    context.readSecret(file, option),
-  );
-}
-
 function isDryRun(command: Command): boolean {
   return command.getOptionValue("dryRun") === true;
-}
-
-/** Prints what would change, and the inputs as they would be. */
-function writePlan(
-  command: Command,
-  definition: Definition,
-  change: Change,
-  inputs: JsonObject,
-  context: CommandContext,
-): void {
-  const planned = maskSecrets(definition.inputs, inputs);
-  const shown = toJsonChange(definition, change);
-  if (wantsJson(command)) {
-    context.writeJson({ change: shown, inputs: planned });
-    return;
-  }
-  context.writeText(`would ${change.action === "none" ? "change nothing" : change.action}\n`);
-  if (change.action === "create") {
-    context.writeTable(
-      propertyColumns,
-      Object.entries(planned).map(([field, value]) => [field, formatValue(value, new Map())]),
-    );
-  } else if (change.action !== "none") {
-    context.writeTable(
-      [{ title: "FIELD" }, { title: "FROM" }, { title: "TO" }, { title: "EFFECT" }],
-      shown.fields.map(({ field, from, to, label }) => [
-        field,
-        formatValue(from, new Map()),
-        formatValue(to, new Map()),
-        label,
-      ]),
-    );
-  }
-}
-
-async function writeView(
-  command: Command,
-  definition: Definition,
-  view: ResourceView,
-  cloud: Cloud,
-  context: CommandContext,
-): Promise<void> {
-  if (wantsJson(command)) {
-    context.writeJson(toJsonView(definition, view));
-    return;
-  }
-  const names = await readReferencedNames(cloud, definition, [view]);
-  context.writeTable(propertyColumns, toProperties(definition, view, names));
 }

@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { Cloud, Issue } from "../../core/cloud.ts";
@@ -6,7 +7,8 @@ import { isUuid } from "../../core/ids.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import { listReferences } from "../../core/validate.ts";
-import { setAt } from "./flags.ts";
+import type { CommandContext } from "./context.ts";
+import { addFlags, readFlags, setAt, type Flag } from "./flags.ts";
 
 const fragmentSchema = z.record(z.string(), z.json());
 
@@ -71,4 +73,28 @@ export function raiseIssues(attempted: string, issues: readonly Issue[]): void {
     ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
     notes: others.map(({ field, message }) => `also: ${field} ${message}`),
   });
+}
+
+/** Adds `--file` and an option a field. */
+export function addInputOptions(command: Command, flags: readonly Flag[]): void {
+  command.option(
+    "--file <path>",
+    "Fields from a YAML or JSON file; - is standard input. Options win over it.",
+  );
+  addFlags(command, flags);
+}
+
+/** The fields that a command line gives over `base`: those of `--file`, and over them the options. */
+export async function readInputs(
+  command: Command,
+  flags: readonly Flag[],
+  base: JsonObject,
+  context: CommandContext,
+): Promise<JsonObject> {
+  const path: unknown = command.getOptionValue("file");
+  const fragment =
+    typeof path === "string" ? parseFragment(await context.readText(path, "--file"), path) : {};
+  return readFlags(flags, command, { ...base, ...fragment }, (file, option) =>
+    context.readSecret(file, option),
+  );
 }
