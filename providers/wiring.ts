@@ -10,6 +10,7 @@ import { relayToGuest } from "./compute/guest-access.ts";
 import { serveCompute } from "./compute/service.ts";
 import { readConfig, type Config } from "./config/config.ts";
 import { readCredentials, writeCredentials } from "./config/credentials.ts";
+import { readSchedulerFile } from "./config/scheduler-file.ts";
 import { openPlacement } from "./conductor/claim.ts";
 import { openConductor } from "./conductor/conductor.ts";
 import { explainPlacement } from "./conductor/explain.ts";
@@ -27,7 +28,7 @@ import type { ResourceRecord } from "./core/record.ts";
 import type { Definition, World } from "./core/resource.ts";
 import { openHostPool } from "./hosts/pool.ts";
 import { definitions, findDefinition } from "./registry.ts";
-import { readSchedulerOptions } from "./scheduler/options.ts";
+import { parseSchedulerOptions, type SchedulerOptions } from "./scheduler/options.ts";
 import { toComputeHost } from "./servers/host.ts";
 import { openDatabase, type Database } from "./store/database.ts";
 import { RecordMirror } from "./store/mirror.ts";
@@ -60,6 +61,7 @@ export interface CloudOptions {
  */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const config = options.config ?? readConfig();
+  const schedulerOptions = readOptions(config);
   const scryptCost = options.scryptCost ?? defaultScryptCost;
   const database = await openDatabase(join(config.folder, "cloud.sqlite"));
   const compute = options.compute ?? openRealCompute(config);
@@ -80,12 +82,6 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     const board = new TaskBoard();
     const bus = openInProcessBus();
     const exclusive = makeExclusive();
-    const schedulerOptions = readSchedulerOptions({
-      initial_cpu_allocation_ratio: config.allocationRatios.cpu,
-      initial_ram_allocation_ratio: config.allocationRatios.ram,
-      initial_disk_allocation_ratio: config.allocationRatios.disk,
-      reserved_host_memory_mb: config.reservedHostMemoryMib,
-    });
     const placement = openPlacement({
       database,
       mirror,
@@ -162,6 +158,16 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     await database.destroy();
     throw error;
   }
+}
+
+/** The scheduler's options: settings of the environment before the file, the file before Nova's defaults. */
+function readOptions(config: Config): SchedulerOptions {
+  const file = readSchedulerFile(config);
+  const options = parseSchedulerOptions(
+    file?.options,
+    `the file of the scheduler's options ${file?.path ?? ""}`,
+  );
+  return { ...options, DEFAULT: { ...options.DEFAULT, ...config.schedulerOverrides } };
 }
 
 function openRealCompute(config: Config): ComputePorts {

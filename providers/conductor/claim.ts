@@ -6,6 +6,7 @@ import type { HostInventory, PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Bus } from "../bus/bus.ts";
 import { noValidHost } from "../scheduler/explain.ts";
+import { readShares } from "../scheduler/host-state.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
 import { resourcesOf } from "../scheduler/placement.ts";
 import type { RequestSpec } from "../scheduler/request.ts";
@@ -63,26 +64,20 @@ async function publish(
   inventory: HostInventory,
   options: SchedulerOptions,
 ): Promise<void> {
+  const shares = readShares(options);
   const rows = [
-    {
-      resource_class: "VCPU",
-      total: inventory.vcpus,
-      reserved: options.reserved_host_cpus,
-      allocation_ratio: options.initial_cpu_allocation_ratio,
-    },
-    {
-      resource_class: "MEMORY_MB",
-      total: inventory.ramMib,
-      reserved: options.reserved_host_memory_mb,
-      allocation_ratio: options.initial_ram_allocation_ratio,
-    },
-    {
-      resource_class: "DISK_GB",
-      total: inventory.diskGib,
-      reserved: Math.ceil(options.reserved_host_disk_mb / 1024),
-      allocation_ratio: options.initial_disk_allocation_ratio,
-    },
-  ];
+    { resource_class: "VCPU", total: inventory.vcpus, share: shares.VCPU },
+    { resource_class: "MEMORY_MB", total: inventory.ramMib, share: shares.MEMORY_MB },
+    { resource_class: "DISK_GB", total: inventory.diskGib, share: shares.DISK_GB },
+  ].map(({ share, ...row }) => ({
+    host_id: hostId,
+    ...row,
+    reserved: share.reserved,
+    allocation_ratio: share.allocationRatio,
+    min_unit: 1,
+    max_unit: row.total,
+    step_size: 1,
+  }));
   await database.transaction().execute(async (transaction) => {
     await transaction
       .insertInto("providers")
@@ -90,12 +85,7 @@ async function publish(
       .onConflict((conflict) => conflict.doNothing())
       .execute();
     await transaction.deleteFrom("inventories").where("host_id", "=", hostId).execute();
-    await transaction
-      .insertInto("inventories")
-      .values(
-        rows.map((row) => ({ host_id: hostId, min_unit: 1, max_unit: row.total, step_size: 1, ...row })),
-      )
-      .execute();
+    await transaction.insertInto("inventories").values(rows).execute();
     await bumpGeneration(transaction, hostId);
   });
 }
@@ -181,7 +171,7 @@ async function claimOn(
 }
 
 /** Changes the amounts of a claim where it is. A growing amount must fit (placement: objects/allocation.py). */
-async function resize({ database, mirror }: PlacementServices, serverId: ResourceId): Promise<void> {
+async function resize({ database, mirror, options }: PlacementServices, serverId: ResourceId): Promise<void> {
   const record = await requireServer(database, serverId);
   await mirror.refresh();
   const request = toRequestSpec(
@@ -202,7 +192,7 @@ async function resize({ database, mirror }: PlacementServices, serverId: Resourc
     for (const [resourceClass, amount] of Object.entries(amounts)) {
       const had = before.find((row) => row.resource_class === resourceClass)?.used ?? 0;
       if (amount <= had) continue;
-      const free = await freeOf(transaction, host, resourceClass);
+      const free = await freeOf(transaction, host, resourceClass, options);
       if (amount - had > free) {
         throw new StackyardError("no-valid-host", {
           message: `the server's host has ${String(Math.floor(free))} ${resourceClass} free; the flavor asks for ${String(amount - had)} more`,
@@ -217,10 +207,16 @@ async function resize({ database, mirror }: PlacementServices, serverId: Resourc
   });
 }
 
-async function freeOf(transaction: StoreTransaction, hostId: string, resourceClass: string): Promise<number> {
+/** By the options of now, as the scheduler counts, not by those of the host's last enrolment. */
+async function freeOf(
+  transaction: StoreTransaction,
+  hostId: string,
+  resourceClass: string,
+  options: SchedulerOptions,
+): Promise<number> {
   const inventory = await transaction
     .selectFrom("inventories")
-    .selectAll()
+    .select("total")
     .where("host_id", "=", hostId)
     .where("resource_class", "=", resourceClass)
     .executeTakeFirst();
@@ -230,8 +226,9 @@ async function freeOf(transaction: StoreTransaction, hostId: string, resourceCla
     .where("host_id", "=", hostId)
     .where("resource_class", "=", resourceClass)
     .executeTakeFirst();
-  if (inventory === undefined) return 0;
-  return (inventory.total - inventory.reserved) * inventory.allocation_ratio - (used?.used ?? 0);
+  const share = Object.entries(readShares(options)).find(([name]) => name === resourceClass)?.[1];
+  if (inventory === undefined || share === undefined) return 0;
+  return (inventory.total - share.reserved) * share.allocationRatio - (used?.used ?? 0);
 }
 
 async function writeAllocations(

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { textOf } from "../core/json.ts";
+import { isJsonObject, textOf } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import { hostStateFrom, type HostState } from "../scheduler/host-state.ts";
+import { hostStateFrom, type HostReport, type HostState } from "../scheduler/host-state.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
@@ -59,7 +59,7 @@ export async function readHostStates(
               ramMib: usedOf(hostId, "MEMORY_MB"),
               diskGib: usedOf(hostId, "DISK_GB"),
             },
-            servers: servers.map(toHostedServer),
+            servers: servers.map((server) => toHostedServer(server, mirror)),
             building: servers.filter((server) => server.status === "building").length,
             failedBuilds,
             availabilityZone: inputs.availabilityZone,
@@ -78,7 +78,15 @@ export async function readHostStates(
   };
 }
 
-function toHostedServer(server: ResourceRecord): { readonly id: string; readonly flavorId?: string } {
-  const flavorId = server.inputs["flavor"];
-  return { id: server.id, ...(typeof flavorId === "string" ? { flavorId } : {}) };
+function toHostedServer(
+  { id, inputs }: ResourceRecord,
+  mirror: RecordMirror,
+): NonNullable<HostReport["servers"]>[number] {
+  const { flavor, image } = inputs;
+  const properties = typeof image === "string" ? mirror.find(image)?.inputs["properties"] : undefined;
+  return {
+    id,
+    ...(typeof flavor === "string" ? { flavorId: flavor } : {}),
+    ...(isJsonObject(properties) ? { imageProperties: properties } : {}),
+  };
 }

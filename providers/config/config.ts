@@ -27,27 +27,35 @@ export const settings = z.object({
     .min(1)
     .default(3600)
     .describe("How long a token lives, in seconds (keystone: [token] expiration)."),
+  STACKYARD_SCHEDULER_CONFIG: z
+    .string()
+    .optional()
+    .describe(
+      "YAML file of the [scheduler's options](scheduler.md). Default: scheduler.yaml in the cloud's folder, where it is there.",
+    ),
   STACKYARD_CPU_ALLOCATION_RATIO: z.coerce
     .number()
     .positive()
-    .default(4)
-    .describe("VCPUs per core (nova: initial_cpu_allocation_ratio)."),
+    .optional()
+    .describe("VCPUs per core: the option initial_cpu_allocation_ratio, whatever the file says."),
   STACKYARD_RAM_ALLOCATION_RATIO: z.coerce
     .number()
     .positive()
-    .default(1)
-    .describe("RAM overcommit (nova: initial_ram_allocation_ratio)."),
+    .optional()
+    .describe("RAM overcommit: the option initial_ram_allocation_ratio, whatever the file says."),
   STACKYARD_DISK_ALLOCATION_RATIO: z.coerce
     .number()
     .positive()
-    .default(1)
-    .describe("Disk overcommit (nova: initial_disk_allocation_ratio)."),
+    .optional()
+    .describe("Disk overcommit: the option initial_disk_allocation_ratio, whatever the file says."),
   STACKYARD_RESERVED_HOST_MEMORY_MIB: z.coerce
     .number()
     .int()
     .min(0)
-    .default(512)
-    .describe("RAM kept for each host itself, MiB (nova: reserved_host_memory_mb)."),
+    .optional()
+    .describe(
+      "RAM kept for each host itself, MiB: the option reserved_host_memory_mb, whatever the file says.",
+    ),
 });
 
 /** Settings as the program uses them. */
@@ -59,8 +67,15 @@ export interface Config {
   readonly passwordFile: string | undefined;
   readonly project: string | undefined;
   readonly tokenSeconds: number;
-  readonly allocationRatios: { readonly cpu: number; readonly ram: number; readonly disk: number };
-  readonly reservedHostMemoryMib: number;
+  /** File of the scheduler's options; `undefined` when none was named. */
+  readonly schedulerFile: string | undefined;
+  /** Options of the scheduler that were given by settings of their own, by nova.conf's names in its group DEFAULT. */
+  readonly schedulerOverrides: {
+    readonly initial_cpu_allocation_ratio?: number;
+    readonly initial_ram_allocation_ratio?: number;
+    readonly initial_disk_allocation_ratio?: number;
+    readonly reserved_host_memory_mb?: number;
+  };
   /** What of this machine an SSH login depends on. */
   readonly ssh: { readonly home: string; readonly user: string; readonly agentSocket: string | undefined };
 }
@@ -81,6 +96,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     });
   }
   const values = result.data;
+  const {
+    STACKYARD_CPU_ALLOCATION_RATIO: cpuRatio,
+    STACKYARD_RAM_ALLOCATION_RATIO: ramRatio,
+    STACKYARD_DISK_ALLOCATION_RATIO: diskRatio,
+    STACKYARD_RESERVED_HOST_MEMORY_MIB: reservedMib,
+  } = values;
   const dataHome = environment["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share");
   return {
     folder: join(values.STACKYARD_HOME ?? join(dataHome, "stackyard"), values.STACKYARD_CLOUD),
@@ -89,12 +110,13 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     passwordFile: values.STACKYARD_PASSWORD_FILE,
     project: values.STACKYARD_PROJECT,
     tokenSeconds: values.STACKYARD_TOKEN_SECONDS,
-    allocationRatios: {
-      cpu: values.STACKYARD_CPU_ALLOCATION_RATIO,
-      ram: values.STACKYARD_RAM_ALLOCATION_RATIO,
-      disk: values.STACKYARD_DISK_ALLOCATION_RATIO,
+    schedulerFile: values.STACKYARD_SCHEDULER_CONFIG,
+    schedulerOverrides: {
+      ...(cpuRatio === undefined ? {} : { initial_cpu_allocation_ratio: cpuRatio }),
+      ...(ramRatio === undefined ? {} : { initial_ram_allocation_ratio: ramRatio }),
+      ...(diskRatio === undefined ? {} : { initial_disk_allocation_ratio: diskRatio }),
+      ...(reservedMib === undefined ? {} : { reserved_host_memory_mb: reservedMib }),
     },
-    reservedHostMemoryMib: values.STACKYARD_RESERVED_HOST_MEMORY_MIB,
     ssh: { home: homedir(), user: userInfo().username, agentSocket: environment["SSH_AUTH_SOCK"] },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Prints `reference/`: a page for each definition, one of all errors, one of all settings. Run it after a change of any of them:
+ * Prints `reference/`: a page for each definition, one of all errors, one of all settings, one of the scheduler's options. Run it after a change of any of them:
  * `npm run docs`. A law compares the folder with what this prints.
  */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { definitions } from "../registry.ts";
 import { describeErrors } from "./errors-page.ts";
 import { describeDefinition, describeIndex } from "./reference.ts";
+import { describeScheduler } from "./scheduler-page.ts";
 import { describeSettings } from "./settings-page.ts";
 
 /** All pages by file name. */
@@ -15,6 +16,7 @@ export function renderReference(): ReadonlyMap<string, string> {
     ["README.md", describeIndex(definitions)],
     ...definitions.map((definition) => [`${definition.type}.md`, describeDefinition(definition)] as const),
     ["errors.md", describeErrors()],
+    ["scheduler.md", describeScheduler()],
     ["settings.md", describeSettings()],
   ]);
 }

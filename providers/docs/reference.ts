@@ -1,10 +1,10 @@
-import { z } from "zod";
 import { changeLabels } from "../core/change.ts";
 import { listLeaves, type Leaf } from "../core/fields.ts";
 import type { Definition } from "../core/resource.ts";
 import { describeLabel } from "../engines/pulumi/change-text.ts";
 import { toClassName } from "../engines/pulumi/generate.ts";
 import { page, table } from "./markdown.ts";
+import { describeSchema, readJsonSchema } from "./schema-words.ts";
 
 /** The page of one definition: all that the definition says of itself. */
 export function describeDefinition(definition: Definition): string {
@@ -78,12 +78,12 @@ function describeOutputs({ outputs }: Definition): readonly string[] {
 /** The page that leads to all others. */
 export function describeIndex(definitions: readonly Definition[]): string {
   return page("Reference", [
-    "Every resource type with its fields, and every error and setting. All of it is printed from the code.",
+    "Every resource type with its fields, and every error, setting and option. All of it is printed from the code.",
     table(
       ["resource", "what it is"],
       definitions.map(({ type, summary }) => [`[${toClassName(type)}](${type}.md)`, summary]),
     ),
-    "[Errors](errors.md) · [Settings](settings.md)",
+    "[Errors](errors.md) · [Settings](settings.md) · [Scheduler](scheduler.md)",
     "## How to read a field",
     "Besides its own fields each resource has an id, `uuid` in a Pulumi program, known in the preview, and `drift`: what the last refresh found different, a line each. Where a field holds the id of another resource, a program gives the resource itself, and the command line takes its name as well.",
     "What changing a field does to a running server, or to the resource:",
@@ -94,78 +94,14 @@ export function describeIndex(definitions: readonly Definition[]): string {
   ]);
 }
 
-type Scalar = string | number | boolean;
-
-/** The part of a JSON schema that a type is told from. */
-interface JsonSchema {
-  readonly type?: string | undefined;
-  readonly enum?: readonly Scalar[] | undefined;
-  readonly const?: Scalar | undefined;
-  readonly default?: unknown;
-  readonly minimum?: number | undefined;
-  readonly maximum?: number | undefined;
-  readonly items?: JsonSchema | undefined;
-  readonly additionalProperties?: unknown;
-}
-
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
-
-const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
-  z.looseObject({
-    type: z.string().optional(),
-    enum: z.array(scalar).optional(),
-    const: scalar.optional(),
-    default: z.unknown().optional(),
-    minimum: z.number().optional(),
-    maximum: z.number().optional(),
-    items: jsonSchema.optional(),
-    additionalProperties: z.unknown().optional(),
-  }),
-);
-
-function schemaOf({ schema }: Leaf): JsonSchema {
-  return jsonSchema.parse(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
-}
-
 function describeType(leaf: Leaf): string {
   const reference = leaf.policy?.references;
   if (reference !== undefined) return `[${toClassName(reference)}](${reference}.md)`;
-  return describeSchema(schemaOf(leaf));
-}
-
-function describeSchema(schema: JsonSchema): string {
-  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
-  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
-  switch (schema.type) {
-    case "string":
-      return "text";
-    case "boolean":
-      return "true or false";
-    case "integer":
-      return `whole number${describeRange(schema)}`;
-    case "number":
-      return `number${describeRange(schema)}`;
-    case "array":
-      return `list of ${describeSchema(schema.items ?? {})}`;
-    case "object":
-      return typeof schema.additionalProperties === "object" ? "text by key" : "object";
-    case undefined:
-    default:
-      throw new TypeError(`no words for a schema of type ${String(schema.type)}`);
-  }
-}
-
-/** Bounds of the schema; those that only say "fits a number" are none. */
-function describeRange({ minimum, maximum }: JsonSchema): string {
-  const least = minimum === undefined || minimum <= Number.MIN_SAFE_INTEGER ? undefined : minimum;
-  const most = maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER ? undefined : maximum;
-  if (least === undefined && most === undefined) return "";
-  if (most === undefined) return ` from ${String(least)}`;
-  return least === undefined ? ` up to ${String(most)}` : `, ${String(least)} to ${String(most)}`;
+  return describeSchema(readJsonSchema(leaf.schema));
 }
 
 function describeAbsence(leaf: Leaf): string {
-  const { default: preset } = schemaOf(leaf);
+  const { default: preset } = readJsonSchema(leaf.schema);
   if (preset !== undefined) return `\`${JSON.stringify(preset)}\``;
   switch (leaf.policy?.computed) {
     case "plan":

@@ -112,36 +112,44 @@ export interface HostReport {
   readonly traits?: readonly string[];
 }
 
+/** What of a host's total may be given away: `(total - reserved) * allocationRatio`. */
+export type Share = Pick<Inventory, "reserved" | "allocationRatio">;
+
+/** What the options say of each resource class, whatever the host: amounts in the class's own unit. */
+export function readShares({
+  DEFAULT: options,
+}: SchedulerOptions): Readonly<Record<"VCPU" | "MEMORY_MB" | "DISK_GB", Share>> {
+  return {
+    VCPU: {
+      reserved: options.reserved_host_cpus,
+      allocationRatio: options.initial_cpu_allocation_ratio,
+    },
+    MEMORY_MB: {
+      reserved: options.reserved_host_memory_mb,
+      allocationRatio: options.initial_ram_allocation_ratio,
+    },
+    DISK_GB: {
+      reserved: Math.ceil(options.reserved_host_disk_mb / 1024),
+      allocationRatio: options.initial_disk_allocation_ratio,
+    },
+  };
+}
+
 /**
  * The state of one of our hosts. Allocation ratios and reserved amounts are those of `options` (`initial_*_allocation_ratio`,
  * `reserved_host_*`); what is reserved counts as used, as in Nova's resource tracker.
  */
 export function hostStateFrom(report: HostReport, options: SchedulerOptions): HostState {
   const { inventory, usage } = report;
-  const reserved = {
-    vcpus: options.reserved_host_cpus,
-    ramMib: options.reserved_host_memory_mb,
-    diskGib: Math.ceil(options.reserved_host_disk_mb / 1024),
-  };
-  const offer = (
-    total: number,
-    reservedAmount: number,
-    used: number,
-    allocationRatio: number,
-  ): Inventory => ({
+  const shares = readShares(options);
+  const offer = (total: number, used: number, share: Share): Inventory => ({
     total,
-    reserved: reservedAmount,
     used,
-    allocationRatio,
+    ...share,
     minUnit: 1,
     maxUnit: total,
     stepSize: 1,
   });
-  const ratios = {
-    cpu: options.initial_cpu_allocation_ratio,
-    ram: options.initial_ram_allocation_ratio,
-    disk: options.initial_disk_allocation_ratio,
-  };
   const servers = report.servers ?? [];
   const zone =
     report.availabilityZone === undefined
@@ -155,14 +163,14 @@ export function hostStateFrom(report: HostReport, options: SchedulerOptions): Ho
     enabled: report.enabled ?? true,
     up: report.up ?? true,
     vcpusTotal: inventory.vcpus,
-    vcpusUsed: usage.vcpus + reserved.vcpus,
+    vcpusUsed: usage.vcpus + shares.VCPU.reserved,
     totalRamMib: inventory.ramMib,
-    freeRamMib: inventory.ramMib - reserved.ramMib - usage.ramMib,
+    freeRamMib: inventory.ramMib - shares.MEMORY_MB.reserved - usage.ramMib,
     totalDiskGib: inventory.diskGib,
-    freeDiskMib: (inventory.diskGib - reserved.diskGib - usage.diskGib) * 1024,
-    cpuAllocationRatio: ratios.cpu,
-    ramAllocationRatio: ratios.ram,
-    diskAllocationRatio: ratios.disk,
+    freeDiskMib: (inventory.diskGib - shares.DISK_GB.reserved - usage.diskGib) * 1024,
+    cpuAllocationRatio: shares.VCPU.allocationRatio,
+    ramAllocationRatio: shares.MEMORY_MB.allocationRatio,
+    diskAllocationRatio: shares.DISK_GB.allocationRatio,
     numInstances: servers.length,
     numIoOps: report.building ?? 0,
     failedBuilds: report.failedBuilds ?? 0,
@@ -183,9 +191,9 @@ export function hostStateFrom(report: HostReport, options: SchedulerOptions): Ho
     numaCells: none,
     traits: report.traits ?? none,
     inventories: {
-      VCPU: offer(inventory.vcpus, reserved.vcpus, usage.vcpus, ratios.cpu),
-      MEMORY_MB: offer(inventory.ramMib, reserved.ramMib, usage.ramMib, ratios.ram),
-      DISK_GB: offer(inventory.diskGib, reserved.diskGib, usage.diskGib, ratios.disk),
+      VCPU: offer(inventory.vcpus, usage.vcpus, shares.VCPU),
+      MEMORY_MB: offer(inventory.ramMib, usage.ramMib, shares.MEMORY_MB),
+      DISK_GB: offer(inventory.diskGib, usage.diskGib, shares.DISK_GB),
     },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { StackyardError } from "../core/errors.ts";
+import { listNearest } from "../core/nearest.ts";
 import { filterNames } from "./filter.ts";
 import { architectures } from "./image-metadata.ts";
 import { weigherNames } from "./weigher.ts";
@@ -119,8 +120,7 @@ const compute = z.strictObject({
     .describe("NUMATopologyFilter: fill the fullest NUMA cell first."),
 });
 
-/** Options of the scheduler by nova.conf's names and groups, with Nova's defaults and ranges (nova: conf/scheduler.py, conf/compute.py). */
-const schedulerOptionsSchema = z.strictObject({
+const defaults = z.strictObject({
   default_availability_zone: z.string().default("nova").describe("Zone of a host that is in none."),
   initial_cpu_allocation_ratio: ratio(4).describe("Virtual CPUs for each CPU of a host."),
   initial_ram_allocation_ratio: ratio(1).describe("RAM given to servers for each MiB of a host."),
@@ -128,6 +128,11 @@ const schedulerOptionsSchema = z.strictObject({
   reserved_host_cpus: atLeast(0, 0).describe("CPUs kept for the host itself."),
   reserved_host_memory_mb: atLeast(0, 512).describe("RAM kept for the host itself, MiB."),
   reserved_host_disk_mb: atLeast(0, 0).describe("Disk kept for the host itself, MiB."),
+});
+
+/** Options of the scheduler by nova.conf's groups and names, with Nova's defaults and ranges (nova: conf/scheduler.py, conf/compute.py). */
+export const schedulerOptionsSchema = z.strictObject({
+  DEFAULT: defaults.prefault({}),
   scheduler: scheduler.prefault({}),
   filter_scheduler: filterScheduler.prefault({}),
   metrics: metrics.prefault({}),
@@ -137,15 +142,88 @@ const schedulerOptionsSchema = z.strictObject({
 /** Options with every default filled in. */
 export type SchedulerOptions = z.output<typeof schedulerOptionsSchema>;
 
-/** Checks options and fills in the defaults. Raises `invalid-input` with the option's name as field. */
+/** Checks options and fills in the defaults. Raises `invalid-input` with the option as field: `filter_scheduler.host_subset_size`. */
 export function readSchedulerOptions(given: z.input<typeof schedulerOptionsSchema>): SchedulerOptions {
-  const result = schedulerOptionsSchema.safeParse(given, { reportInput: true });
+  return parseSchedulerOptions(given, "the scheduler's options");
+}
+
+/** The same for what came from outside; `source` says from where. A group without options counts as left out. */
+export function parseSchedulerOptions(given: unknown, source: string): SchedulerOptions {
+  const result = schedulerOptionsSchema.safeParse(dropEmptyGroups(given), { reportInput: true });
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new StackyardError("invalid-input", {
-    message: `the scheduler's options cannot be used: ${issue?.message ?? "unknown fault"}`,
-    field: issue?.path.join(".") ?? "",
-    value: issue?.input,
-    cause: result.error,
+  throw describeFault(result.error, source);
+}
+
+/** What YAML makes of a group whose options are all comments. */
+function dropEmptyGroups(given: unknown): unknown {
+  if (given === undefined || given === null) return {};
+  if (typeof given !== "object" || Array.isArray(given)) return given;
+  return Object.fromEntries(Object.entries(given).filter(([, group]) => group !== null));
+}
+
+/** What is wrong with one option. */
+interface Fault {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly what: string;
+  readonly remedy: string;
+}
+
+/** The first fault, with the known names that are most like a wrong one. */
+function describeFault(error: z.ZodError, source: string): StackyardError {
+  const [issue] = error.issues;
+  if (issue === undefined)
+    return new StackyardError("internal", { message: `${source} cannot be used, for no reason` });
+  const { path, value, what, remedy } = toFault(issue);
+  const field = path
+    .map((key) => (key.length <= maxKeyChars ? key : `${key.slice(0, maxKeyChars)}…`))
+    .join(".");
+  return new StackyardError("invalid-input", {
+    message: `${source} cannot be used: ${[field, what].join(" ").trim()}`,
+    field,
+    value,
+    remedy,
   });
+}
+
+/** Longest part of a name that is repeated in full. */
+const maxKeyChars = 64;
+
+function toFault(issue: z.core.$ZodIssue): Fault {
+  const path = issue.path.map(String);
+  const value = issue.input;
+  if (issue.code === "unrecognized_keys") {
+    const [key = ""] = issue.keys;
+    const [group] = path;
+    const what = group === undefined ? "is no group of options" : `is no option of the group ${group}`;
+    return { path: [...path, key], value: pick(value, key), what, remedy: adviseName(key, group) };
+  }
+  if (issue.code === "invalid_value") {
+    const nearest = listNearest(String(value), issue.values.map(String));
+    return { path, value, what: "is no known value", remedy: `Nearest known values: ${nearest.join(", ")}.` };
+  }
+  const what = `is wrong: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
+  return { path, value, what, remedy: "Correct the option, or leave it out." };
+}
+
+function pick(object: unknown, key: string): unknown {
+  return typeof object === "object" && object !== null ? Reflect.get(object, key) : undefined;
+}
+
+/** All options of all groups, as `group.option`. */
+const optionNames = Object.entries(schedulerOptionsSchema.shape).flatMap(([group, schema]) =>
+  Object.keys(schema.unwrap().shape).map((option) => `${group}.${option}`),
+);
+
+/** Where a name belongs, or which ones are like it. */
+function adviseName(key: string, group: string | undefined): string {
+  const home = optionNames.find((name) => name.endsWith(`.${key}`));
+  if (home !== undefined)
+    return `It is an option of the group ${home.slice(0, -key.length - 1)}: write it there.`;
+  const groups = Object.keys(schedulerOptionsSchema.shape);
+  const known =
+    group === undefined
+      ? [...groups, ...optionNames.map((name) => name.slice(name.indexOf(".") + 1))]
+      : optionNames.flatMap((name) => (name.startsWith(`${group}.`) ? [name.slice(group.length + 1)] : []));
+  return `Nearest known names: ${listNearest(key, known).join(", ")}.`;
 }

@@ -56,6 +56,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/engines/cli/exit-codes.ts",
     "providers/engines/pulumi/change-text.ts",
     "providers/engines/pulumi/generate.ts",
+    "providers/scheduler",
   ],
   "providers/registry.ts": ["providers/core", ...nouns],
   "providers/wiring.ts": ["providers"],
@@ -110,7 +111,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
   "ssh-config": ["providers/hosts/ssh-config.ts", "providers/hosts/ssh.ts"],
   ssh2: ["providers/hosts/ssh.ts"],
   "string-width": ["providers/engines/cli/table.ts"],
-  yaml: ["providers/engines/cli/resource-inputs.ts", "lab/topology.ts"],
+  yaml: ["providers/config/scheduler-file.ts", "providers/engines/cli/resource-inputs.ts", "lab/topology.ts"],
   zod: ["providers", "lab"],
 };
 

@@ -193,13 +193,15 @@ function optionsFrom(flat: Readonly<Record<string, unknown>>): SchedulerOptions 
     scheduler: { query_placement_for_availability_zone: false },
     filter_scheduler: { weight_classes: weighersOfZed },
     metrics: {},
+    DEFAULT: {},
   };
-  const top: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(flat)) {
     const [group = "", option] = key.split(".");
-    Object.assign(option === undefined ? top : (groups[group] ?? {}), { [option ?? group]: value });
+    Object.assign((option === undefined ? groups["DEFAULT"] : groups[group]) ?? {}, {
+      [option ?? group]: value,
+    });
   }
-  return readSchedulerOptions({ ...top, ...groups });
+  return readSchedulerOptions(groups);
 }
 
 const percentMetrics: ReadonlySet<string> = new Set([

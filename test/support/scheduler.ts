@@ -9,7 +9,9 @@ import { weighHosts } from "../../providers/scheduler/weigh.ts";
 import type { WeigherName } from "../../providers/scheduler/weigher.ts";
 
 /** Nova's defaults, with nothing reserved for the host. */
-export const plainOptions: SchedulerOptions = readSchedulerOptions({ reserved_host_memory_mb: 0 });
+export const plainOptions: SchedulerOptions = readSchedulerOptions({
+  DEFAULT: { reserved_host_memory_mb: 0 },
+});
 
 /** An empty host with room for anything, but for what is given. */
 export function testHost(given: Partial<HostState> = {}): HostState {

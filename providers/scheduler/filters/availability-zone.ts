@@ -13,7 +13,7 @@ export const availabilityZone: Filter = {
     if (zone === null || zone === "") return undefined;
     return (host) => {
       const zones = aggregateAlternatives(host, "availability_zone");
-      return zones.size === 0 ? zone === options.default_availability_zone : zones.has(zone);
+      return zones.size === 0 ? zone === options.DEFAULT.default_availability_zone : zones.has(zone);
     };
   },
 };

@@ -22,7 +22,7 @@ const report = {
 
 describe("the state of a host of ours", () => {
   test("what is reserved counts as used, and Placement keeps it apart", () => {
-    const options = readSchedulerOptions({ reserved_host_cpus: 1, reserved_host_disk_mb: 1025 });
+    const options = readSchedulerOptions({ DEFAULT: { reserved_host_cpus: 1, reserved_host_disk_mb: 1025 } });
     const host = hostStateFrom(report, options);
 
     expect(host).toMatchObject({ vcpusUsed: 4, freeRamMib: 16_384 - 512 - 4_096, freeDiskMib: 68 * 1024 });
@@ -68,8 +68,7 @@ describe("the state of a host of ours", () => {
 describe("options", () => {
   test("Nova's defaults", () => {
     expect(readSchedulerOptions({})).toMatchObject({
-      default_availability_zone: "nova",
-      initial_cpu_allocation_ratio: 4,
+      DEFAULT: { default_availability_zone: "nova", initial_cpu_allocation_ratio: 4 },
       scheduler: { max_attempts: 3 },
       filter_scheduler: {
         enabled_filters: [
