@@ -230,6 +230,12 @@ describe("servers on two hosts", () => {
     expect(await compute.domains.observe(h1.host, guest1, signal)).toEqual(was);
   });
 
+  test("have a DHCP server that writes nothing that grows", async () => {
+    expect(await lab.h1.run(`ls ${lab.h1.host.folder}/networks/${network.id}`)).toBe(
+      "dnsmasq.conf\nleases\npid\nports",
+    );
+  });
+
   test("get their DHCP server back", async () => {
     await lab.h1.run(`kill $(cat ${lab.h1.host.folder}/networks/${network.id}/pid); sleep 0.2`);
     expect(await findDrift()).toEqual(["dhcp.server"]);

@@ -63,6 +63,10 @@ test("the settings of DHCP are as before", async () => {
   );
 });
 
+test("DHCP keeps no log file, which guests could fill the host's disk with", () => {
+  expect(renderText("dnsmasq/network.conf", dhcp)).not.toContain("log-facility");
+});
+
 test("a value with a line break is refused in settings, since it would be a setting of its own", () => {
   expect(() => renderText("dnsmasq/network.conf", { ...dhcp, domain: "d\ndhcp-script=/x" })).toThrow(
     expect.objectContaining({ code: "invalid-input", field: "domain" }),
