@@ -77,7 +77,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     const cloudId = await readCloudId(database);
     const mirror = new RecordMirror(
       database,
-      (record) => findDefinition(record.type)?.reservations?.(record.inputs) ?? [],
+      (record) => findDefinition(record.type)?.reservations?.(record.inputs, record.id) ?? [],
     );
     const board = new TaskBoard();
     const bus = openInProcessBus();

@@ -463,7 +463,7 @@ async function writeTask(
       await supersedeTasks(transaction, id);
       await updateRecord(transaction, id, { name, inputs, status: "building" }, at);
     }
-    await reserve(transaction, id, definition.reservations?.(inputs) ?? [], desired.replaced);
+    await reserve(transaction, id, definition.reservations?.(inputs, id) ?? [], desired.replaced);
     await also(transaction);
     return insertTask(transaction, { id, type: definition.type }, "reconcile");
   });

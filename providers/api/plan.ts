@@ -3,7 +3,7 @@ import type { Issue, Planned, PlanRequest } from "../core/cloud.ts";
 import { diffInputs, listIdentityFields } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
 import { policyOf, shapeOf, unwrapSchema } from "../core/fields.ts";
-import { brandId, deriveId, isUuid, type ResourceId } from "../core/ids.ts";
+import { brandId, deriveId, deriveOwnedId, isOwnedId, isUuid, type ResourceId } from "../core/ids.ts";
 import {
   canonicalJson,
   equalJson,
@@ -49,6 +49,17 @@ export function planResource(
   if (parsed.issues.length > 0) return refuse(definition, request, parsed.inputs, parsed.issues, id);
   if (id === undefined)
     return { id, inputs: parsed.inputs, issues: [], change: changeOf(definition, request, parsed.inputs) };
+  if (isChosen(definition, id, parsed.inputs, planner.principal, world)) {
+    const issue: Issue = {
+      code: "invalid-input",
+      field: "id",
+      value: id,
+      message: "is none that this cloud makes for resources of the project",
+      remedy:
+        "Leave the id out. If the resource was removed behind the engine's back, refresh its state first.",
+    };
+    return refuse(definition, request, parsed.inputs, [issue], id);
+  }
 
   const leansOnUnknown = listReferences(definition, parsed.inputs).some((reference) =>
     world.isIncomplete(reference.id),
@@ -86,7 +97,7 @@ export function planResource(
       inputs,
       outputs: stored?.outputs ?? {},
       maker: request.maker,
-      reservations: definition.reservations?.(inputs) ?? [],
+      reservations: definition.reservations?.(inputs, id) ?? [],
     });
     return { id, inputs: { ...inputs, id }, issues: [], change };
   } catch (error) {
@@ -155,7 +166,25 @@ function identify(
   const fields = listIdentityFields(definition);
   if (fields.some((field) => unknown.includes(field))) return undefined;
   const identity = Object.fromEntries(fields.map((field) => [field, draft[field]]));
-  return deriveId(request.maker, definition.type, canonicalJson(identity));
+  const parts = [request.maker, definition.type, canonicalJson(identity)];
+  const projectId = projectOf(definition, draft);
+  return projectId === null ? deriveId(...parts) : deriveOwnedId(projectId, ...parts);
+}
+
+/**
+ * Whether somebody who does not administer the cloud wants a new resource of a project under an id of his own choice. Hosts name devices, flows and
+ * folders by ids, and journals are kept by them: whoever could choose them could have another project's, that of a removed resource among them.
+ */
+function isChosen(
+  definition: Definition,
+  id: ResourceId,
+  inputs: JsonObject,
+  principal: Principal,
+  world: PlannedWorld,
+): boolean {
+  const projectId = projectOf(definition, inputs);
+  if (projectId === null || principal.isAdmin) return false;
+  return world.stored(id) === undefined && !isOwnedId(projectId, id);
 }
 
 /** What was filled in before stays, where the inputs still leave it open; not in what takes the resource's place, which is filled in anew. */
@@ -228,7 +257,7 @@ function checkReservations(
   { id, world }: CompletionContext,
   maker: string,
 ): readonly Issue[] {
-  return (definition.reservations?.(inputs) ?? []).flatMap((reservation): readonly Issue[] => {
+  return (definition.reservations?.(inputs, id) ?? []).flatMap((reservation): readonly Issue[] => {
     const holder = world.holder(reservation.kind, reservation.scope, reservation.value);
     if (holder === undefined || holder === id) return [];
     const entry = world.find(definition.type, holder);

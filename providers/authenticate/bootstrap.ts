@@ -72,6 +72,6 @@ async function create(
     at,
   );
   await updateRecord(transaction, id, { applied: inputs }, at);
-  await reserve(transaction, id, definition.reservations?.(inputs) ?? []);
+  await reserve(transaction, id, definition.reservations?.(inputs, id) ?? []);
   return id;
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { nameDevice } from "../core/ids.ts";
 
 /**
  * Names and ownership marks of what compute makes on hosts. Everything carries the cloud's id: libvirt domains in their metadata, Open vSwitch
@@ -26,14 +27,14 @@ export function nameDomain(serverId: string): string {
   return `stackyard-${serverId.slice(0, 13)}`;
 }
 
-/** Name of a port's tap device (nova: `nova/network/model.py`, `tap` and 11 characters of the port's id). */
+/** Name of a port's tap device. */
 export function nameTap(portId: string): string {
-  return `tap${portId.slice(0, 11)}`;
+  return nameDevice(portId);
 }
 
 /** Name of the internal port of a network's DHCP server (neutron: `neutron/agent/linux/dhcp.py`). */
 export function nameDhcpPort(networkId: string): string {
-  return `tap${networkId.slice(0, 11)}`;
+  return nameDevice(networkId);
 }
 
 /** Name of the namespace of a network's DHCP server (neutron: `NS_PREFIX` in `neutron/agent/linux/dhcp.py`). */

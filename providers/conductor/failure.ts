@@ -114,7 +114,7 @@ export async function giveBack(
 ): Promise<void> {
   if (maker === undefined) return;
   for (const { id, inputs } of await listRecordsOfMaker(transaction, type, maker)) {
-    await reserve(transaction, id, definitionOf(type).reservations?.(inputs) ?? []);
+    await reserve(transaction, id, definitionOf(type).reservations?.(inputs, id) ?? []);
     await updateRecord(transaction, id, {}, new Date().toISOString());
   }
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { field, type ChangeRule } from "./fields.ts";
-import { isUuid } from "./ids.ts";
+import { isUuid, nameDevice } from "./ids.ts";
 import type { Reservation } from "./resource.ts";
 
 /** Anything but control, format, private and unassigned characters and line or paragraph separators. */
@@ -58,6 +58,11 @@ export function projectField(): z.ZodOptional<z.ZodString> {
     change: "replace",
     computed: "apply",
   });
+}
+
+/** Holds the name of the device that hosts give a port or a network: two ids of the cloud may begin alike, by chance or on purpose, and devices must not. */
+export function reserveDevice(id: string, field: string): Reservation {
+  return { kind: "device", scope: "cloud", value: nameDevice(id), field };
 }
 
 /** Holds a name once within `scope`, which is a project's id or `cloud`; nothing while the name is not known. */

@@ -45,6 +45,32 @@ export function deriveId<Kind extends string>(...parts: readonly string[]): Id<K
   );
 }
 
+/** Where a uuid is cut in two: its first three groups, then the other two. */
+const cut = 18;
+
+/**
+ * An id that follows from its parts, as {@link deriveId}'s, and shows whose it is: its first half follows from the second and the owner. So an id that
+ * somebody brings along can be told from one that was made for the owner, by {@link isOwnedId}, and by nothing but the id.
+ */
+export function deriveOwnedId<Kind extends string>(owner: string, ...parts: readonly string[]): Id<Kind> {
+  const end = deriveId(...parts).slice(cut);
+  return brandId(deriveFront(owner, end) + end);
+}
+
+/** Whether an id was made for this owner. To make one that begins like a given other takes about 2^40 attempts for ten digits, 2^56 for fifteen. */
+export function isOwnedId(owner: string, id: string): boolean {
+  return id.slice(0, cut) === deriveFront(owner, id.slice(cut));
+}
+
+function deriveFront(owner: string, end: string): string {
+  return deriveId(owner, end).slice(0, cut);
+}
+
+/** The device of a port, or of a network's DHCP server (nova: `nova/network/model.py`, `tap` and 11 characters of the id; Linux allows 15). */
+export function nameDevice(id: string): string {
+  return `tap${id.slice(0, 11)}`;
+}
+
 /** A MAC address that follows from its parts, in Neutron's range (neutron: `base_mac` fa:16:3e:00:00:00). */
 export function deriveMac(...parts: readonly string[]): string {
   const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex");

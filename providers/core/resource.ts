@@ -160,7 +160,7 @@ export interface Definition<I = JsonObject, O = JsonObject> {
   readonly actions?: Readonly<Record<string, Action<I, O>>>;
   /** Fills unset inputs, purely. Called with inputs that may still miss unknown ones. */
   complete?(inputs: Partial<I>, context: CompletionContext): Partial<I>;
-  reservations?(inputs: I): readonly Reservation[];
+  reservations?(inputs: I, id: ResourceId): readonly Reservation[];
   /** Ids of resources that must not be removed before this one. Derived from `references` fields when absent. */
   readonly reconcile: readonly Step<I, O>[];
   readonly remove: readonly Step<I, O>[];

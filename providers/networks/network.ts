@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { reserveName } from "../core/common-fields.ts";
+import { reserveDevice, reserveName } from "../core/common-fields.ts";
 import { StackyardError } from "../core/errors.ts";
 import { defineResource, type CompletionContext } from "../core/resource.ts";
 import { rewireNetwork } from "../servers/rewire.ts";
@@ -17,9 +17,10 @@ export const network = defineResource({
   outputs: networkOutputs,
   rules: [],
   complete: (draft, context) => ({ ...draft, vni: draft.vni ?? chooseVni(context) }),
-  reservations: (desired) => [
+  reservations: (desired, id) => [
     ...reserveName("network", desired.project, desired.name),
     { kind: "vni", scope: "cloud", value: String(desired.vni), field: "vni" },
+    reserveDevice(id, "id"),
   ],
   reconcile: [
     {

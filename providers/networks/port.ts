@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { addressSchema } from "../core/cidr.ts";
-import { idSchema, nameField, projectField, reserveName } from "../core/common-fields.ts";
+import { idSchema, nameField, projectField, reserveDevice, reserveName } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
 import { defineResource } from "../core/resource.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "./attachment.ts";
@@ -64,9 +64,10 @@ export const port = defineResource({
     },
   })),
   complete: (draft, context) => completeAttachment(draft, context.id, context),
-  reservations: (inputs) => [
+  reservations: (inputs, id) => [
     ...reserveName("port", inputs.project, inputs.name),
     ...reserveAttachment(inputs, ""),
+    reserveDevice(id, "id"),
   ],
   reconcile: [],
   remove: [],

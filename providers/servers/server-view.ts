@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { formatNetmask, parseCidr } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
-import { brandId, deriveId, type CloudId, type ResourceId } from "../core/ids.ts";
+import { brandId, deriveId, nameDevice, type CloudId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type {
   ComputeHost,
@@ -85,7 +85,7 @@ export function listLeaving(
 }
 
 /** Id of a port that a server has of its own: follows from server and MAC. Hosts name devices by its begin, so that must differ too. */
-function ownPortId(serverId: ResourceId, mac: string): string {
+export function ownPortId(serverId: ResourceId, mac: string): string {
   return deriveId("port", serverId, mac);
 }
 
@@ -272,7 +272,7 @@ function toConfigDrive(
   const subnets = interfaces.map((nic) => subnetInputs.parse(mustFind("subnet", nic.subnet, world).inputs));
   const networkData: JsonObject = {
     links: interfaces.map((nic) => ({
-      id: `tap${nic.port.slice(0, 11)}`,
+      id: nameDevice(nic.port),
       vif_id: nic.port,
       type: "ovs",
       mtu: networks.get(nic.network)?.mtuBytes ?? null,
@@ -281,7 +281,7 @@ function toConfigDrive(
     networks: interfaces.map((nic, index) => ({
       id: `network${String(index)}`,
       network_id: nic.network,
-      link: `tap${nic.port.slice(0, 11)}`,
+      link: nameDevice(nic.port),
       ...describeAddress(nic.address, subnets[index]),
     })),
     services: [...new Set(subnets.flatMap(({ dnsServers }) => dnsServers))].map((address) => ({

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { reserveName } from "../core/common-fields.ts";
 import { describeForeign, isForeign } from "../core/drift.ts";
+import { reserveDevice, reserveName } from "../core/common-fields.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { DomainObservation } from "../core/ports.ts";
@@ -11,6 +11,7 @@ import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } fr
 import { reconcileServer, removeServer } from "./server.flow.ts";
 import {
   listMemberships,
+  ownPortId,
   readFlavor,
   rejectHardware,
   requireHost,
@@ -100,11 +101,16 @@ export const server = defineResource({
           ),
         }),
   }),
-  reservations: (inputs) => [
+  reservations: (inputs, id) => [
     ...reserveName("server", inputs.project, inputs.name),
     ...inputs.networks.flatMap((entry, index) =>
       entry.port === undefined
-        ? reserveAttachment(entry, `networks.${String(index)}`)
+        ? [
+            ...reserveAttachment(entry, `networks.${String(index)}`),
+            ...(entry.mac === undefined
+              ? []
+              : [reserveDevice(ownPortId(id, entry.mac), `networks.${String(index)}.mac`)]),
+          ]
         : [{ kind: "port", scope: "cloud", value: entry.port, field: `networks.${String(index)}.port` }],
     ),
   ],

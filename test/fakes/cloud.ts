@@ -270,7 +270,7 @@ export class FakeCloud implements Cloud {
 
   #listTaken(definition: Definition, id: string, inputs: JsonObject, maker: string): readonly Issue[] {
     const world = this.#world();
-    return (definition.reservations?.(inputs) ?? []).flatMap(({ kind, scope, value, field }) => {
+    return (definition.reservations?.(inputs, brandId(id)) ?? []).flatMap(({ kind, scope, value, field }) => {
       const holder = world.holder(kind, scope, value);
       return holder === undefined || holder === id || this.#records.get(holder)?.maker === maker
         ? []
@@ -292,7 +292,7 @@ export class FakeCloud implements Cloud {
       holder: (kind, scope, value) =>
         [...this.#records.values()].find((record) =>
           this.#definition(record.type)
-            .reservations?.(record.inputs)
+            .reservations?.(record.inputs, record.id)
             .some((held) => held.kind === kind && held.scope === scope && held.value === value),
         )?.id,
     };

@@ -110,7 +110,7 @@ export class IdentityStore implements AsyncDisposable {
         { id, type, projectId: null, name: type, inputs, outputs: {}, status: "active" },
         at,
       );
-      await reserve(transaction, id, definition.reservations?.(inputs) ?? []);
+      await reserve(transaction, id, definition.reservations?.(inputs, id) ?? []);
     });
     return id;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { diffInputs } from "../../../providers/core/diff.ts";
+import { newId } from "../../../providers/core/ids.ts";
 import { parseInputs } from "../../../providers/core/validate.ts";
 import { project } from "../../../providers/identity/project.ts";
 import { roleAssignment } from "../../../providers/identity/role-assignment.ts";
@@ -82,13 +83,13 @@ describe("role assignment", () => {
   });
 
   test("exists once for a user, project and role", () => {
-    expect(roleAssignment.reservations?.(given)).toEqual([
+    expect(roleAssignment.reservations?.(given, newId())).toEqual([
       { kind: "role-assignment", scope: userId, value: `${projectId}/member`, field: "role" },
     ]);
   });
 
   test("on the whole cloud exists once too, apart from those on projects", () => {
-    expect(roleAssignment.reservations?.({ user: userId, role: "member" })).toMatchObject([
+    expect(roleAssignment.reservations?.({ user: userId, role: "member" }, newId())).toMatchObject([
       { value: "cloud/member" },
     ]);
   });

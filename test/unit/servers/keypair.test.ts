@@ -91,7 +91,7 @@ test("another key replaces the keypair", () => {
 test("a name is unique in its project", () => {
   const project = "4f0c1a2e-6d5b-4c7b-9a3e-5d1f7b8c9a02";
 
-  expect(keypair.reservations?.({ name: "demo", project })).toEqual([
+  expect(keypair.reservations?.({ name: "demo", project }, newId())).toEqual([
     { kind: "keypair-name", scope: project, value: "demo", field: "name" },
   ]);
 });
