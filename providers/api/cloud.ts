@@ -176,9 +176,9 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const desired = { ...request, id, inputs, projectId, before, replaced: planned.replaced };
     const created = await recovery.follow(id, tokenOf, async () => {
       const taskId = await writeTask(services, definition, desired, async (transaction) => {
-        if (request.type !== "server") return;
-        if (projectId !== null) await checkQuota(transaction, projectId, desired, planned);
-        if (before !== undefined) return;
+        if (projectId !== null)
+          await checkQuota(transaction, definitions, { ...desired, definition, projectId }, planned);
+        if (request.type !== "server" || before !== undefined) return;
         await writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)]);
       });
       await mirror.refresh();

@@ -36,7 +36,7 @@ export const errorCatalogue = {
   "quota-exceeded": {
     status: 403,
     retryable: false,
-    remedy: "Raise the quota of the project, or remove servers.",
+    remedy: "Raise the quota of the project, or remove what it counts.",
   },
   "not-ours": {
     status: 409,

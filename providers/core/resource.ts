@@ -5,6 +5,7 @@ import type { Exclusive, Together } from "./exclusive.ts";
 import type { CloudId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Ports } from "./ports.ts";
+import type { QuotaName, QuotaUse } from "./quota.ts";
 import type { RecordStatus, ResourceRecord } from "./record.ts";
 import type { FlowStepNumber } from "./trace.ts";
 
@@ -161,6 +162,8 @@ export interface Definition<I = JsonObject, O = JsonObject> {
   /** Fills unset inputs, purely. Called with inputs that may still miss unknown ones. */
   complete?(inputs: Partial<I>, context: CompletionContext): Partial<I>;
   reservations?(inputs: I, id: ResourceId): readonly Reservation[];
+  /** What a resource takes of its project's quotas. */
+  readonly quotas?: Readonly<Partial<Record<QuotaName, QuotaUse<I>>>>;
   /** Ids of resources that must not be removed before this one. Derived from `references` fields when absent. */
   readonly reconcile: readonly Step<I, O>[];
   readonly remove: readonly Step<I, O>[];

@@ -1,19 +1,19 @@
 import { z } from "zod";
 import { descriptionField, nameField, reserveName } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
+import { quotaNames, quotas } from "../core/quota.ts";
 import { defineResource } from "../core/resource.ts";
 
-/** A limit of a quota; -1 is none. */
-function limitField(what: string, preset: number): z.ZodDefault<z.ZodInt> {
-  return field(z.int().min(-1).max(2_147_483_647).default(preset), {
-    doc: `Most ${what} that the project's servers may have together; -1 for no limit. Default ${String(preset)}.`,
-  });
-}
+/** A limit of each quota; -1 is none. */
+const limits = Object.fromEntries(
+  quotaNames.map((name) => {
+    const { preset, counts } = quotas[name];
+    const doc = `Most ${counts}; -1 for no limit. Default ${String(preset)}.`;
+    return [name, field(z.int().min(-1).max(2_147_483_647).default(preset), { doc })];
+  }),
+);
 
-/** Defaults of Nova (nova: `conf/quota.py` instances, cores, ram). */
-const defaultQuota = { instances: 10, cores: 20, ramMib: 51_200 };
-
-/** Who owns resources, and how many it may have (keystone: projects; nova: quota sets). */
+/** Who owns resources, and how many it may have (keystone: projects; nova and neutron: quota sets). */
 export const project = defineResource({
   type: "project",
   plural: "projects",
@@ -28,13 +28,9 @@ export const project = defineResource({
     }),
     quota: field(
       z
-        .strictObject({
-          instances: limitField("servers", defaultQuota.instances),
-          cores: limitField("virtual processors", defaultQuota.cores),
-          ramMib: limitField("memory in MiB", defaultQuota.ramMib),
-        })
-        .default(defaultQuota),
-      { doc: "Limits of the project. A lower limit stops new servers only." },
+        .strictObject(limits)
+        .default(Object.fromEntries(quotaNames.map((name) => [name, quotas[name].preset]))),
+      { doc: "Limits of the project, by OpenStack's quotas. A lower limit stops only what is new or grows." },
     ),
   }),
   outputs: z.strictObject({}),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { reserveDevice, reserveName } from "../core/common-fields.ts";
 import { StackyardError } from "../core/errors.ts";
+import { countOne } from "../core/quota.ts";
 import { defineResource, type CompletionContext } from "../core/resource.ts";
 import { rewireNetwork } from "../servers/rewire.ts";
 import { firstVni, lastVni, networkInputs, networkOutputs, toLocalVlan } from "./network-fields.ts";
@@ -22,6 +23,7 @@ export const network = defineResource({
     { kind: "vni", scope: "cloud", value: String(desired.vni), field: "vni" },
     reserveDevice(id, "id"),
   ],
+  quotas: { networks: countOne },
   reconcile: [
     {
       name: "vlan",

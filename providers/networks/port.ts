@@ -2,6 +2,7 @@ import { z } from "zod";
 import { addressSchema } from "../core/cidr.ts";
 import { idSchema, nameField, projectField, reserveDevice, reserveName } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
+import { countOne } from "../core/quota.ts";
 import { defineResource } from "../core/resource.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "./attachment.ts";
 
@@ -69,6 +70,7 @@ export const port = defineResource({
     ...reserveAttachment(inputs, ""),
     reserveDevice(id, "id"),
   ],
+  quotas: { ports: countOne },
   reconcile: [],
   remove: [],
 });

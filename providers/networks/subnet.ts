@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { containsAddress, overlaps, parseAddress, parseCidr } from "../core/cidr.ts";
 import { reserveName } from "../core/common-fields.ts";
+import { countOne } from "../core/quota.ts";
 import { defineResource } from "../core/resource.ts";
 import { rewireNetwork } from "../servers/rewire.ts";
 import { defaultDhcpAddress, rejectAddress, subnetInputs } from "./subnet-fields.ts";
@@ -85,6 +86,7 @@ export const subnet = defineResource({
       ? { ...draft, dhcpAddress: defaultDhcpAddress(draft.cidr) }
       : draft,
   reservations: (inputs) => reserveName("subnet", inputs.project, inputs.name),
+  quotas: { subnets: countOne },
   reconcile: [
     { name: "hosts", run: (context) => rewireNetwork(context, context.inputs.network).then(() => undefined) },
   ],

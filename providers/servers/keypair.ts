@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nameField, projectField, reserveName } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
+import { countOne } from "../core/quota.ts";
 import { defineResource, type StepContext } from "../core/resource.ts";
 import { describePublicKey, generateKeypair, publicKeyProblem } from "./ssh-key.ts";
 
@@ -49,6 +50,7 @@ export const keypair = defineResource({
   outputs,
   rules: [],
   reservations: ({ name, project }) => reserveName("keypair", project, name),
+  quotas: { keyPairs: countOne },
   reconcile: [{ name: "ensure key", run: (context) => Promise.resolve(ensureKey(context)) }],
   remove: [],
 });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nameField, projectField } from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
+import { countOne } from "../core/quota.ts";
 import { defineResource } from "../core/resource.ts";
 
 /** Servers that are placed with regard to each other (nova: server groups). */
@@ -35,6 +36,7 @@ export const serverGroup = defineResource({
           : `cannot be set for the policy ${policy}`,
     },
   ],
+  quotas: { serverGroups: countOne },
   reconcile: [],
   remove: [],
 });

@@ -30,9 +30,15 @@ const flavorAmounts = z.object({
 });
 const keypairOutputs = z.object({ publicKey: z.string() });
 
-/** What the flavor gives: cores, MiB, GiB. */
+/** What the flavor gives: cores, MiB, GiB. Raises `unknown-reference`. */
 export function readFlavor(id: string, world: World): z.infer<typeof flavorAmounts> {
   return flavorAmounts.parse(mustFind("flavor", id, world).inputs);
+}
+
+/** The same; `undefined` for a flavor that is not there. */
+export function findFlavor(id: string, world: World): z.infer<typeof flavorAmounts> | undefined {
+  const entry = world.find("flavor", id);
+  return entry === undefined ? undefined : flavorAmounts.parse(entry.inputs);
 }
 
 const groupInputs = z.object({ policy: z.string(), maxServersPerHost: z.int().default(1) });

@@ -4,12 +4,14 @@ import { reserveDevice, reserveName } from "../core/common-fields.ts";
 import { StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { DomainObservation } from "../core/ports.ts";
+import { countOne } from "../core/quota.ts";
 import { defineResource, type Drift, type Observation, type StepContext } from "../core/resource.ts";
 import { readImageNeeds } from "../images/image.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
 import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
 import { reconcileServer, removeServer } from "./server.flow.ts";
 import {
+  findFlavor,
   listMemberships,
   ownPortId,
   readFlavor,
@@ -114,6 +116,13 @@ export const server = defineResource({
         : [{ kind: "port", scope: "cloud", value: entry.port, field: `networks.${String(index)}.port` }],
     ),
   ],
+  quotas: {
+    instances: countOne,
+    cores: { amount: ({ flavor }, world) => findFlavor(flavor, world)?.vcpus ?? 0 },
+    ramMib: { amount: ({ flavor }, world) => findFlavor(flavor, world)?.ramMib ?? 0 },
+    serverGroupMembers: { ...countOne, within: ({ serverGroup }) => serverGroup },
+    ports: { amount: ({ networks }) => networks.filter(({ port }) => port === undefined).length },
+  },
   reconcile: reconcileServer,
   remove: removeServer,
   observe: observeServer,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { changeLabels } from "../../providers/core/change.ts";
 import { diffInputs } from "../../providers/core/diff.ts";
 import { listLeaves, policyOf, shapeOf, unwrapSchema } from "../../providers/core/fields.ts";
+import { quotaNames } from "../../providers/core/quota.ts";
 import { definitions } from "../../providers/registry.ts";
 
 /** Every input field of the registry: type, key and schema. */
@@ -87,6 +88,13 @@ test("types and plurals are told apart by every engine", () => {
 
   expect(names.filter((name) => !/^[a-z]+(-[a-z]+)*$/.test(name))).toEqual([]);
   expect(new Set(names).size).toBe(names.length);
+});
+
+test("every quota is counted, by resources of projects alone", () => {
+  const counting = definitions.filter(({ quotas }) => quotas !== undefined);
+
+  expect(new Set(counting.flatMap(({ quotas = {} }) => Object.keys(quotas)))).toEqual(new Set(quotaNames));
+  expect(counting.filter(({ scope }) => scope !== "project")).toEqual([]);
 });
 
 test("references lead to types that are there", () => {

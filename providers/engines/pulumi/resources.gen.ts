@@ -4,20 +4,50 @@ import { StackyardResource } from "./resource.ts";
 
 export interface ProjectQuotaArgs {
   /**
-   * Most servers that the project's servers may have together; -1 for no limit. Default 10.
+   * Most servers that the project may have; -1 for no limit. Default 10.
    * @default 10
    */
   readonly instances?: pulumi.Input<number> | undefined;
   /**
-   * Most virtual processors that the project's servers may have together; -1 for no limit. Default 20.
+   * Most virtual processors that its servers may have together; -1 for no limit. Default 20.
    * @default 20
    */
   readonly cores?: pulumi.Input<number> | undefined;
   /**
-   * Most memory in MiB that the project's servers may have together; -1 for no limit. Default 51200.
+   * Most memory in MiB that its servers may have together; -1 for no limit. Default 51200.
    * @default 51200
    */
   readonly ramMib?: pulumi.Input<number> | undefined;
+  /**
+   * Most key pairs that it may have; -1 for no limit. Default 100.
+   * @default 100
+   */
+  readonly keyPairs?: pulumi.Input<number> | undefined;
+  /**
+   * Most server groups that it may have; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly serverGroups?: pulumi.Input<number> | undefined;
+  /**
+   * Most servers that each of its server groups may have; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly serverGroupMembers?: pulumi.Input<number> | undefined;
+  /**
+   * Most networks that it may have; -1 for no limit. Default 100.
+   * @default 100
+   */
+  readonly networks?: pulumi.Input<number> | undefined;
+  /**
+   * Most subnets that it may have; -1 for no limit. Default 100.
+   * @default 100
+   */
+  readonly subnets?: pulumi.Input<number> | undefined;
+  /**
+   * Most ports that it may have, those of its servers' own included; -1 for no limit. Default 500.
+   * @default 500
+   */
+  readonly ports?: pulumi.Input<number> | undefined;
 }
 
 /** What a {@link Project} is to be. */
@@ -40,20 +70,33 @@ export interface ProjectArgs {
    */
   readonly enabled?: pulumi.Input<boolean> | undefined;
   /**
-   * Limits of the project. A lower limit stops new servers only.
+   * Limits of the project, by OpenStack's quotas. A lower limit stops only what is new or grows.
    * Changing it is live: nothing stops.
-   * @default {"instances":10,"cores":20,"ramMib":51200}
+   * @default
+   * {"instances":10,"cores":20,"ramMib":51200,"keyPairs":100,"serverGroups":10,"serverGroupMembers":10,"networks":100,"subnets":100,"ports":500}
    */
   readonly quota?: pulumi.Input<ProjectQuotaArgs> | undefined;
 }
 
 export interface ProjectQuota {
-  /** Most servers that the project's servers may have together; -1 for no limit. Default 10. */
+  /** Most servers that the project may have; -1 for no limit. Default 10. */
   readonly instances: number;
-  /** Most virtual processors that the project's servers may have together; -1 for no limit. Default 20. */
+  /** Most virtual processors that its servers may have together; -1 for no limit. Default 20. */
   readonly cores: number;
-  /** Most memory in MiB that the project's servers may have together; -1 for no limit. Default 51200. */
+  /** Most memory in MiB that its servers may have together; -1 for no limit. Default 51200. */
   readonly ramMib: number;
+  /** Most key pairs that it may have; -1 for no limit. Default 100. */
+  readonly keyPairs: number;
+  /** Most server groups that it may have; -1 for no limit. Default 10. */
+  readonly serverGroups: number;
+  /** Most servers that each of its server groups may have; -1 for no limit. Default 10. */
+  readonly serverGroupMembers: number;
+  /** Most networks that it may have; -1 for no limit. Default 100. */
+  readonly networks: number;
+  /** Most subnets that it may have; -1 for no limit. Default 100. */
+  readonly subnets: number;
+  /** Most ports that it may have, those of its servers' own included; -1 for no limit. Default 500. */
+  readonly ports: number;
 }
 
 /** Owns servers, networks and what belongs to them, within a quota. */
@@ -69,7 +112,7 @@ export class Project extends StackyardResource {
    * running. Default true.
    */
   declare readonly enabled: pulumi.Output<boolean>;
-  /** Limits of the project. A lower limit stops new servers only. */
+  /** Limits of the project, by OpenStack's quotas. A lower limit stops only what is new or grows. */
   declare readonly quota: pulumi.Output<ProjectQuota>;
 
   constructor(name: string, args: ProjectArgs = {}, options?: pulumi.CustomResourceOptions) {

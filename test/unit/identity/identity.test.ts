@@ -10,11 +10,21 @@ const userId = "4f0c1a2e-6d5b-4c7b-9a3e-5d1f7b8c9a01";
 const projectId = "4f0c1a2e-6d5b-4c7b-9a3e-5d1f7b8c9a02";
 
 describe("project", () => {
-  test("has Nova's quota unless told otherwise", () => {
+  test("has the quota of Nova and Neutron unless told otherwise", () => {
     expect(parseInputs(project, { name: "demo" }, []).inputs).toEqual({
       name: "demo",
       enabled: true,
-      quota: { instances: 10, cores: 20, ramMib: 51_200 },
+      quota: {
+        instances: 10,
+        cores: 20,
+        ramMib: 51_200,
+        keyPairs: 100,
+        serverGroups: 10,
+        serverGroupMembers: 10,
+        networks: 100,
+        subnets: 100,
+        ports: 500,
+      },
     });
   });
 
