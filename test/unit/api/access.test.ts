@@ -41,6 +41,7 @@ const calls: Readonly<Record<string, (cloud: Cloud) => Promise<unknown>>> = {
   plan: (cloud) => cloud.plan({ type: "network", inputs: {}, maker: "test:x", defaultName: "x" }),
   apply: (cloud) => cloud.apply({ type: "network", inputs: {}, maker: "test:x", defaultName: "x" }),
   read: (cloud) => cloud.read("server", serverId),
+  drift: (cloud) => cloud.drift({ resource: { type: "server", id: serverId } }),
   remove: (cloud) => cloud.remove("server", serverId),
   list: (cloud) => cloud.list("server"),
   find: (cloud) => cloud.find("server", "web"),
@@ -100,6 +101,7 @@ const refusals: readonly (readonly [
     () => stranger,
     {
       read: "forbidden",
+      drift: "forbidden",
       remove: "forbidden",
       find: "not-found",
       act: "forbidden",
