@@ -48,13 +48,13 @@ export function openConductor(services: ConductorServices): Conductor {
     get_instance: async ({ taskId }) => {
       const task = requireTask(board, taskId);
       await task.tracer.time(15, () => undefined);
-      const record = await task.tracer.time(16, () => readTaskRecord(database, taskId));
+      const record = await task.tracer.time(16, () => readTaskRecord(database, task));
       return task.tracer.time(17, () => ({ record }));
     },
     journal: async ({ taskId, step, phase, outputs }) => {
-      const id = brandId<"task">(taskId);
+      const { id, recordId } = requireTask(board, taskId);
       if (phase === "intent") await journalIntent(database, id, step);
-      else await journalResult(database, id, (await readTaskRecord(database, taskId)).id, step, outputs);
+      else await journalResult(database, id, recordId, step, outputs);
       await services.mirror.refresh();
       return undefined;
     },

@@ -37,7 +37,7 @@ export async function handleFailure(
   const { services, task, definition, isCreate } = run;
   const { database } = services;
   const failed = definition.reconcile[failedAt];
-  const record = await readTaskRecord(database, task.id);
+  const record = await readTaskRecord(database, task);
   const hostId = textOf(record.outputs, "hostId");
   const isHostSide = hostId !== undefined && failed?.on === "compute" && hostSideCodes.has(error.code);
   await journalFailure(database, task.id, failed?.name ?? "", {
@@ -48,7 +48,7 @@ export async function handleFailure(
     await database.transaction().execute((transaction) => countBuild(transaction, record, true));
 
   if (!isCreate || failed?.keepOnFailure === true || error.code === "interrupted") {
-    await keepFaulty(run, record.id, error);
+    await keepFaulty(run, error);
     return undefined;
   }
   if (error.code === "no-valid-host" && failed?.reschedulesHere === true) {
@@ -61,7 +61,7 @@ export async function handleFailure(
   if (isHostSide && again !== -1 && again <= failedAt) {
     const failures = await describeHostFailures(run);
     const undone = await undoSteps(run, failedAt, again);
-    if (undone !== undefined) return keepFaulty(run, record.id, withCleanupFailure(error, undone));
+    if (undone !== undefined) return keepFaulty(run, withCleanupFailure(error, undone));
     if (failures.length < maxAttempts) {
       task.progress(
         `host failed, choosing another (attempt ${String(failures.length + 1)} of ${String(maxAttempts)})`,
@@ -96,8 +96,8 @@ function retriesExhausted(reason: string, notes: readonly string[]): StackyardEr
 async function giveUp(run: Run, from: number, error: StackyardError): Promise<undefined> {
   const { services, task } = run;
   const undone = await undoSteps(run, from, 0);
-  const record = await readTaskRecord(services.database, task.id);
-  if (undone !== undefined) return keepFaulty(run, record.id, withCleanupFailure(error, undone));
+  const record = await readTaskRecord(services.database, task);
+  if (undone !== undefined) return keepFaulty(run, withCleanupFailure(error, undone));
   await services.database.transaction().execute(async (transaction) => {
     await deleteRecord(transaction, record.id);
     await giveBack(transaction, record, services.definitionOf);
@@ -125,15 +125,14 @@ async function undoSteps(
   from: number,
   to: number,
 ): Promise<StackyardError | undefined> {
-  const { id } = await readTaskRecord(services.database, task.id);
   // From now on it is on its way out: the builds of others must wire nothing for it.
-  await writeStatus(services, id, "deleting");
+  await writeStatus(services, task.recordId, "deleting");
   for (let index = from; index >= to; index--) {
     const step = definition.reconcile[index];
     if (step?.undo === undefined) continue;
     try {
       task.progress(`taking back ${step.name}`);
-      const record = await readTaskRecord(services.database, task.id);
+      const record = await readTaskRecord(services.database, task);
       await step.undo(makeStepContext(services, record, task));
       await journalUndo(services.database, task.id, step.name);
       await services.mirror.refresh();
@@ -168,15 +167,11 @@ function withCleanupFailure(error: StackyardError, cleanup: StackyardError): Sta
 }
 
 /** Leaves the record with its fault: the next apply or remove goes on from there. */
-export async function keepFaulty(
-  { services, task }: Run,
-  recordId: ResourceId,
-  error: StackyardError,
-): Promise<undefined> {
+export async function keepFaulty({ services, task }: Run, error: StackyardError): Promise<undefined> {
   await services.database.transaction().execute(async (transaction) => {
     const at = new Date().toISOString();
     const fault = { code: error.code, message: error.message, at };
-    await updateRecord(transaction, recordId, { status: "error", fault }, at);
+    await updateRecord(transaction, task.recordId, { status: "error", fault }, at);
     await finishTask(transaction, task.id, error);
   });
   return undefined;

@@ -1,5 +1,5 @@
 import { StackyardError, toStackyardError } from "../core/errors.ts";
-import type { TaskId } from "../core/ids.ts";
+import { brandId, type TaskId } from "../core/ids.ts";
 import { textOf, type JsonObject } from "../core/json.ts";
 import type { Step } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
@@ -23,12 +23,12 @@ export async function runTask(
   const lease = await takeLease(database, taskId);
   if (lease === undefined) return;
   try {
-    const record = await readTaskRecord(database, taskId);
     const row = await database
       .selectFrom("tasks")
-      .select("kind")
+      .select(["kind", "record_id"])
       .where("id", "=", taskId)
       .executeTakeFirstOrThrow();
+    const record = await readTaskRecord(database, { id: taskId, recordId: brandId(row.record_id) });
     const task = board.begin(taskId, record.id, token, openTracer(database, record.id));
     await mirror.refresh();
     const definition = definitionOf(record.type);
@@ -67,7 +67,7 @@ async function carryOutReconcile(run: Run): Promise<void> {
     index = next;
   }
   await database.transaction().execute(async (transaction) => {
-    const record = await readTaskRecord(transaction, task.id);
+    const record = await readTaskRecord(transaction, task);
     const at = new Date().toISOString();
     await updateRecord(transaction, record.id, { status: "active", applied: record.inputs, fault: null }, at);
     await finishTask(transaction, task.id, undefined);
@@ -98,17 +98,12 @@ async function runHere(
     try {
       await journalIntent(database, task.id, step.name);
       task.controller.signal.throwIfAborted();
-      const record = await readTaskRecord(database, task.id);
+      const record = await readTaskRecord(database, task);
       const patch = await step.run(makeStepContext(services, record, task));
       // The step may have written the record itself, e.g. its claim.
-      const after = await readTaskRecord(database, task.id);
-      await journalResult(
-        database,
-        task.id,
-        record.id,
-        step.name,
-        patch === undefined ? undefined : { ...after.outputs, ...patch },
-      );
+      const outputs =
+        patch === undefined ? undefined : { ...(await readTaskRecord(database, task)).outputs, ...patch };
+      await journalResult(database, task.id, record.id, step.name, outputs);
       await services.mirror.refresh();
     } catch (error) {
       return { step: step.name, error: toFailure(error, task, `step ${step.name}`) };
@@ -123,7 +118,7 @@ async function runOnCompute(
   segment: readonly Step<JsonObject, JsonObject>[],
 ): Promise<StepsEnd> {
   const { bus, database } = services;
-  const record = await readTaskRecord(database, task.id);
+  const record = await readTaskRecord(database, task);
   const ended = Promise.withResolvers<StepsEnd>();
   task.stepsEnded = ended;
   const host = textOf(record.outputs, "host") ?? "";
@@ -141,16 +136,16 @@ async function runOnCompute(
 async function carryOutRemoval(run: Run): Promise<void> {
   const { services, task, definition } = run;
   const failure = await runHere(run, definition.remove);
-  const record = await readTaskRecord(services.database, task.id);
   if (failure !== undefined) {
     await journalFailure(services.database, task.id, failure.step, {
       hostId: undefined,
       error: failure.error,
     });
-    await keepFaulty(run, record.id, failure.error);
+    await keepFaulty(run, failure.error);
     return;
   }
   await services.database.transaction().execute(async (transaction) => {
+    const record = await readTaskRecord(transaction, task);
     await deleteRecord(transaction, record.id);
     if (record.applied === undefined) await giveBack(transaction, record, services.definitionOf);
     await finishTask(transaction, task.id, undefined);

@@ -30,19 +30,14 @@ export interface Run {
   readonly isCreate: boolean;
 }
 
-/** The record that a task is about. Raises `not-found` when it is gone. */
+/** The record that a task is about, as it is in the store now. Raises `not-found` when it is gone. */
 export async function readTaskRecord(
   database: Database | StoreTransaction,
-  taskId: string,
+  { id, recordId }: Pick<TaskInWork, "id" | "recordId">,
 ): Promise<ResourceRecord> {
-  const row = await database
-    .selectFrom("tasks")
-    .select("record_id")
-    .where("id", "=", taskId)
-    .executeTakeFirst();
-  const record = row === undefined ? undefined : await readRecord(database, row.record_id);
+  const record = await readRecord(database, recordId);
   if (record === undefined)
-    throw new StackyardError("not-found", { message: `the record of task ${taskId} is gone` });
+    throw new StackyardError("not-found", { message: `the record of task ${id} is gone` });
   return record;
 }
 

@@ -50,12 +50,13 @@ const lateCheck: ServerStep = {
   sparesHost: true,
   run: async ({ inputs, outputs, record, world, trace }) => {
     await trace(18, () => {
+      const allowed = readMaxServersPerHost(inputs.serverGroup, world);
+      if (record.applied !== undefined || allowed === undefined) return;
       const members = world
         .all("server")
         .filter((entry) => entry.id !== record.id && entry.inputs["serverGroup"] === inputs.serverGroup);
       const here = members.filter((entry) => entry.outputs["hostId"] === outputs.hostId).length;
-      const allowed = readMaxServersPerHost(inputs.serverGroup, world);
-      if (record.applied === undefined && allowed !== undefined && here >= allowed) {
+      if (here >= allowed) {
         throw new StackyardError("host-unsuitable", {
           message: `host ${outputs.host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
           field: "serverGroup",
