@@ -33,6 +33,11 @@ async function outcomes(builds: readonly Promise<unknown>[]): Promise<readonly s
   return settled.map((entry) => (entry.status === "fulfilled" ? "built" : codeOf(entry.reason))).toSorted();
 }
 
+/** Inputs of the n-th server that is built at once with others: plans that are made at once do not see which address another takes. */
+function numbered(inputs: JsonObject, n: number): JsonObject {
+  return { ...inputs, networks: [{ network: world.network.id, address: `10.1.0.${String(100 + n)}` }] };
+}
+
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
@@ -45,8 +50,8 @@ describe("two processes that race for the last place", () => {
     const [first, second] = [await test1.open(), await test1.open()];
 
     const ended = await outcomes([
-      make(first, "server", "one", inputs),
-      make(second, "server", "two", inputs),
+      make(first, "server", "one", numbered(inputs, 1)),
+      make(second, "server", "two", numbered(inputs, 2)),
     ]);
 
     expect(ended).toEqual(["built", "no-valid-host"]);
@@ -62,7 +67,7 @@ describe("two processes that race for the last place", () => {
     const sessions = [await test1.open(), await test1.open(), await test1.open(), await test1.open()];
 
     const ended = await outcomes(
-      sessions.map((session, index) => make(session, "server", `s${String(index)}`, inputs)),
+      sessions.map((session, index) => make(session, "server", `s${String(index)}`, numbered(inputs, index))),
     );
 
     expect(ended).toEqual(["built", "built", "built", "no-valid-host"]);
@@ -129,7 +134,9 @@ describe("three servers that are to be kept apart, built at once on three hosts,
     world = await makeSmallWorld(test1, 3);
     const inputs = { ...world.server, serverGroup: world.group.id };
 
-    const built = await Promise.all(["a", "b", "c"].map((name) => test1.make("server", name, inputs)));
+    const built = await Promise.all(
+      ["a", "b", "c"].map((name, index) => test1.make("server", name, numbered(inputs, index))),
+    );
 
     expect(built.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
   });
@@ -139,14 +146,8 @@ describe("three servers that are to be kept apart, built at once on three hosts,
     const inputs = { ...world.server, serverGroup: world.group.id };
     const sessions = [await test1.open(), await test1.open(), await test1.open()];
 
-    // Sessions that plan at the same time do not see each other's free addresses: each is given its own.
     const built = await Promise.all(
-      sessions.map((session, index) =>
-        make(session, "server", `s${String(index)}`, {
-          ...inputs,
-          networks: [{ network: world.network.id, address: `10.1.0.${String(10 + index)}` }],
-        }),
-      ),
+      sessions.map((session, index) => make(session, "server", `s${String(index)}`, numbered(inputs, index))),
     );
 
     expect(built.map(({ outputs }) => outputs["host"]).toSorted()).toEqual(["h1", "h2", "h3"]);
@@ -155,7 +156,9 @@ describe("three servers that are to be kept apart, built at once on three hosts,
   test("leave no room for a fourth, which is told by which filter", async () => {
     world = await makeSmallWorld(test1, 3);
     const inputs = { ...world.server, serverGroup: world.group.id };
-    await Promise.all(["a", "b", "c"].map((name) => test1.make("server", name, inputs)));
+    await Promise.all(
+      ["a", "b", "c"].map((name, index) => test1.make("server", name, numbered(inputs, index))),
+    );
 
     await expect(test1.make("server", "d", inputs)).rejects.toMatchObject({
       code: "no-valid-host",
@@ -164,13 +167,30 @@ describe("three servers that are to be kept apart, built at once on three hosts,
   });
 });
 
+test("servers on one host whose group allows fewer there by now can be changed where they are", async () => {
+  world = await makeSmallWorld(test1);
+  const policy = "anti-affinity";
+  const group = await test1.make("server-group", "few", { policy, maxServersPerHost: 2 });
+  const inputs = { ...world.server, serverGroup: group.id };
+  await test1.make("server", "one", inputs);
+  await test1.make("server", "two", inputs);
+  await test1.make("server-group", "few", { policy, maxServersPerHost: 1 });
+
+  const stopped = await test1.make("server", "two", { ...inputs, running: false });
+
+  expect(stopped.outputs).toMatchObject({ status: "SHUTOFF", host: "h1" });
+});
+
 test("two processes that race for the last server of a quota get one", async () => {
   world = await makeSmallWorld(test1);
   const project = await test1.make("project", "small", { quota: { instances: 1 } });
   const inputs = { ...world.server, project: project.id };
   const [first, second] = [await test1.open(), await test1.open()];
 
-  const ended = await outcomes([make(first, "server", "one", inputs), make(second, "server", "two", inputs)]);
+  const ended = await outcomes([
+    make(first, "server", "one", numbered(inputs, 1)),
+    make(second, "server", "two", numbered(inputs, 2)),
+  ]);
 
   expect(ended).toEqual(["built", "quota-exceeded"]);
 });
