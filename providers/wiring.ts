@@ -16,6 +16,7 @@ import { openConductor } from "./conductor/conductor.ts";
 import { explainPlacement } from "./conductor/explain.ts";
 import { toFailure } from "./conductor/flow.ts";
 import { listLeftovers, removeLeftover } from "./conductor/leftovers.ts";
+import { makeStoreExclusive } from "./conductor/locks.ts";
 import { makeStepContext } from "./conductor/step-context.ts";
 import { requireTask, TaskBoard } from "./conductor/task-board.ts";
 import { openTracer } from "./conductor/tracer.ts";
@@ -81,13 +82,13 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     );
     const board = new TaskBoard();
     const bus = openInProcessBus();
-    const exclusive = makeExclusive();
+    const exclusive = makeStoreExclusive(database);
     const placement = openPlacement({
       database,
       mirror,
       bus,
       options: schedulerOptions,
-      exclusive,
+      exclusive: makeExclusive(),
       tracerOf: (recordId) => board.tracerOf(recordId) ?? openTracer(database, recordId),
     });
     const context = {

@@ -1,5 +1,5 @@
 import type { Bus } from "../bus/bus.ts";
-import { isWorkerDead } from "../conductor/lease.ts";
+import { isHeld } from "../conductor/lease.ts";
 import type { TaskBoard } from "../conductor/task-board.ts";
 import { decodeError, StackyardError } from "../core/errors.ts";
 import { newId, type ResourceId, type TaskId } from "../core/ids.ts";
@@ -30,9 +30,9 @@ export async function supersedeTasks(transaction: StoreTransaction, id: Resource
     .where("state", "in", ["pending", "running"])
     .execute();
   for (const task of open) {
-    if (task.worker !== null && task.lease_until_ms > Date.now() && !isWorkerDead(task.worker)) {
+    if (isHeld(task, Date.now())) {
       throw new StackyardError("wrong-state", {
-        message: `another process (${task.worker}) is at work on this resource`,
+        message: `another process (${task.worker ?? ""}) is at work on this resource`,
       });
     }
     await transaction

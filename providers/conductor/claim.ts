@@ -35,6 +35,7 @@ export interface PlacementServices {
   readonly mirror: RecordMirror;
   readonly bus: Bus;
   readonly options: SchedulerOptions;
+  /** Spares this process races with itself. Those with others the generation decides. */
   readonly exclusive: Exclusive;
   /** The tracer of the record that is being placed. */
   readonly tracerOf: (recordId: ResourceId) => Tracer;

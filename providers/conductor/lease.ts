@@ -4,7 +4,7 @@ import type { TaskId } from "../core/ids.ts";
 import type { Database } from "../store/database.ts";
 
 /** How long a worker is taken for alive after its last sign, in milliseconds. */
-const leaseMs = 30_000;
+export const leaseMs = 30_000;
 
 /** How often a worker renews. */
 const renewalMs = 10_000;
@@ -29,9 +29,25 @@ export function isWorkerDead(worker: string): boolean {
   return readStartTime(Number(pid)) !== startTime;
 }
 
-/** A worker's hold on a task. */
+/** Whether what a worker has taken is still its own at a time, in milliseconds since 1970: its lease runs and its process is not known to be gone. */
+export function isHeld(
+  { worker, lease_until_ms: untilMs }: { readonly worker: string | null; readonly lease_until_ms: number },
+  atMs: number,
+): boolean {
+  return worker !== null && untilMs > atMs && !isWorkerDead(worker);
+}
+
+/** Renews a lease until the returned function is called. */
+export function keepRenewing(renew: () => Promise<unknown>): () => void {
+  // A missed renewal is made up for by the next; three in a row lose the lease.
+  const timer = setInterval(() => void renew().catch(() => undefined), renewalMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** A worker's hold on a task or a lock. */
 export interface Lease {
-  /** Gives it back, whatever became of the task. */
+  /** Gives it back, whatever became of the work. */
   release(): Promise<void>;
 }
 
@@ -59,20 +75,17 @@ export async function takeLease(database: Database, taskId: TaskId): Promise<Lea
     )
     .executeTakeFirst();
   if (taken.numUpdatedRows === 0n) return undefined;
-  const timer = setInterval(() => {
-    void database
+  const stopRenewing = keepRenewing(() =>
+    database
       .updateTable("tasks")
       .set({ lease_until_ms: Date.now() + leaseMs })
       .where("id", "=", taskId)
       .where("worker", "=", workerName)
-      .execute()
-      // A missed renewal is made up for by the next; three in a row lose the lease.
-      .catch(() => undefined);
-  }, renewalMs);
-  timer.unref();
+      .execute(),
+  );
   return {
     release: async () => {
-      clearInterval(timer);
+      stopRenewing();
       await database
         .updateTable("tasks")
         .set({ worker: null, lease_until_ms: 0 })

@@ -1,5 +1,5 @@
 import type { Authenticate } from "../authenticate/authenticate.ts";
-import type { Exclusive, Together } from "../core/exclusive.ts";
+import type { Exclusive, Together, Waiter } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
@@ -14,6 +14,7 @@ export interface ContextServices {
   readonly mirror: RecordMirror;
   readonly ports: Ports;
   readonly authenticate: Authenticate;
+  /** Across all processes on the store. */
   readonly exclusive: Exclusive;
   readonly together: Together;
 }
@@ -26,6 +27,7 @@ export function makeStepContext(
   host?: string,
 ): StepContext<JsonObject, JsonObject> {
   const { mirror, ports, authenticate, cloudId, exclusive, together } = services;
+  const waiter: Waiter = { signal: task.controller.signal, progress: task.progress };
   return {
     record,
     inputs: record.inputs,
@@ -38,16 +40,8 @@ export function makeStepContext(
     validateToken: async () => {
       if (task.token !== undefined) await authenticate.validate(task.token);
     },
-    exclusive: (key, work) =>
-      exclusive(key, async () => {
-        await mirror.refresh();
-        return work();
-      }),
-    together: (key, purpose, work) =>
-      together(key, purpose, async () => {
-        await mirror.refresh();
-        await work();
-      }),
+    exclusive: (key, work) => exclusive(key, () => mirror.refresh().then(work), waiter),
+    together: (key, purpose, work) => together(key, purpose, () => mirror.refresh().then(work), waiter),
     progress: task.progress,
     trace: (number, work) => task.tracer.time(number, work, host),
   };

@@ -98,11 +98,11 @@ export interface StepContext<I, O> {
   readonly taskId: TaskId;
   /** Validates the caller's token anew, as each service does. Raises `unauthenticated`. */
   readonly validateToken: () => Promise<void>;
-  /** Runs work that must not overlap with other work of the same key in this process. */
+  /** Runs work that must not overlap with other work of the same key, in any process on the store. The wait ends with the task's signal. */
   readonly exclusive: Exclusive;
   /**
-   * Like {@link StepContext.exclusive}, for work that does the same for all who ask for it with one purpose: those who come before it begins
-   * share one run, and its failure.
+   * Like {@link StepContext.exclusive}, for work that does the same for all who ask for it with one purpose: those of this process who come before
+   * it begins share one run, and its failure.
    */
   readonly together: Together;
   /** One line for whoever waits. */

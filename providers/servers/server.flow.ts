@@ -15,6 +15,7 @@ import {
   toReadinessRequest,
   type ServerInterface,
 } from "./server-view.ts";
+import { networkKey } from "./rewire.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
 type ServerStep = Step<ServerInputs, ServerOutputs>;
@@ -129,11 +130,6 @@ async function ensureNetwork(context: Context, networkId: string, host: ComputeH
       if (!hasCode(error, "interrupted") || signal.aborted) throw error;
     }
   }
-}
-
-/** One at a time for all servers of this process: lists of a network's members must not overtake each other. */
-function networkKey(networkId: string): string {
-  return `network/${networkId}`;
 }
 
 /** Takes back what is wired, or was about to be. */

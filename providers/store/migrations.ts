@@ -5,7 +5,7 @@ import type { Database } from "./database.ts";
 import type { Tables } from "./tables.ts";
 
 /** Each entry brings the schema from its index to the next. Entries are never changed once released. */
-const migrations: readonly ((database: Kysely<Tables>) => Promise<void>)[] = [createFirstSchema];
+const migrations: readonly ((database: Kysely<Tables>) => Promise<void>)[] = [createFirstSchema, createLocks];
 
 /** Brings the schema up to date. Raises `wrong-state` on a store that a newer version wrote. */
 export async function migrate(database: Database): Promise<void> {
@@ -102,6 +102,14 @@ async function createFirstSchema(database: Kysely<Tables>): Promise<void> {
   await sql`create index tokens_by_expiry on tokens (expires_at_ms)`.execute(database);
   await sql`create index tokens_by_user on tokens (user_id)`.execute(database);
   await createIdentityTriggers(database);
+}
+
+async function createLocks(database: Kysely<Tables>): Promise<void> {
+  await sql`create table locks (
+    ticket integer primary key autoincrement, name text not null, worker text not null, lease_until_ms integer not null) strict`.execute(
+    database,
+  );
+  await sql`create index locks_by_name on locks (name, ticket)`.execute(database);
 }
 
 /** Whatever changes who may do what grows `identity_sequence`, in the same transaction: no writer can forget to. */

@@ -7,6 +7,7 @@ export interface Tables {
   tombstones: TombstonesTable;
   reservations: ReservationsTable;
   tasks: TasksTable;
+  locks: LocksTable;
   journal: JournalTable;
   trace_events: TraceEventsTable;
   providers: ProvidersTable;
@@ -65,6 +66,16 @@ export interface TasksTable {
   lease_until_ms: number;
   created_at: string;
   finished_at: string | null;
+}
+
+/** Places in the queues for locks: the first of a name holds it, the others wait in their order. */
+export interface LocksTable {
+  /** Grows, and is never given twice. */
+  ticket: Generated<number>;
+  name: string;
+  /** Process that holds or waits, and until when it may be taken for alive. */
+  worker: string;
+  lease_until_ms: number;
 }
 
 export interface JournalTable {

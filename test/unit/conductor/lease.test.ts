@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isWorkerDead, takeLease, workerName } from "../../../providers/conductor/lease.ts";
 import { newId } from "../../../providers/core/ids.ts";
 import { make, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
+import { deadWorker } from "../../support/worker.ts";
 
 let test1: TestCloud;
 let world: SmallWorld;
@@ -17,15 +15,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await test1[Symbol.asyncDispose]();
 });
-
-/** Name of a worker whose process has ended. */
-async function deadWorker(): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const child = execFile(process.execPath, ["--version"], () => resolve(undefined));
-  const stat = readFileSync(`/proc/${String(child.pid)}/stat`, "utf8");
-  await promise;
-  return `${hostname()}/${String(child.pid)}/${stat.split(") ")[1]?.split(" ")[19] ?? ""}`;
-}
 
 describe("a worker", () => {
   test("that runs is alive", () => {
