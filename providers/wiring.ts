@@ -121,7 +121,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
           durationMs: untilMs - startedAtMs,
         }),
     });
-    const leftoverServices = { database, mirror, cloudId, leftovers: compute.leftovers };
+    const leftoverServices = { database, mirror, cloudId, leftovers: compute.leftovers, exclusive };
     const world = viewStore(mirror);
     return openFacade(
       {

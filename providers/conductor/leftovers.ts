@@ -1,9 +1,11 @@
 import type { Leftover } from "../core/cloud.ts";
 import { StackyardError } from "../core/errors.ts";
+import type { Exclusive } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { ComputeHost, LeftoversPort, MarkedThing } from "../core/ports.ts";
 import type { World } from "../core/resource.ts";
 import { listComputeHosts } from "../servers/host.ts";
+import { networkKey } from "../servers/rewire.ts";
 import { listInterfaces } from "../servers/server-view.ts";
 import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
@@ -16,6 +18,8 @@ export interface LeftoverServices {
   readonly mirror: RecordMirror;
   readonly cloudId: CloudId;
   readonly leftovers: LeftoversPort;
+  /** Across all processes on the store. */
+  readonly exclusive: Exclusive;
 }
 
 /** What carries the cloud's mark on a host and belongs to no record there, and creations and removals that nobody finishes. */
@@ -37,13 +41,27 @@ export async function listLeftovers(
   return [...onHosts.flat(), ...(await listAbandoned(database))];
 }
 
-/** Removes a leftover, if it still is one. */
+/** What is made when a network is wired. */
+const wiredKinds: ReadonlySet<string> = new Set<MarkedThing["kind"]>(["network", "port", "tunnel"]);
+
+/** Removes a leftover, if it still is one. What belongs to a network, while nobody wires it. */
 export async function removeLeftover(
   services: LeftoverServices,
   leftover: Leftover,
   signal: AbortSignal,
 ): Promise<void> {
-  const { mirror, cloudId, leftovers } = services;
+  const [networkId = ""] = leftover.id.split("/");
+  const remove = (): Promise<void> => removeUnowned(services, leftover, signal);
+  await (wiredKinds.has(leftover.kind)
+    ? services.exclusive(networkKey(networkId), remove, { signal })
+    : remove());
+}
+
+async function removeUnowned(
+  { mirror, cloudId, leftovers }: LeftoverServices,
+  leftover: Leftover,
+  signal: AbortSignal,
+): Promise<void> {
   await mirror.refresh();
   const world = viewStore(mirror);
   const host = listComputeHosts(world, cloudId).find((candidate) => candidate.id === leftover.hostId);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Cloud, ResourceView } from "../../../providers/core/cloud.ts";
 import { networkKey } from "../../../providers/servers/rewire.ts";
+import { deleteRecord } from "../../../providers/store/records.ts";
 import { make, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;
@@ -19,7 +20,7 @@ beforeEach(async () => {
   other = await test1.open();
   seen = [];
   test1.compute.onMoment = (method, moment) => {
-    if (method.startsWith("switching")) seen.push(`${method} ${moment}`);
+    if (/^(switching|leftovers)/.test(method)) seen.push(`${method} ${moment}`);
   };
 });
 
@@ -72,4 +73,22 @@ describe("while one process wires a network, another one", () => {
       `${method} after`,
     ]);
   });
+});
+
+test("a build waits while another process clears its network away as a leftover, and wires it anew", async () => {
+  const database = await test1.database();
+  await database.transaction().execute((transaction) => deleteRecord(transaction, old.id));
+  const leftovers = await other.listLeftovers();
+  const network = leftovers.find(({ kind }) => kind === "network");
+  const held = test1.compute.hold("leftovers.remove");
+  const clearing = other.removeLeftover(network ?? expect.fail());
+  await held.reached;
+  const building = test1.make("server", "web", world.server);
+  await untilBothQueue();
+
+  held.goOn();
+
+  await clearing;
+  const { id } = await building;
+  expect(await test1.cloud.read("server", id)).toMatchObject({ drift: [] });
 });
