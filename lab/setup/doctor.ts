@@ -1,5 +1,5 @@
-import type { Command } from "commander";
-import { requirements, type Finding, type Requirement } from "./requirements.ts";
+import { Option, type Command } from "commander";
+import { purposes, requirementsFor, type Finding, type Purpose, type Requirement } from "./requirements.ts";
 
 /** What `doctor` says of one requirement. */
 export type Diagnosis = Finding & Pick<Requirement, "name" | "neededFor">;
@@ -13,7 +13,7 @@ export async function diagnose(wanted: readonly Requirement[]): Promise<readonly
 
 /** A line for a person: state, name, what was found, and the remedy of what is missing. */
 export function describeDiagnosis(diagnosis: Diagnosis): string {
-  const line = `${diagnosis.state.padEnd(8)} ${diagnosis.name} (${diagnosis.neededFor}): ${diagnosis.found}`;
+  const line = `${diagnosis.state.padEnd(8)} ${diagnosis.name} (${diagnosis.neededFor.join(", ")}): ${diagnosis.found}`;
   return diagnosis.state === "present" ? line : `${line}; remedy: ${diagnosis.remedy}`;
 }
 
@@ -22,11 +22,15 @@ export function registerDoctorCommand(program: Command): void {
   program
     .command("doctor")
     .description("check what a stack and the lab need on this machine; exit code 1 when something is missing")
-    .option("--stack", "only what a stack on your own hosts needs, not the lab")
+    .addOption(
+      new Option("--for <purpose>", "only what this needs; stack: to deploy to hosts of your own").choices(
+        purposes,
+      ),
+    )
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExamples:\n  stackyard doctor\n  stackyard doctor --stack --json")
-    .action(async (options: { readonly stack?: true; readonly json?: true }) => {
-      const wanted = requirements.filter(({ neededFor }) => options.stack !== true || neededFor === "stack");
+    .addHelpText("after", "\nExamples:\n  stackyard doctor\n  stackyard doctor --for stack --json")
+    .action(async (options: { readonly for?: Purpose; readonly json?: true }) => {
+      const wanted = requirementsFor(options.for === undefined ? purposes : [options.for]);
       const diagnoses = await diagnose(wanted);
       const text =
         options.json === true

@@ -33,14 +33,14 @@ const cache = join(isAbsolute(cacheHome) ? cacheHome : join(homedir(), ".cache")
 const cachedNode = join(cache, "node", nodeVersion);
 const main = join(here, "main.ts");
 
-/** How a person starts each verb. `lab` verbs need the whole set-up, the others Node and node_modules only. */
+/** How a person starts each verb, and for which purpose the whole set-up runs; none: Node and node_modules only. */
 const verbs = {
-  quickstart: { lab: true, command: "npm run quickstart" },
-  test: { lab: true, command: "npm test" },
-  bench: { lab: true, command: "npm run bench" },
-  setup: { lab: true, command: "node lab/setup/launch.mjs setup" },
-  stackyard: { lab: false, command: "npm run stackyard --" },
-  run: { lab: false, command: "node lab/setup/launch.mjs run" },
+  quickstart: { purpose: "quickstart", command: "npm run quickstart" },
+  test: { purpose: "test", command: "npm test" },
+  bench: { purpose: "quickstart", command: "npm run bench" },
+  setup: { purpose: "test", command: "node lab/setup/launch.mjs setup" },
+  stackyard: { command: "npm run stackyard --" },
+  run: { command: "node lab/setup/launch.mjs run" },
 };
 /** What `flock -n` answers when another set-up holds the lock. */
 const lockIsHeld = 75;
@@ -168,7 +168,8 @@ async function prepare(verb) {
   if (missing.length > 0) say(`missing: ${missing.join("; ")}`);
   if (!hasNode()) await installNode();
   if (!hasModules()) await npm("node_modules", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], root);
-  return verbs[verb].lab ? run(nodePath(), [main, "setup"], { stdio: ["ignore", 2, 2] }) : 0;
+  const { purpose } = verbs[verb];
+  return purpose === undefined ? 0 : run(nodePath(), [main, "setup", purpose], { stdio: ["ignore", 2, 2] });
 }
 
 /** One set-up at a time: a second one waits for the first, and then finds little to do. */
@@ -209,14 +210,14 @@ async function commandsToType(verb, args) {
 }
 
 async function launch(verb, args) {
-  if (verbs[verb].lab) {
+  if (verbs[verb].purpose !== undefined) {
     const plan = await commandsToType(verb, args);
     if (plan !== undefined) {
       process.stderr.write(`${plan.join("\n")}\n`);
       return 1;
     }
   }
-  if (verbs[verb].lab || !hasNode() || !hasModules()) {
+  if (verbs[verb].purpose !== undefined || !hasNode() || !hasModules()) {
     const code = await prepareAlone(verb);
     if (code !== 0) return code;
   }

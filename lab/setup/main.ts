@@ -16,7 +16,7 @@ async function main(verb: string, args: readonly string[]): Promise<number> {
       for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
         process.on(signal, () => process.exit(128 + constants.signals[signal])); // ends what set-up has started too
       }
-      await setUp(saying("set-up"));
+      await setUp(args[0] === "quickstart" ? "quickstart" : "test", saying("set-up"));
       return 0;
     case "test":
       return runTests(root, args);

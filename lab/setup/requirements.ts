@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { cacheFolder } from "../folders.ts";
+import { findCli, opentofu, pulumi, terraform, type Cli, type FoundCli } from "./clis.ts";
 import packages from "./packages.json" with { type: "json" };
 import { findOnPath, runProgram } from "./program.ts";
-import { findPulumi, oldestPulumi } from "./pulumi.ts";
 import { isAtLeast, parseVersion, showVersion, type Version } from "./versions.ts";
 
 /** What a check found. */
@@ -16,11 +16,16 @@ export type Finding =
       readonly remedy: string;
     };
 
-/** One thing that the lab, the tests or a stack need on this machine. */
+/**
+ * What a person may want to do. `stack`: deploy to hosts of their own. `lab`: make hosts on this machine. `quickstart`
+ * and `test` are the commands of the checkout.
+ */
+export type Purpose = "stack" | "lab" | "quickstart" | "test";
+
+/** One thing that something needs on this machine. */
 export interface Requirement {
-  readonly name: "Node.js" | "Debian packages" | "Pulumi CLI";
-  /** `stack`: every use. `lab`: only where the hosts are made on this machine, and by the tests. */
-  readonly neededFor: "stack" | "lab";
+  readonly name: "Node.js" | "engine CLI" | "Debian packages" | "Pulumi CLI" | "OpenTofu CLI";
+  readonly neededFor: readonly Purpose[];
   readonly check: () => Promise<Finding>;
 }
 
@@ -29,12 +34,28 @@ const isCheckout = existsSync(join(import.meta.dirname, "launch.mjs"));
 const oldestNode: Version = isCheckout ? [24, 0, 0] : [22, 19, 0];
 const neededPackages: readonly string[] = packages.map(({ name }) => name);
 
-/** All that set-up makes sure of, in the order of installation. */
-export const requirements: readonly Requirement[] = [
-  { name: "Node.js", neededFor: "stack", check: checkNode },
-  { name: "Debian packages", neededFor: "lab", check: checkPackages },
-  { name: "Pulumi CLI", neededFor: "stack", check: checkPulumi },
+/** What can be done here: the published package has neither the quickstart nor the tests. */
+export const purposes: readonly Purpose[] = isCheckout
+  ? ["stack", "lab", "quickstart", "test"]
+  : ["stack", "lab"];
+
+const allRequirements: readonly Requirement[] = [
+  { name: "Node.js", neededFor: ["stack", "lab", "quickstart", "test"], check: checkNode },
+  { name: "engine CLI", neededFor: ["stack"], check: checkEngine },
+  { name: "Debian packages", neededFor: ["lab", "quickstart", "test"], check: checkPackages },
+  { name: "Pulumi CLI", neededFor: ["quickstart", "test"], check: () => checkCli(pulumi) },
+  { name: "OpenTofu CLI", neededFor: ["test"], check: () => checkCli(opentofu) },
 ];
+
+/** What the purposes need, in the order of installation, each with those of them that need it. */
+export function requirementsFor(wanted: readonly Purpose[]): readonly Requirement[] {
+  return allRequirements
+    .map((requirement) => ({
+      ...requirement,
+      neededFor: requirement.neededFor.filter((purpose) => wanted.includes(purpose)),
+    }))
+    .filter(({ neededFor }) => neededFor.length > 0);
+}
 
 function checkNode(): Promise<Finding> {
   const found = process.versions.node;
@@ -73,25 +94,40 @@ export function missingPackages(wanted: readonly string[], listing: string): rea
   return wanted.filter((name) => !lines.has(`${name}\tinstalled`));
 }
 
-async function checkPulumi(): Promise<Finding> {
-  const pulumi = await findPulumi({ path: process.env["PATH"] ?? "", cache: cacheFolder() });
-  if (pulumi.state === "found") {
-    return { state: "present", found: `${pulumi.version} in ${pulumi.folder}` };
-  }
-  const byHand = `Install Pulumi ${showVersion(oldestPulumi)} or newer: https://www.pulumi.com/docs/install/`;
-  return {
-    state: "missing",
-    found: pulumi.reason,
-    remedy: isCheckout ? "node lab/setup/launch.mjs setup" : byHand,
-  };
+const setUpRemedy = "node lab/setup/launch.mjs setup";
+
+async function checkCli(cli: Cli): Promise<Finding> {
+  const found = await find(cli);
+  return found.state === "found"
+    ? { state: "present", found: `${found.version} in ${found.folder}` }
+    : { state: "missing", found: found.reason, remedy: setUpRemedy };
 }
 
-/** A PATH whose first folders hold this Node and the Pulumi CLI that our stacks need, for the programs that we start. */
+/** A stack needs the CLI of one engine; which one is the person's choice. */
+async function checkEngine(): Promise<Finding> {
+  const found: string[] = [];
+  const reasons: string[] = [];
+  const choices: string[] = [];
+  for (const cli of [pulumi, terraform, opentofu]) {
+    const result = await find(cli);
+    if (result.state === "found") found.push(`${cli.title} ${result.version} in ${result.folder}`);
+    else reasons.push(result.reason);
+    choices.push(`${cli.title} ${showVersion(cli.oldest)} or newer (${cli.installPage})`);
+  }
+  return found.length > 0
+    ? { state: "present", found: found.join(", ") }
+    : { state: "missing", found: reasons.join(", "), remedy: `Install one: ${choices.join(", ")}` };
+}
+
+function find(cli: Cli): Promise<FoundCli> {
+  return findCli(cli, { path: process.env["PATH"] ?? "", cache: cacheFolder() });
+}
+
+/** A PATH whose first folders hold this Node and the CLIs that set-up has installed, for the programs that we start. */
 export async function toolPath(): Promise<string> {
   const path = process.env["PATH"] ?? "";
-  const folders = [path];
-  const pulumi = await findPulumi({ path, cache: cacheFolder() });
-  if (pulumi.state === "found" && pulumi.from === "cache") folders.unshift(pulumi.folder);
+  const clis = await Promise.all([find(pulumi), find(opentofu)]);
+  const folders = clis.flatMap((cli) => (cli.state === "found" && cli.from === "cache" ? [cli.folder] : []));
   if ((await findOnPath("node", path)) !== process.execPath) folders.unshift(dirname(process.execPath));
-  return folders.join(delimiter);
+  return [...folders, path].join(delimiter);
 }

@@ -1,18 +1,20 @@
 import { join } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { cacheFolder } from "../folders.ts";
+import { opentofu, pulumi } from "./clis.ts";
 import { describeDiagnosis, diagnose } from "./doctor.ts";
-import { installPulumi } from "./install-pulumi.ts";
+import { installCli } from "./install-cli.ts";
 import { requireProgram } from "./program.ts";
 import { withPulse, type Say } from "./progress.ts";
-import { findMissingPackages, requirements, type Requirement } from "./requirements.ts";
+import { findMissingPackages, requirementsFor, type Purpose, type Requirement } from "./requirements.ts";
 
 /**
- * Lists what is missing, then installs it, then checks again. Does nothing when all is there. Needs root and apt;
- * the launcher has made sure of both and holds the lock.
+ * Lists what a purpose lacks, then installs one after the other, then checks again. Does nothing when all is there.
+ * Needs root and apt; the launcher has made sure of both and holds the lock.
  * @throws StackyardError `host-unsuitable` when something is missing in the end.
  */
-export async function setUp(say: Say): Promise<void> {
+export async function setUp(purpose: Purpose, say: Say): Promise<void> {
+  const requirements = requirementsFor([purpose]);
   const missing = (await diagnose(requirements)).filter(({ state }) => state === "missing");
   if (missing.length === 0) return;
   for (const diagnosis of missing) say(describeDiagnosis(diagnosis));
@@ -29,11 +31,15 @@ export async function setUp(say: Say): Promise<void> {
 async function install(name: Requirement["name"], say: Say): Promise<void> {
   switch (name) {
     case "Node.js":
-      return; // the launcher's: this code runs on it
+      return; // the launcher's, before it starts this code
+    case "engine CLI":
+      return; // a person's choice
     case "Debian packages":
       return installPackages(say);
     case "Pulumi CLI":
-      return installPulumi(cacheFolder(), say);
+      return installCli(pulumi, cacheFolder(), say);
+    case "OpenTofu CLI":
+      return installCli(opentofu, cacheFolder(), say);
   }
 }
 

@@ -25,9 +25,11 @@ beforeEach(async () => {
   }
   await writeFile(
     join(checkout, "lab", "setup", "main.ts"),
-    `const [verb, code]: string[] = process.argv.slice(2);
-     if (code === "wait") { console.log("waiting"); setInterval(() => undefined, 1000); }
-     else { if (verb !== "setup") console.log(verb, code); process.exitCode = Number(code ?? 0); }`,
+    `import { appendFileSync } from "node:fs";
+     const [verb, code]: string[] = process.argv.slice(2);
+     if (verb === "setup") appendFileSync("${checkout}/set-up-for", code + "\\n");
+     else if (code === "wait") { console.log("waiting"); setInterval(() => undefined, 1000); }
+     else { console.log(verb, code); process.exitCode = Number(code ?? 0); }`,
   );
   await writeFile(join(checkout, "package-lock.json"), lock);
   npm = `echo "$@" >> ${checkout}/npm-calls
@@ -120,6 +122,20 @@ test("an install that fails ends with a clear line and without the program", asy
   const outcome = await launch(["run", "0"]);
   expect(outcome).toMatchObject({ code: 1, stdout: "" });
   expect(outcome.stderr).toContain("set-up failed: node_modules failed: npm ended with 3");
+});
+
+describe.runIf(process.getuid?.() === 0)("the whole set-up", () => {
+  const setUpFor = () => readFile(join(checkout, "set-up-for"), "utf8");
+
+  test.each([
+    ["quickstart", "quickstart\n"],
+    ["bench", "quickstart\n"],
+    ["test", "test\n"],
+    ["setup", "test\n"],
+  ])("of %s is for %j", async (verb, purpose) => {
+    await launch([verb]);
+    expect(await setUpFor()).toBe(purpose);
+  });
 });
 
 test("passes the exit code on", async () => {

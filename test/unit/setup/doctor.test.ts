@@ -1,12 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { Command } from "commander";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { registerDoctorCommand } from "../../../lab/setup/doctor.ts";
 
 let folder: string;
 let printed: string;
+
+/** Puts a program there that answers as its version. */
+async function place(file: string, version: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `#!/bin/sh\necho v${version}\n`, { mode: 0o755 });
+}
 
 /** A machine without any program and with an empty cache. */
 beforeEach(async () => {
@@ -38,13 +44,27 @@ test("says what is missing, each with a remedy, and ends with 1", async () => {
   expect(printed).toMatch(/^present {2}Node.js .*\n/);
   expect(printed).toMatch(/^missing {2}Debian packages .*; remedy: .*apt-get install .* libvirt-clients /m);
   expect(printed).toMatch(/^missing {2}Pulumi CLI .*: no pulumi on PATH; remedy: /m);
+  expect(printed).toMatch(/^missing {2}OpenTofu CLI \(test\): no tofu on PATH; remedy: /m);
   expect(process.exitCode).toBe(1);
 });
 
-test("--stack leaves out what only the lab needs; --json is the same list as data", async () => {
-  await runDoctor("--stack", "--json");
-  expect(JSON.parse(printed)).toMatchObject([
-    { name: "Node.js", state: "present" },
-    { name: "Pulumi CLI", state: "missing", found: "no pulumi on PATH" },
+test("--for stack leaves out what only the lab and the tests need; --json is the same list as data", async () => {
+  await runDoctor("--for", "stack", "--json");
+  expect(JSON.parse(printed)).toEqual([
+    { name: "Node.js", neededFor: ["stack"], state: "present", found: process.versions.node },
+    {
+      name: "engine CLI",
+      neededFor: ["stack"],
+      state: "missing",
+      found: "no pulumi on PATH, no terraform on PATH, no tofu on PATH",
+      remedy: expect.stringMatching(/^Install one: Pulumi .*, Terraform 1.11.0 .*, OpenTofu /) as string,
+    },
   ]);
+});
+
+test("a stack needs the CLI of one engine only", async () => {
+  await place(join(folder, "terraform"), "1.11.4");
+  await runDoctor("--for", "stack");
+  expect(printed).toContain(`present  engine CLI (stack): Terraform 1.11.4 in ${folder}\n`);
+  expect(process.exitCode).toBeUndefined();
 });

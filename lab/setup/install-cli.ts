@@ -8,33 +8,23 @@ import { fileURLToPath } from "node:url";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { findOnPath, requireProgram, runProgram } from "./program.ts";
 import { withPulse, type Say } from "./progress.ts";
-import {
-  askPulumiVersion,
-  dynamicProvider,
-  installedPulumi,
-  languageHost,
-  oldestPulumi,
-  pulumiPrograms,
-  pulumiVersion,
-} from "./pulumi.ts";
+import { askVersion, installedCli, programsOf, type PinnedCli } from "./clis.ts";
+import { recipes } from "./recipes.ts";
 import { isAtLeast, parseVersion, showVersion } from "./versions.ts";
 
-/** Last release whose Go module holds the Node.js language host; it drives today's CLI. `clis/pulumi-language-nodejs/go.mod` pins the same. */
-const languageHostVersion = "3.60.0";
-
-const officialReleases = "https://github.com/pulumi/pulumi/releases/download";
-
 /**
- * Puts Pulumi into the user's cache: the official release, else a build from pinned Go modules. The folder appears
- * whole or not at all. Call it under set-up's lock.
+ * Puts a CLI into the user's cache: the official release, else a build from pinned Go modules. The folder appears whole
+ * or not at all. Call it under set-up's lock.
+ * @param releases - Address of all its releases; default: where its makers publish them.
  * @throws StackyardError `host-unsuitable` when neither way works, with the reason of each.
  */
-export async function installPulumi(
+export async function installCli(
+  cli: PinnedCli,
   cache: string,
   say: Say,
-  releases: string = officialReleases,
+  releases: string = recipes[cli.name].releases,
 ): Promise<void> {
-  const parent = join(cache, "pulumi");
+  const parent = join(cache, cli.name);
   await mkdir(parent, { recursive: true });
   for (const entry of await readdir(parent)) {
     if (entry.startsWith(".new-")) await removeTree(join(parent, entry)); // left by a killed run
@@ -43,14 +33,14 @@ export async function installPulumi(
   const bin = join(work, "bin");
   await mkdir(bin);
   try {
-    await fillWithPulumi(work, bin, say, releases);
-    const version = await askPulumiVersion(join(bin, "pulumi"));
-    if (version === undefined || showVersion(version) !== pulumiVersion) {
+    await fill({ cli, work, bin }, say, releases);
+    const version = await askVersion(join(bin, cli.program));
+    if (version === undefined || showVersion(version) !== cli.version) {
       throw new StackyardError("host-unsuitable", {
-        message: `the installed Pulumi CLI does not answer as ${pulumiVersion}`,
+        message: `the installed ${cli.title} CLI does not answer as ${cli.version}`,
       });
     }
-    const destination = installedPulumi(cache);
+    const destination = installedCli(cli, cache);
     await mkdir(dirname(destination), { recursive: true });
     await rm(destination, { recursive: true, force: true });
     await rename(bin, destination);
@@ -59,16 +49,26 @@ export async function installPulumi(
   }
 }
 
-async function fillWithPulumi(work: string, bin: string, say: Say, releases: string): Promise<void> {
+/** An installation that goes on. */
+interface Installation {
+  readonly cli: PinnedCli;
+  /** Goes afterwards. */
+  readonly work: string;
+  /** Gets the programs. */
+  readonly bin: string;
+}
+
+async function fill(installation: Installation, say: Say, releases: string): Promise<void> {
+  const { cli } = installation;
   const reasons: string[] = [];
   const ways = [
     {
-      what: `Pulumi ${pulumiVersion}: official release`,
-      go: (waitFor: Say) => downloadRelease(releases, work, bin, waitFor),
+      what: `${cli.title} ${cli.version}: official release`,
+      go: (waitFor: Say) => downloadRelease(installation, releases, waitFor),
     },
     {
-      what: `Pulumi ${pulumiVersion}: build from pinned Go modules (3 to 6 minutes, once)`,
-      go: (waitFor: Say) => buildFromModules(work, bin, waitFor),
+      what: `${cli.title} ${cli.version}: build from pinned Go modules (${recipes[cli.name].buildTime}, once)`,
+      go: (waitFor: Say) => buildFromModules(installation, waitFor),
     },
   ];
   for (const { what, go } of ways) {
@@ -82,9 +82,9 @@ async function fillWithPulumi(work: string, bin: string, say: Say, releases: str
     }
   }
   throw new StackyardError("host-unsuitable", {
-    message: `installing the Pulumi CLI failed`,
+    message: `installing the ${cli.title} CLI failed`,
     notes: reasons,
-    remedy: `Install Pulumi ${showVersion(oldestPulumi)} or newer (https://www.pulumi.com/docs/install/), or Go (https://go.dev/doc/install), and run again.`,
+    remedy: `Install ${cli.title} ${showVersion(cli.oldest)} or newer (${cli.installPage}), or Go (https://go.dev/doc/install), and run again.`,
   });
 }
 
@@ -99,23 +99,27 @@ function tellReason(error: unknown): string {
 /** How long the release server may stay silent: first byte and between two bytes. */
 const silenceMs = 10_000;
 
-/** Fetches the release archive, compares it with the release's SHA512SUMS and takes the three programs out of it. */
-async function downloadRelease(releases: string, work: string, bin: string, waitFor: Say): Promise<void> {
-  const archive = `pulumi-v${pulumiVersion}-${process.platform}-${process.arch}.tar.gz`;
-  const base = `${releases}/v${pulumiVersion}`;
+/** Fetches the release's archive, compares it with the release's checksums and takes the programs out of it. */
+async function downloadRelease(
+  { cli, work, bin }: Installation,
+  releases: string,
+  waitFor: Say,
+): Promise<void> {
+  const { archive, archiveFolder, checksums, hash: algorithm } = recipes[cli.name];
+  const base = `${releases}/v${cli.version}`;
   waitFor("waiting for the list of checksums");
-  const sums = await (await get(`${base}/SHA512SUMS`, AbortSignal.timeout(silenceMs))).text();
+  const sums = await (await get(`${base}/${checksums}`, AbortSignal.timeout(silenceMs))).text();
   const wanted = checksumOf(archive, sums);
   if (wanted === undefined) {
     throw new StackyardError("host-unsuitable", {
-      message: `the release's SHA512SUMS does not list ${archive}`,
+      message: `${checksums} of the release does not list ${archive}`,
     });
   }
   const stall = new AbortController();
   const timer = setTimeout(() => {
     stall.abort(new Error(`no data for ${silenceMs / 1000} s`));
   }, silenceMs);
-  const hash = createHash("sha512");
+  const hash = createHash(algorithm);
   let bytes = 0;
   const watch = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -138,18 +142,17 @@ async function downloadRelease(releases: string, work: string, bin: string, wait
   const actual = hash.digest("hex");
   if (actual !== wanted) {
     throw new StackyardError("host-unsuitable", {
-      message: `${archive} has SHA-512 ${actual}, the release says ${wanted}`,
+      message: `${archive} has ${algorithm} ${actual}, the release says ${wanted}`,
     });
   }
   waitFor("unpacking");
-  const members = pulumiPrograms.map((program) => `pulumi/${program}`);
   await requireProgram("unpacking the release", "tar", [
     "-xzf",
     file,
     "-C",
     bin,
-    "--strip-components=1",
-    ...members,
+    `--strip-components=${archiveFolder.split("/").length - 1}`,
+    ...programsOf(cli).map((program) => archiveFolder + program),
   ]);
 }
 
@@ -174,10 +177,11 @@ export function checksumOf(file: string, sums: string): string | undefined {
   return undefined;
 }
 
-/** Builds the CLI and its language host from the modules pinned in `clis/`, in caches of its own that go afterwards. */
-async function buildFromModules(work: string, bin: string, waitFor: Say): Promise<void> {
+/** Builds the programs from the modules pinned in `clis/`, in caches of their own that go afterwards. */
+async function buildFromModules({ cli, work, bin }: Installation, waitFor: Say): Promise<void> {
   const clis = join(import.meta.dirname, "clis");
-  await requireGo(await readFile(join(clis, "pulumi", "go.mod"), "utf8"));
+  const { builds, scripts } = recipes[cli.name];
+  for (const { folder } of builds) await requireGo(join(clis, folder, "go.mod"));
   const env = {
     ...process.env,
     GOMODCACHE: join(work, "modules"),
@@ -187,29 +191,14 @@ async function buildFromModules(work: string, bin: string, waitFor: Say): Promis
     GOWORK: "off",
     CGO_ENABLED: "0",
   };
-  const sdk = "github.com/pulumi/pulumi/sdk/v3";
-  const builds = [
-    {
-      program: "pulumi",
-      module: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-      version: pulumiVersion,
-      tags: "osusergo,grpcnotrace",
-    },
-    {
-      program: languageHost,
-      module: `${sdk}/nodejs/cmd/${languageHost}`,
-      version: languageHostVersion,
-      tags: "",
-    },
-  ];
-  for (const { program, module, version, tags } of builds) {
-    const flags = ["-tags", tags, "-ldflags", `-s -w -X ${sdk}/go/common/version.Version=v${version}`];
+  for (const { program, folder, module, tags, variable } of builds) {
+    const flags = ["-tags", tags, "-ldflags", `-s -w -X ${variable}`];
     await requireProgram(
       `building ${program}`,
       "go",
       ["build", "-v", ...flags, "-o", join(bin, program), module],
       {
-        cwd: join(clis, program),
+        cwd: join(clis, folder),
         env,
         onLine: (line) => {
           waitFor(line.startsWith("go: ") ? line.slice("go: ".length) : `compiling ${line}`);
@@ -217,16 +206,15 @@ async function buildFromModules(work: string, bin: string, waitFor: Say): Promis
       },
     );
   }
-  const script = join(
-    dirname(fileURLToPath(import.meta.resolve("@pulumi/pulumi/package.json"))),
-    dynamicProvider,
-  );
-  await copyFile(script, join(bin, dynamicProvider));
+  for (const { program, package: name } of scripts) {
+    const folder = dirname(fileURLToPath(import.meta.resolve(`${name}/package.json`)));
+    await copyFile(join(folder, program), join(bin, program));
+  }
 }
 
 async function requireGo(goMod: string): Promise<void> {
-  const needed = parseVersion(/^go (.*)$/m.exec(goMod)?.[1] ?? "");
-  if (needed === undefined) throw new Error("go.mod of the Pulumi CLI names no Go version");
+  const needed = parseVersion(/^go (.*)$/m.exec(await readFile(goMod, "utf8"))?.[1] ?? "");
+  if (needed === undefined) throw new Error(`${goMod} names no Go version`);
   const file = await findOnPath("go", process.env["PATH"] ?? "");
   const found =
     file === undefined ? undefined : parseVersion((await runProgram(file, ["env", "GOVERSION"])).stdout);
@@ -234,7 +222,7 @@ async function requireGo(goMod: string): Promise<void> {
   const have = found === undefined ? "there is no go on PATH" : `go on PATH is ${showVersion(found)}`;
   throw new StackyardError("host-unsuitable", {
     message: `the build needs Go ${showVersion(needed)} or newer, and ${have}`,
-    remedy: "Install Go from https://go.dev/doc/install (Debian 12's own is too old), or Pulumi itself.",
+    remedy: "Install Go from https://go.dev/doc/install (Debian 12's own is too old), or the CLI itself.",
   });
 }
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { findPulumi } from "../../../lab/setup/pulumi.ts";
+import { findCli, opentofu, pulumi, terraform } from "../../../lab/setup/clis.ts";
 
 const all = ["pulumi", "pulumi-language-nodejs", "pulumi-resource-pulumi-nodejs"];
 let folder: string;
@@ -30,7 +30,7 @@ const cachedBin = () => join(cache, "pulumi", "3.259.0", "bin");
 test("the one on PATH comes before the cache when it is recent enough and complete", async () => {
   const path = await programsIn(join(folder, "a"), "3.216.0", all);
   await programsIn(cachedBin(), "3.259.0", all);
-  expect(await findPulumi({ path, cache })).toEqual({
+  expect(await findCli(pulumi, { path, cache })).toEqual({
     state: "found",
     from: "path",
     version: "3.216.0",
@@ -41,12 +41,12 @@ test("the one on PATH comes before the cache when it is recent enough and comple
 test("one on PATH that is too old gives way to the cache", async () => {
   const path = await programsIn(join(folder, "a"), "3.215.9", all);
   await programsIn(cachedBin(), "3.259.0", all);
-  expect(await findPulumi({ path, cache })).toMatchObject({ from: "cache", folder: cachedBin() });
+  expect(await findCli(pulumi, { path, cache })).toMatchObject({ from: "cache", folder: cachedBin() });
 });
 
 test("one on PATH that is too old is named when there is no other", async () => {
   const path = await programsIn(join(folder, "a"), "3.100.0", all);
-  expect(await findPulumi({ path, cache })).toEqual({
+  expect(await findCli(pulumi, { path, cache })).toEqual({
     state: "missing",
     reason: `${path}/pulumi is 3.100.0, older than 3.216.0`,
   });
@@ -58,7 +58,7 @@ test.each(all.slice(1))("one on PATH without %s is not enough", async (absent) =
     "3.259.0",
     all.filter((program) => program !== absent),
   );
-  expect(await findPulumi({ path, cache })).toEqual({
+  expect(await findCli(pulumi, { path, cache })).toEqual({
     state: "missing",
     reason: `${path}/pulumi has no ${absent} beside it or on PATH`,
   });
@@ -67,7 +67,7 @@ test.each(all.slice(1))("one on PATH without %s is not enough", async (absent) =
 test("its companions may lie in another folder of PATH", async () => {
   const a = await programsIn(join(folder, "a"), "3.259.0", ["pulumi"]);
   const b = await programsIn(join(folder, "b"), "3.259.0", all.slice(1));
-  expect(await findPulumi({ path: `${a}:${b}`, cache })).toMatchObject({ state: "found", folder: a });
+  expect(await findCli(pulumi, { path: `${a}:${b}`, cache })).toMatchObject({ state: "found", folder: a });
 });
 
 test("its companions are found beside the file that a link on PATH leads to", async () => {
@@ -75,21 +75,66 @@ test("its companions are found beside the file that a link on PATH leads to", as
   const links = join(folder, "links");
   await mkdir(links);
   await symlink(join(real, "pulumi"), join(links, "pulumi"));
-  expect(await findPulumi({ path: links, cache })).toMatchObject({ state: "found", folder: real });
+  expect(await findCli(pulumi, { path: links, cache })).toMatchObject({ state: "found", folder: real });
 });
 
 test("one that fails to tell its version is as good as absent", async () => {
   const path = await programsIn(join(folder, "a"), "3.259.0", all);
   await writeFile(join(path, "pulumi"), "#!/bin/sh\nexit 1\n");
-  expect(await findPulumi({ path, cache })).toMatchObject({
+  expect(await findCli(pulumi, { path, cache })).toMatchObject({
     reason: `${path}/pulumi does not tell its version`,
   });
 });
 
 test("a cache that lacks a program does not count", async () => {
   await programsIn(cachedBin(), "3.259.0", all.slice(0, 2));
-  expect(await findPulumi({ path: join(folder, "none"), cache })).toEqual({
+  expect(await findCli(pulumi, { path: join(folder, "none"), cache })).toEqual({
     state: "missing",
     reason: "no pulumi on PATH",
   });
+});
+
+test("OpenTofu on PATH comes before the cache when it is recent enough", async () => {
+  const path = await programsIn(join(folder, "a"), "1.11.0", ["tofu"]);
+  await programsIn(join(cache, "opentofu", "1.12.6", "bin"), "1.12.6", ["tofu"]);
+  expect(await findCli(opentofu, { path, cache })).toMatchObject({ from: "path", version: "1.11.0" });
+});
+
+test("OpenTofu on PATH that knows no write-only attributes gives way to the cache", async () => {
+  const path = await programsIn(join(folder, "a"), "1.10.9", ["tofu"]);
+  const bin = await programsIn(join(cache, "opentofu", "1.12.6", "bin"), "1.12.6", ["tofu"]);
+  expect(await findCli(opentofu, { path, cache })).toEqual({
+    state: "found",
+    from: "cache",
+    version: "1.12.6",
+    folder: bin,
+  });
+});
+
+test("Terraform is found on PATH", async () => {
+  const path = await programsIn(join(folder, "a"), "1.11.4", ["terraform"]);
+  expect(await findCli(terraform, { path, cache })).toEqual({
+    state: "found",
+    from: "path",
+    version: "1.11.4",
+    folder: path,
+  });
+});
+
+test("Terraform that knows no write-only attributes is as good as absent", async () => {
+  const path = await programsIn(join(folder, "a"), "1.10.5", ["terraform"]);
+  expect(await findCli(terraform, { path, cache })).toEqual({
+    state: "missing",
+    reason: `${path}/terraform is 1.10.5, older than 1.11.0`,
+  });
+});
+
+test.each([
+  ["PULUMI_SKIP_UPDATE_CHECK", pulumi],
+  ["CHECKPOINT_DISABLE", terraform],
+])("%s keeps it from looking for newer releases", async (variable, cli) => {
+  const path = await programsIn(join(folder, "a"), "9.0.0", [cli.program, ...cli.companions]);
+  const script = `#!/bin/sh\ntest -n "$${variable}" && echo v9.0.0\n`;
+  await writeFile(join(path, cli.program), script);
+  expect(await findCli(cli, { path, cache })).toMatchObject({ state: "found" });
 });
