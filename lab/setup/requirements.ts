@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { cacheFolder } from "../folders.ts";
 import { findCli, opentofu, pulumi, terraform, type Cli, type FoundCli } from "./clis.ts";
+import { installedNode } from "./nodes.ts";
 import packages from "./packages.json" with { type: "json" };
-import { findOnPath, runProgram } from "./program.ts";
+import { findOnPath, isExecutable, runProgram } from "./program.ts";
 import { isAtLeast, parseVersion, showVersion, type Version } from "./versions.ts";
 
 /** What a check found. */
@@ -24,7 +25,7 @@ export type Purpose = "stack" | "lab" | "quickstart" | "test";
 
 /** One thing that something needs on this machine. */
 export interface Requirement {
-  readonly name: "Node.js" | "engine CLI" | "Debian packages" | "Pulumi CLI" | "OpenTofu CLI";
+  readonly name: "Node.js" | "engine CLI" | "Debian packages" | "Pulumi CLI" | "OpenTofu CLI" | "Node.js 22";
   readonly neededFor: readonly Purpose[];
   readonly check: () => Promise<Finding>;
 }
@@ -45,6 +46,7 @@ const allRequirements: readonly Requirement[] = [
   { name: "Debian packages", neededFor: ["lab", "quickstart", "test"], check: checkPackages },
   { name: "Pulumi CLI", neededFor: ["quickstart", "test"], check: () => checkCli(pulumi) },
   { name: "OpenTofu CLI", neededFor: ["test"], check: () => checkCli(opentofu) },
+  { name: "Node.js 22", neededFor: ["test"], check: checkOldNode },
 ];
 
 /** What the purposes need, in the order of installation, each with those of them that need it. */
@@ -121,6 +123,17 @@ async function checkEngine(): Promise<Finding> {
 
 function find(cli: Cli): Promise<FoundCli> {
   return findCli(cli, { path: process.env["PATH"] ?? "", cache: cacheFolder() });
+}
+
+async function checkOldNode(): Promise<Finding> {
+  const folder = installedNode("22");
+  return (await isExecutable(join(folder, "node")))
+    ? { state: "present", found: folder }
+    : {
+        state: "missing",
+        found: "not in the cache; cdktf-cli starts on no newer one",
+        remedy: setUpRemedy,
+      };
 }
 
 /** A PATH whose first folders hold this Node and the CLIs that set-up has installed, for the programs that we start. */

@@ -31,6 +31,7 @@ export async function setUp(purpose: Purpose, say: Say): Promise<void> {
 async function install(name: Requirement["name"], say: Say): Promise<void> {
   switch (name) {
     case "Node.js":
+    case "Node.js 22":
       return; // the launcher's, before it starts this code
     case "engine CLI":
       return; // a person's choice

@@ -20,7 +20,7 @@ beforeEach(async () => {
   cache = join(checkout, "cache");
   await mkdir(join(checkout, "lab", "setup"), { recursive: true });
   await mkdir(bin);
-  for (const file of ["launch.mjs", "packages.json"]) {
+  for (const file of ["launch.mjs", "nodes.json", "packages.json"]) {
     await copyFile(join(setup, file), join(checkout, "lab", "setup", file));
   }
   await writeFile(
@@ -125,7 +125,35 @@ test("an install that fails ends with a clear line and without the program", asy
 });
 
 describe.runIf(process.getuid?.() === 0)("the whole set-up", () => {
+  const node22 = () => join(cache, "stackyard", "node", "22.23.3", "bin", "node");
   const setUpFor = () => readFile(join(checkout, "set-up-for"), "utf8");
+
+  beforeEach(() =>
+    writeProgram(
+      "npm",
+      `${npm}
+       mkdir -p node_modules/node-${process.platform}-${process.arch}/bin
+       touch node_modules/node-${process.platform}-${process.arch}/bin/node`,
+    ),
+  );
+
+  test("of the tests brings Node 22 for cdktf-cli, once", async () => {
+    const first = await launch(["test", "0"]);
+    const second = await launch(["test", "0"]);
+    expect(first).toMatchObject({ code: 0, stdout: "test 0\n" });
+    expect(first.stderr).toContain(
+      "missing: node_modules as in package-lock.json; Node 22.23.3 for cdktf-cli",
+    );
+    expect(second).toEqual({ code: 0, stdout: "test 0\n", stderr: "" });
+    expect(await npmCalls()).toBe(installOnce.repeat(2));
+    await access(node22());
+  });
+
+  test("of the quickstart does without it", async () => {
+    expect(await launch(["quickstart", "0"])).toMatchObject({ code: 0, stdout: "quickstart 0\n" });
+    expect(await npmCalls()).toBe(installOnce);
+    await expect(access(node22())).rejects.toThrow("ENOENT");
+  });
 
   test.each([
     ["quickstart", "quickstart\n"],

@@ -45,6 +45,7 @@ test("says what is missing, each with a remedy, and ends with 1", async () => {
   expect(printed).toMatch(/^missing {2}Debian packages .*; remedy: .*apt-get install .* libvirt-clients /m);
   expect(printed).toMatch(/^missing {2}Pulumi CLI .*: no pulumi on PATH; remedy: /m);
   expect(printed).toMatch(/^missing {2}OpenTofu CLI \(test\): no tofu on PATH; remedy: /m);
+  expect(printed).toMatch(/^missing {2}Node.js 22 \(test\): .*; remedy: /m);
   expect(process.exitCode).toBe(1);
 });
 
@@ -67,4 +68,11 @@ test("a stack needs the CLI of one engine only", async () => {
   await runDoctor("--for", "stack");
   expect(printed).toContain(`present  engine CLI (stack): Terraform 1.11.4 in ${folder}\n`);
   expect(process.exitCode).toBeUndefined();
+});
+
+test("Node 22 for cdktf-cli is the one that the launcher has put into the cache", async () => {
+  const bin = join(folder, "stackyard", "node", "22.23.3", "bin");
+  await place(join(bin, "node"), "22.23.3");
+  await runDoctor("--for", "test");
+  expect(printed).toContain(`present  Node.js 22 (test): ${bin}\n`);
 });

@@ -34,7 +34,7 @@ test.each<[Purpose, readonly string[]]>([
   ["stack", ["Node.js", "engine CLI"]],
   ["lab", ["Node.js", "Debian packages"]],
   ["quickstart", ["Node.js", "Debian packages", "Pulumi CLI"]],
-  ["test", ["Node.js", "Debian packages", "Pulumi CLI", "OpenTofu CLI"]],
+  ["test", ["Node.js", "Debian packages", "Pulumi CLI", "OpenTofu CLI", "Node.js 22"]],
 ])("%s needs %j and no more", (purpose, names) => {
   expect(requirementsFor([purpose]).map(({ name }) => name)).toEqual(names);
 });
