@@ -24,7 +24,7 @@ import type {
 import { diffInputs } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { ResourceId, TaskId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import { textOf, type JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
@@ -173,7 +173,8 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     permit(principal, before === undefined ? "create" : "update", definition, { id, projectId });
     if (before !== undefined) permit(principal, "update", definition, before);
     trace.note(6);
-    const desired = { ...request, id, inputs, projectId, before, replaced: planned.replaced };
+    const replaced = new Set([...planned.replaced, ...listPredecessors(principal, request, id, inputs)]);
+    const desired = { ...request, id, inputs, projectId, before, replaced };
     const created = await recovery.follow(id, tokenOf, async () => {
       const taskId = await writeTask(services, definition, desired, async (transaction) => {
         if (projectId !== null)
@@ -197,6 +198,21 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const outputs = { ...record.outputs };
     await forgetOnceOnly(database, definition, record);
     return { ...shown, inputs: { ...request.inputs, ...shown.inputs, id }, outputs };
+  }
+
+  /** What the same maker has under this name and another id: it is replaced, whoever planned that, and in whichever process. */
+  function listPredecessors(
+    principal: Principal,
+    { type, maker, defaultName }: ApplyRequest,
+    id: ResourceId,
+    inputs: JsonObject,
+  ): readonly ResourceId[] {
+    const name = textOf(inputs, "name") ?? defaultName;
+    return mirror
+      .all(type)
+      .filter((record) => record.maker === maker && record.name === name && record.id !== id)
+      .filter((record) => mayDo(principal, "update", record))
+      .map((record) => record.id);
   }
 
   async function read(
@@ -461,7 +477,7 @@ async function writeTask(
       );
     } else {
       await supersedeTasks(transaction, id);
-      await updateRecord(transaction, id, { name, inputs, status: "building" }, at);
+      await updateRecord(transaction, id, { name, maker, inputs, status: "building" }, at);
     }
     await reserve(transaction, id, definition.reservations?.(inputs, id) ?? [], desired.replaced);
     await also(transaction);

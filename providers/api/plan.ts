@@ -44,7 +44,7 @@ export function planResource(
   const { id: givenId, ...given } = request.inputs;
   const priorId = request.prior?.["id"] ?? givenId;
   const draft = fillDefaults(definition, given, unknown, request, planner.principal);
-  const id = identify(definition, draft, unknown, request, priorId);
+  const id = identify(definition, draft, unknown, request, priorId, world);
   const parsed = parseInputs(definition, keepPrior(definition, draft, unknown, request.prior), unknown);
   if (parsed.issues.length > 0) return refuse(definition, request, parsed.inputs, parsed.issues, id);
   if (id === undefined)
@@ -61,10 +61,11 @@ export function planResource(
     return refuse(definition, request, parsed.inputs, [issue], id);
   }
 
+  const maker = request.maker ?? id;
   const leansOnUnknown = listReferences(definition, parsed.inputs).some((reference) =>
     world.isIncomplete(reference.id),
   );
-  const context: CompletionContext = { id, world: world.seenBy(id, request.maker, planner.mayRead) };
+  const context: CompletionContext = { id, world: world.seenBy(id, maker, planner.mayRead) };
   // Before anything is filled in: that would tell of resources that may not be seen.
   const dangling = leansOnUnknown ? [] : checkReferences(definition, parsed.inputs, context.world);
   if (dangling.length > 0) return refuse(definition, request, parsed.inputs, dangling, id);
@@ -82,7 +83,7 @@ export function planResource(
       if (mayPlan && isReplaced) world.addReplaced(id);
       return { id, inputs: { ...inputs, id }, issues: [], change };
     }
-    const taken = checkReservations(definition, inputs, context, request.maker);
+    const taken = checkReservations(definition, inputs, context, maker);
     if (taken.length > 0) return refuse(definition, request, inputs, taken, id);
     if (!mayPlan) return { id, inputs: { ...inputs, id }, issues: [], change };
     if (isReplaced) {
@@ -96,7 +97,7 @@ export function planResource(
       projectId: projectOf(definition, inputs),
       inputs,
       outputs: stored?.outputs ?? {},
-      maker: request.maker,
+      maker,
       reservations: definition.reservations?.(inputs, id) ?? [],
     });
     return { id, inputs: { ...inputs, id }, issues: [], change };
@@ -154,21 +155,32 @@ function fillDefaults(
   });
 }
 
-/** The id: that of the existing resource, else derived from maker and identity. `undefined` while an identity field is unknown. */
+/**
+ * The id: that of the existing resource, else derived from maker and identity. A resource that was renamed keeps its id: whoever has its old name
+ * now gets the next one. `undefined` while that depends on an unknown.
+ */
 function identify(
   definition: Definition,
   draft: JsonObject,
   unknown: readonly string[],
-  request: PlanRequest,
+  { maker }: PlanRequest,
   given: JsonValue | undefined,
+  world: PlannedWorld,
 ): ResourceId | undefined {
   if (typeof given === "string" && isUuid(given)) return brandId(given);
   const fields = listIdentityFields(definition);
-  if (fields.some((field) => unknown.includes(field))) return undefined;
-  const identity = Object.fromEntries(fields.map((field) => [field, draft[field]]));
-  const parts = [request.maker, definition.type, canonicalJson(identity)];
+  if (maker === undefined || fields.some((field) => unknown.includes(field))) return undefined;
+  const identity = canonicalJson(Object.fromEntries(fields.map((field) => [field, draft[field]])));
   const projectId = projectOf(definition, draft);
-  return projectId === null ? deriveId(...parts) : deriveOwnedId(projectId, ...parts);
+  for (let renamed = 0; ; renamed++) {
+    const parts = [maker, definition.type, identity, ...(renamed === 0 ? [] : [String(renamed)])];
+    const id: ResourceId = projectId === null ? deriveId(...parts) : deriveOwnedId(projectId, ...parts);
+    const record = world.stored(id);
+    // One that was never finished is taken up under whatever name.
+    if (record?.applied === undefined || !("name" in shapeOf(definition.inputs))) return id;
+    if (unknown.includes("name")) return undefined;
+    if (record.name === draft["name"]) return id;
+  }
 }
 
 /**

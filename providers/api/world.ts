@@ -84,7 +84,7 @@ export class PlannedWorld implements World {
   }
 
   /** What the store has under an id, whatever is planned for it. */
-  stored(id: string): WorldEntry | undefined {
+  stored(id: string): ResourceRecord | undefined {
     return this.#mirror.find(id);
   }
 

@@ -49,8 +49,8 @@ export interface PlanRequest {
   readonly unknown?: readonly string[];
   /** Inputs of the last apply, for a resource that exists. */
   readonly prior?: JsonObject;
-  /** Maker's own name for the resource (Pulumi: URN). The id follows from it. */
-  readonly maker: string;
+  /** Maker's own name for the resource (Pulumi: URN). A new resource's id follows from it; `undefined` while it is not known, as then the id. */
+  readonly maker: string | undefined;
   /** Name if the inputs give none. */
   readonly defaultName: string;
 }

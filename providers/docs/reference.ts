@@ -1,7 +1,7 @@
 import { changeLabels } from "../core/change.ts";
 import { listLeaves, type Leaf } from "../core/fields.ts";
 import type { Definition } from "../core/resource.ts";
-import { describeLabel } from "../engines/pulumi/change-text.ts";
+import { describeLabel } from "../core/change-text.ts";
 import { toClassName } from "../engines/pulumi/generate.ts";
 import { page, table } from "./markdown.ts";
 import { describeSchema, readJsonSchema } from "./schema-words.ts";

@@ -13,6 +13,7 @@ export type StoreTransaction = Transaction<Tables>;
 /** What a write changes in a record; what is left out stays. */
 export interface RecordPatch {
   readonly name?: string;
+  readonly maker?: string;
   readonly inputs?: JsonObject;
   readonly outputs?: JsonObject;
   readonly applied?: JsonObject;
@@ -60,6 +61,7 @@ export async function updateRecord(
     .updateTable("records")
     .set((expression) => ({
       ...(patch.name === undefined ? {} : { name: patch.name }),
+      ...(patch.maker === undefined ? {} : { maker: patch.maker }),
       ...(patch.inputs === undefined ? {} : { inputs: JSON.stringify(patch.inputs) }),
       ...(patch.outputs === undefined ? {} : { outputs: JSON.stringify(patch.outputs) }),
       ...(patch.applied === undefined ? {} : { applied: JSON.stringify(patch.applied) }),

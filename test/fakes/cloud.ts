@@ -78,7 +78,7 @@ export class FakeCloud implements Cloud {
     const known = request.prior?.["id"] ?? request.inputs["id"];
     const identity = Object.fromEntries(listIdentityFields(definition).map((key) => [key, named[key]]));
     const id = brandId<"resource">(
-      typeof known === "string" ? known : deriveId(request.maker, canonicalJson(identity)),
+      typeof known === "string" ? known : deriveId(request.maker ?? "", canonicalJson(identity)),
     );
     const parsed = parseInputs(definition, named, unknown);
     const context = { id, world: this.#world() };
@@ -89,7 +89,7 @@ export class FakeCloud implements Cloud {
         : [
             ...checkReferences(definition, completed, context.world),
             ...checkRules(definition, completed, unknown, context),
-            ...this.#listTaken(definition, id, completed, request.maker),
+            ...this.#listTaken(definition, id, completed, request.maker ?? ""),
           ];
     if (issues.length === 0) {
       const { type, defaultName: name } = request;

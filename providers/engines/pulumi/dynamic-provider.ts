@@ -4,7 +4,7 @@ import { diffInputs } from "../../core/diff.ts";
 import { describeError, StackyardError } from "../../core/errors.ts";
 import { equalJson, type JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
-import { warningFor } from "./change-text.ts";
+import { warningFor } from "../../core/change-text.ts";
 import { hasLastingUsers, keysWith, pick, topKey } from "./definition-keys.ts";
 import type { EngineLog } from "./engine-log.ts";
 import {

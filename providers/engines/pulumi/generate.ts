@@ -5,10 +5,10 @@
  */
 import { writeFileSync } from "node:fs";
 import { z } from "zod";
+import { describeChange } from "../../core/change-text.ts";
 import { policyOf, shapeOf, unwrapSchema, type FieldPolicy } from "../../core/fields.ts";
 import type { Definition } from "../../core/resource.ts";
 import { definitions } from "../../registry.ts";
-import { describeLabel } from "./change-text.ts";
 import { keysWith } from "./definition-keys.ts";
 
 /** Longest line of a comment, in characters. */
@@ -188,14 +188,10 @@ function documentField(schema: z.core.$ZodType, direction: Direction, isTop: boo
       lines.push(isList ? `Takes ${link} resources, or their ids.` : `Takes the ${link} itself, or its id.`);
     }
     if (policy.secret === true) lines.push("Secret: encrypted in the state, never shown.");
-    if (isTop) lines.push(describeChange(policy));
+    if (isTop) lines.push(describeChange(policy.change ?? "live"));
     if (schema instanceof z.ZodDefault) lines.push(`@default ${JSON.stringify(schema.def.defaultValue)}`);
   }
   return lines;
-}
-
-function describeChange({ change = "live" }: FieldPolicy): string {
-  return `Changing it ${typeof change === "string" ? describeLabel(change) : `is ${change.says}`}.`;
 }
 
 /** A doc comment, each paragraph wrapped on its own. Nothing for no paragraph. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { warningFor } from "../../../../providers/engines/pulumi/change-text.ts";
+import { warningFor } from "../../../providers/core/change-text.ts";
 
 it.each([
   ["live", []],
@@ -7,6 +7,6 @@ it.each([
   ["restart", ["changing ramMib restarts the server (power cycle)"]],
   ["replace", []],
   ["data-loss", ["changing ramMib replaces the resource, and the data on it is lost"]],
-] as const)("a change that is %s warns of what Pulumi does not say", (label, warnings) => {
-  expect(warningFor({ field: "ramMib", from: 1, to: 2, label })).toEqual(warnings);
+] as const)("a change that is %s warns of what engines do not say", (label, warnings) => {
+  expect(warningFor({ field: "ramMib", label })).toEqual(warnings);
 });

@@ -1,5 +1,6 @@
-import type { ChangeLabel } from "../../core/change.ts";
-import type { FieldChange } from "../../core/cloud.ts";
+import type { ChangeLabel } from "./change.ts";
+import type { FieldChange } from "./cloud.ts";
+import type { ChangeRule } from "./fields.ts";
 
 /** What a change does, after "Changing it …". */
 export function describeLabel(label: ChangeLabel): string {
@@ -17,8 +18,13 @@ export function describeLabel(label: ChangeLabel): string {
   }
 }
 
-/** Warnings for a change of one field: what Pulumi's own words (`update`, `replace`) do not say. */
-export function warningFor({ field, label }: FieldChange): readonly string[] {
+/** What changing a field does, as a sentence of its documentation. */
+export function describeChange(change: ChangeRule): string {
+  return `Changing it ${typeof change === "string" ? describeLabel(change) : `is ${change.says}`}.`;
+}
+
+/** Warnings for a change of one field: what engines' own words (`update`, `replace`) do not say. */
+export function warningFor({ field, label }: Pick<FieldChange, "field" | "label">): readonly string[] {
   switch (label) {
     case "live":
     case "replace":
