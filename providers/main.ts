@@ -21,6 +21,15 @@ const extensions: readonly CommandExtension[] = [
     summary: "make, watch and take down labs of KVM hosts",
     register: async (program) => (await import("../lab/commands.ts")).registerLabCommands(program),
   },
+  {
+    name: "terraform",
+    summary: "install the provider for Terraform and OpenTofu",
+    register: async (program) =>
+      (await import("./engines/terraform/install-command.ts")).registerTerraformCommand(
+        program,
+        readVersion(),
+      ),
+  },
 ];
 
 function readVersion(): string {

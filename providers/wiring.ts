@@ -8,7 +8,7 @@ import { openInProcessBus } from "./bus/in-process.ts";
 import { openCompute } from "./compute/compute.ts";
 import { relayToGuest } from "./compute/guest-access.ts";
 import { serveCompute } from "./compute/service.ts";
-import { readConfig, type Config } from "./config/config.ts";
+import { readConfig, readStack, type Config } from "./config/config.ts";
 import { readCredentials, writeCredentials } from "./config/credentials.ts";
 import { readSchedulerFile } from "./config/scheduler-file.ts";
 import { openPlacement } from "./conductor/claim.ts";
@@ -48,6 +48,8 @@ export interface ComputePorts extends HostPorts {
 /** Everything that can be chosen from outside. */
 export interface CloudOptions {
   readonly config?: Config;
+  /** An engine's own settings, by the names of environment variables. They come before the environment's. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Default: real hosts, over SSH. */
   readonly compute?: ComputePorts;
   /** Cost of password digests. Default: today's; tests take less. */
@@ -61,7 +63,7 @@ export interface CloudOptions {
  * for a wrong setting.
  */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
-  const config = options.config ?? readConfig();
+  const config = options.config ?? readConfig(undefined, options.settings);
   const schedulerOptions = readOptions(config);
   const scryptCost = options.scryptCost ?? defaultScryptCost;
   const database = await openDatabase(join(config.folder, "cloud.sqlite"));
@@ -169,6 +171,11 @@ function readOptions(config: Config): SchedulerOptions {
     `the file of the scheduler's options ${file?.path ?? ""}`,
   );
   return { ...options, DEFAULT: { ...options.DEFAULT, ...config.schedulerOverrides } };
+}
+
+/** The Terraform configuration that this process works for. Raises `invalid-input` for a wrong setting. */
+export function describeStack(): string {
+  return readStack();
 }
 
 function openRealCompute(config: Config): ComputePorts {

@@ -1,7 +1,10 @@
+import { existsSync, readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
+
+const printableText = /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u;
 
 /** Every setting, with its environment variable, default and meaning. The only reader of the environment. */
 export const settings = z.object({
@@ -21,6 +24,13 @@ export const settings = z.object({
     .optional()
     .describe("File that holds the password, instead of STACKYARD_PASSWORD."),
   STACKYARD_PROJECT: z.string().optional().describe("Project by name or id. Default: the user's own."),
+  STACKYARD_STACK: z
+    .string()
+    .regex(printableText, "must be 1 to 255 printable characters")
+    .optional()
+    .describe(
+      "Name of a Terraform configuration in the cloud; ids of new resources follow from it. Default: the working directory and the workspace.",
+    ),
   STACKYARD_TOKEN_SECONDS: z.coerce
     .number()
     .int()
@@ -80,22 +90,14 @@ export interface Config {
   readonly ssh: { readonly home: string; readonly user: string; readonly agentSocket: string | undefined };
 }
 
-/** Reads the settings. Raises `invalid-input` naming the variable. */
-export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(
-    Object.keys(settings.shape).map((key) => [key, environment[key] === "" ? undefined : environment[key]]),
-  );
-  const result = settings.safeParse(given);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    const field = issue?.path.join(".") ?? "environment";
-    throw new StackyardError("invalid-input", {
-      message: `the setting ${field} is wrong: ${issue?.message ?? "unreadable"}`,
-      field,
-      remedy: `Correct or unset ${field}.`,
-    });
-  }
-  const values = result.data;
+/**
+ * Reads the settings; `overrides` are an engine's own, and come before the environment's. Raises `invalid-input` naming the variable.
+ */
+export function readConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+  overrides: Readonly<Record<string, string>> = {},
+): Config {
+  const values = readSettings(environment, overrides);
   const {
     STACKYARD_CPU_ALLOCATION_RATIO: cpuRatio,
     STACKYARD_RAM_ALLOCATION_RATIO: ramRatio,
@@ -119,4 +121,48 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     },
     ssh: { home: homedir(), user: userInfo().username, agentSocket: environment["SSH_AUTH_SOCK"] },
   };
+}
+
+function readSettings(
+  environment: NodeJS.ProcessEnv,
+  overrides: Readonly<Record<string, string>>,
+): z.infer<typeof settings> {
+  // A user of the engine's own has the engine's own password, however it is given.
+  const hidden = Object.keys(overrides).some((key) => key.startsWith("STACKYARD_PASSWORD"))
+    ? ["STACKYARD_PASSWORD", "STACKYARD_PASSWORD_FILE"]
+    : [];
+  const given = Object.fromEntries(
+    Object.keys(settings.shape).map((key) => {
+      const value = overrides[key] ?? (hidden.includes(key) ? undefined : environment[key]);
+      return [key, value === "" ? undefined : value];
+    }),
+  );
+  const result = settings.safeParse(given);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const field = issue?.path.join(".") ?? "environment";
+  throw new StackyardError("invalid-input", {
+    message: `the setting ${field} is wrong: ${issue?.message ?? "unreadable"}`,
+    field,
+    remedy: `Correct or unset ${field}.`,
+  });
+}
+
+/**
+ * Which Terraform configuration this is: `STACKYARD_STACK`, else the working directory, with the workspace unless that is the default one
+ * (terraform: `TF_WORKSPACE`, else what `terraform workspace select` wrote). Raises `invalid-input`.
+ */
+export function readStack(
+  environment: NodeJS.ProcessEnv = process.env,
+  folder: string = process.cwd(),
+): string {
+  const { STACKYARD_STACK: name } = readSettings(environment, {});
+  if (name !== undefined) return name;
+  const workspace = environment["TF_WORKSPACE"] ?? readWorkspace(environment, folder);
+  return workspace === "" || workspace === "default" ? folder : `${folder}#${workspace}`;
+}
+
+function readWorkspace(environment: NodeJS.ProcessEnv, folder: string): string {
+  const file = join(resolve(folder, environment["TF_DATA_DIR"] ?? ".terraform"), "environment");
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
 }

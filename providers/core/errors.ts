@@ -184,7 +184,8 @@ export function encodeError(error: StackyardError): JsonObject {
   };
 }
 
-const encodedError = z.object({
+/** The layout of {@link encodeError}. */
+export const encodedError = z.object({
   code: z.string(),
   message: z.string(),
   remedy: z.string(),

@@ -19,6 +19,10 @@ export interface FieldPolicy {
   readonly onceOnly?: boolean;
   /** Inputs: filled when unset, already in the preview (`plan`) or only when applied (`apply`). */
   readonly computed?: "plan" | "apply";
+  /** Inputs: what fills it is chosen among what is free, so that a later plan, or one in another order, may choose otherwise. */
+  readonly chosen?: boolean;
+  /** Outputs: top-level inputs whose change may change it; none: it stays as it was made. Default: any change may. */
+  readonly follows?: readonly string[];
   /** Inputs: holds the id of a resource of this type; engines accept the resource itself. */
   readonly references?: string;
 }

@@ -95,10 +95,15 @@ const fileFactsSchema = z.object({ checksum: checksumField(), sizeBytes: sizeFie
 const outputs = z.object({
   diskFacts: field(factsSchema.optional(), {
     doc: "Format, sizes in bytes and checksum of the disk image, as found.",
+    follows: ["disk"],
   }),
-  kernelFacts: field(fileFactsSchema.optional(), { doc: "Size in bytes and checksum of the kernel." }),
+  kernelFacts: field(fileFactsSchema.optional(), {
+    doc: "Size in bytes and checksum of the kernel.",
+    follows: ["kernel"],
+  }),
   initrdFacts: field(fileFactsSchema.optional(), {
     doc: "Size in bytes and checksum of the initial RAM disk.",
+    follows: ["initrd"],
   }),
 });
 

@@ -24,11 +24,15 @@ export const networkInputs = z.object({
     doc: `VXLAN network identifier, ${String(firstVni)} to ${String(lastVni)}. Default: a free one.`,
     change: "replace",
     computed: "plan",
+    chosen: true,
   }),
 });
 
 export const networkOutputs = z.object({
-  localVlan: field(z.int(), { doc: "VLAN tag of the network on each host's integration bridge." }),
+  localVlan: field(z.int(), {
+    doc: "VLAN tag of the network on each host's integration bridge.",
+    follows: ["vni"],
+  }),
 });
 
 /** VLAN tag on the integration bridges. */

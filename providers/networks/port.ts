@@ -33,6 +33,7 @@ export const portInputs = z.object({
     doc: "Fixed address. Default: a free one of the subnet's pools, shown in the preview.",
     change: "replace",
     computed: "plan",
+    chosen: true,
   }),
   mac: field(macSchema.optional(), {
     doc: "MAC address. Default: derived from the port's id.",

@@ -27,12 +27,19 @@ const inputs = z.strictObject({
 
 const outputs = z.strictObject({
   publicKey: field(z.string(), { doc: "Public key in OpenSSH's one-line format." }),
-  algorithm: field(z.string(), { doc: "Algorithm of the key, e.g. `ssh-ed25519`." }),
-  fingerprint: field(z.string(), { doc: "SHA-256 fingerprint, as `ssh-keygen -l` shows it." }),
+  algorithm: field(z.string(), {
+    doc: "Algorithm of the key, e.g. `ssh-ed25519`.",
+    follows: ["publicKey"],
+  }),
+  fingerprint: field(z.string(), {
+    doc: "SHA-256 fingerprint, as `ssh-keygen -l` shows it.",
+    follows: ["publicKey"],
+  }),
   privateKey: field(z.string().optional(), {
     doc: "Private key in OpenSSH's format, if the pair was generated. Given once and not kept by the cloud.",
     secret: true,
     onceOnly: true,
+    follows: ["publicKey"],
   }),
 });
 

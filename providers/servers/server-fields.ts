@@ -33,6 +33,7 @@ const networkSchema = z.strictObject({
   address: field(addressSchema().optional(), {
     doc: "Fixed address of a port of its own. Default: a free one, shown in the preview.",
     computed: "plan",
+    chosen: true,
   }),
   mac: field(
     z
@@ -135,10 +136,11 @@ export type ServerInputs = z.infer<typeof serverInputs>;
 export const serverOutputs = z.object({
   status: field(z.enum(["BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "ERROR"]), {
     doc: "Status as OpenStack shows it.",
+    follows: ["running"],
   }),
-  hostId: field(z.string(), { doc: "Id of the host it is on.", references: "host" }),
-  host: field(z.string(), { doc: "Name of the host it is on." }),
-  address: field(z.string().optional(), { doc: "First address." }),
+  hostId: field(z.string(), { doc: "Id of the host it is on.", references: "host", follows: ["flavor"] }),
+  host: field(z.string(), { doc: "Name of the host it is on.", follows: ["flavor"] }),
+  address: field(z.string().optional(), { doc: "First address.", follows: ["networks"] }),
   interfaces: field(
     z.array(
       z.object({
@@ -149,7 +151,7 @@ export const serverOutputs = z.object({
         mac: field(z.string(), { doc: "MAC address." }),
       }),
     ),
-    { doc: "Interfaces with their addresses, in order." },
+    { doc: "Interfaces with their addresses, in order.", follows: ["networks"] },
   ),
   cachedImage: field(
     z.object({
@@ -157,7 +159,7 @@ export const serverOutputs = z.object({
       kernelPath: field(z.string().optional(), { doc: "Kernel on the host." }),
       initrdPath: field(z.string().optional(), { doc: "Initial RAM disk on the host." }),
     }),
-    { doc: "Files of the image in the host's cache." },
+    { doc: "Files of the image in the host's cache.", follows: ["image"] },
   ),
   blockDevices: field(
     z.array(
@@ -171,9 +173,9 @@ export const serverOutputs = z.object({
         }),
       }),
     ),
-    { doc: "Disks, in order." },
+    { doc: "Disks, in order.", follows: ["flavor"] },
   ),
-  launchedAt: field(z.string(), { doc: "When it first ran, ISO 8601." }),
+  launchedAt: field(z.string(), { doc: "When it first ran, ISO 8601.", follows: [] }),
 });
 
 export type ServerOutputs = z.infer<typeof serverOutputs>;

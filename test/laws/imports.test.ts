@@ -14,7 +14,7 @@ import {
 
 const sources = readSources("providers/**/*.ts", "lab/**/*.ts");
 const nouns = ["identity", "images", "networks", "servers"].map((noun) => `providers/${noun}`);
-const engines = ["providers/engines/cli", "providers/engines/pulumi"];
+const engines = ["providers/engines/cli", "providers/engines/pulumi", "providers/engines/terraform"];
 
 /** What each folder may import beside itself and packages. A folder that is not here has no rule, which a test below forbids. */
 const directions: Readonly<Record<string, readonly string[]>> = {
@@ -49,12 +49,12 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/wiring.ts",
     "lab/inventory.ts",
   ],
+  "providers/engines/terraform": ["providers/core", "providers/registry.ts", "providers/wiring.ts"],
   "providers/docs": [
     "providers/core",
     "providers/config",
     "providers/registry.ts",
     "providers/engines/cli/exit-codes.ts",
-    "providers/engines/pulumi/change-text.ts",
     "providers/engines/pulumi/generate.ts",
     "providers/scheduler",
   ],
@@ -63,6 +63,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   "providers/main.ts": [
     "providers/core",
     "providers/engines/cli",
+    "providers/engines/terraform/install-command.ts",
     "providers/registry.ts",
     "providers/wiring.ts",
     "lab/commands.ts",
@@ -95,9 +96,16 @@ test("engines and the command's entry load the wiring only when they need a clou
 
 /** Each package and the only places that import it. A package that nothing imports is none of our dependencies. */
 const places: Readonly<Record<string, readonly string[]>> = {
-  "@grpc/grpc-js": ["providers/engines/pulumi"],
+  "@grpc/grpc-js": ["providers/engines/pulumi", "providers/engines/terraform/serve.ts"],
+  "@grpc/proto-loader": ["providers/engines/terraform/serve.ts"],
+  "@msgpack/msgpack": ["providers/engines/terraform/values.ts"],
   "@pulumi/pulumi": ["providers/engines/pulumi"],
-  commander: ["providers/engines/cli", "lab/commands.ts", "lab/setup/doctor.ts"],
+  commander: [
+    "providers/engines/cli",
+    "providers/engines/terraform/install-command.ts",
+    "lab/commands.ts",
+    "lab/setup/doctor.ts",
+  ],
   "fast-xml-parser": ["providers/hosts/xml.ts"],
   handlebars: ["providers/compute/render.ts"],
   "ipaddr.js": [
@@ -197,13 +205,14 @@ test("a circle of types stays within one folder", () => {
   expect(wide).toEqual([]);
 });
 
-test("the environment is read in config and in the lab; guest ssh hands it on to ssh", () => {
+test("the environment is read in config and in the lab; guest ssh hands it on, and Terraform's handshake is in it", () => {
   const readers = sources.filter(
     ({ path, globals }) => globals.includes("process.env") && !isUnder(path, "lab"),
   );
   expect(readers.map(({ path }) => path)).toEqual([
     "providers/config/config.ts",
     "providers/engines/cli/guest-ssh-command.ts",
+    "providers/engines/terraform/process.ts",
   ]);
 });
 

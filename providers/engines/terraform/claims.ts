@@ -1,0 +1,71 @@
+import { StackyardError } from "../../core/errors.ts";
+import { equalValues, type Values } from "./values.ts";
+
+/** What is known of an id that some resource of the state has. */
+interface Existing {
+  /** Its configuration and the name that it will have, once it was planned. */
+  readonly planned?: { readonly config: Values; readonly name: string };
+}
+
+/** What a create of an id is, going by what else this process was asked about. */
+export type CreateKind =
+  /** Nothing else has it. */
+  | "first"
+  /** The resource that has it is made anew, though no input asks for it (`-replace`, a tainted one). */
+  | "forced"
+  /** The resource that has it is being renamed, and this one takes its old name. */
+  | "succeeding";
+
+/**
+ * Which resource has which id, as far as Terraform has told this process: it never tells a resource's address, so that two blocks of one
+ * type, project and name would be one resource to us. A process lives for one phase of a command.
+ */
+export class Claims {
+  readonly #existing = new Map<string, Existing>();
+  readonly #creates = new Map<string, string | undefined>();
+  /** Ids that a create found to be there and whole: what it replaces has the same id, and is not to be destroyed after it. */
+  readonly #takenUp = new Set<string>();
+
+  /** A resource of the state was read, or planned. Raises `conflict` when another block was planned to be made under its id. */
+  noteExisting(id: string, planned?: Existing["planned"]): void {
+    for (const [maker, created] of this.#creates) {
+      if (created === id) throw duplicateError(maker);
+    }
+    const before = this.#existing.get(id);
+    this.#existing.set(id, planned === undefined ? { ...before } : { planned });
+  }
+
+  /** A resource was planned to be made. Raises `conflict` when another block has the same type, project and name. */
+  noteCreate(maker: string, id: string | undefined, name: string, config: Values): CreateKind {
+    if (this.#creates.has(maker)) throw duplicateError(maker);
+    const existing = id === undefined ? undefined : this.#existing.get(id);
+    if (existing?.planned !== undefined && existing.planned.name !== name) {
+      this.#creates.set(maker, undefined);
+      return "succeeding";
+    }
+    if (existing?.planned !== undefined && !equalValues(existing.planned.config, config))
+      throw duplicateError(maker);
+    this.#creates.set(maker, existing === undefined ? id : undefined);
+    return existing === undefined ? "first" : "forced";
+  }
+
+  /** A create has taken up what was there. */
+  noteTakenUp(id: string): void {
+    this.#takenUp.add(id);
+  }
+
+  /** Whether a destroy of this id would destroy what a create has just taken up. Answers so once. */
+  isTakenUp(id: string): boolean {
+    return this.#takenUp.delete(id);
+  }
+}
+
+function duplicateError(maker: string): StackyardError {
+  return new StackyardError("conflict", {
+    message: "two resources of this configuration have the same type, project and name",
+    field: "name",
+    value: maker.slice(maker.lastIndexOf(":") + 1),
+    remedy:
+      "Give one of them another name. Where one takes the name that another gives up in the same apply, let it depend on the other: depends_on.",
+  });
+}

@@ -1,0 +1,102 @@
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { StackyardError } from "../../core/errors.ts";
+
+/**
+ * Address of the provider. Its host can be nobody's: ICANN keeps `.internal` for private use, so that no registry on the Internet can ever
+ * serve another provider under this name.
+ */
+export const providerAddress = "stackyard.internal/stackyard/stackyard";
+
+/** What an installation wrote, and what Terraform's or OpenTofu's CLI configuration needs for it. */
+export interface Installation {
+  readonly folder: string;
+  readonly launcher: string;
+  /** Text for `~/.terraformrc` or `~/.tofurc`. */
+  readonly cliConfig: string;
+}
+
+const platforms: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", arm: "arm" };
+
+/** This machine as Terraform names it: `linux_amd64`. Raises `invalid-input` on one that the provider is not for. */
+function describePlatform(): string {
+  const architecture = platforms[process.arch];
+  if (architecture !== undefined) return `${process.platform}_${architecture}`;
+  throw new StackyardError("invalid-input", {
+    message: `the provider cannot be installed on ${process.platform} ${process.arch}`,
+    remedy: "Install it on Linux or macOS, on x64 or arm64.",
+  });
+}
+
+/**
+ * Writes a filesystem mirror that holds this provider. What is in it is a launcher of this very package and Node: its content, of which
+ * Terraform's lock file has a hash, changes with the version only.
+ */
+export async function installMirror(folder: string, version: string): Promise<Installation> {
+  const mirror = resolve(folder);
+  const launcher = join(
+    mirror,
+    providerAddress,
+    version,
+    describePlatform(),
+    `terraform-provider-stackyard_v${version}`,
+  );
+  await writeLauncher(launcher, version);
+  return {
+    folder: mirror,
+    launcher,
+    cliConfig: `provider_installation {
+  filesystem_mirror {
+    path    = ${quote(mirror)}
+    include = [${quote(providerAddress)}]
+  }
+  direct {
+    exclude = [${quote(providerAddress)}]
+  }
+}
+`,
+  };
+}
+
+/** Writes a folder for `dev_overrides`: Terraform then asks for no version and no lock, and `terraform init` is left out. */
+export async function installOverride(folder: string, version: string): Promise<Installation> {
+  const target = resolve(folder);
+  const launcher = join(target, "terraform-provider-stackyard");
+  await writeLauncher(launcher, version);
+  return {
+    folder: target,
+    launcher,
+    cliConfig: `provider_installation {
+  dev_overrides {
+    ${quote(providerAddress)} = ${quote(target)}
+  }
+  direct {}
+}
+`,
+  };
+}
+
+/** A string of HCL. */
+function quote(text: string): string {
+  return JSON.stringify(text).replaceAll("${", "$${").replaceAll("%{", "%%{");
+}
+
+async function writeLauncher(path: string, version: string): Promise<void> {
+  // Beside this file, in the sources and in the published package alike.
+  const program = fileURLToPath(import.meta.url).replace(/install(\.[jt]s)$/, "process$1");
+  const text = `#!/bin/sh
+# Terraform provider of Stackyard ${version}. Written by: stackyard terraform install
+# What is set for the Node of whoever runs Terraform is not for this one.
+unset NODE_OPTIONS
+exec ${quoteForShell(process.execPath)} ${quoteForShell(program)}
+`;
+  await mkdir(join(path, ".."), { recursive: true });
+  await writeFile(`${path}.part`, text);
+  await chmod(`${path}.part`, 0o755);
+  await rename(`${path}.part`, path);
+}
+
+function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
