@@ -102,6 +102,8 @@ describe.each(definitions)("$type", (definition) => {
       change: { action: "none" },
     });
     expect(await test1.cloud.read(type, made.id)).toMatchObject({ drift: [] });
+    // Renamed ones would stay beside the next.
+    await test1.cloud.remove(type, made.id);
   });
 
   test("is listed, and found by its name", async () => {

@@ -22,30 +22,28 @@ export type CreateKind =
  */
 export class Claims {
   readonly #existing = new Map<string, Existing>();
-  readonly #creates = new Map<string, string | undefined>();
+  readonly #makers = new Set<string>();
+  /** Names of planned creates by their ids. */
+  readonly #creates = new Map<string, string>();
   /** Ids that a create found to be there and whole: what it replaces has the same id, and is not to be destroyed after it. */
   readonly #takenUp = new Set<string>();
 
   /** A resource of the state was read, or planned. Raises `conflict` when another block was planned to be made under its id. */
   noteExisting(id: string, planned?: Existing["planned"]): void {
-    for (const [maker, created] of this.#creates) {
-      if (created === id) throw duplicateError(maker);
-    }
-    const before = this.#existing.get(id);
-    this.#existing.set(id, planned === undefined ? { ...before } : { planned });
+    const created = this.#creates.get(id);
+    if (created !== undefined) throw duplicateError(created);
+    this.#existing.set(id, planned === undefined ? { ...this.#existing.get(id) } : { planned });
   }
 
   /** A resource was planned to be made. Raises `conflict` when another block has the same type, project and name. */
   noteCreate(maker: string, id: string | undefined, name: string, config: Values): CreateKind {
-    if (this.#creates.has(maker)) throw duplicateError(maker);
+    if (this.#makers.has(maker)) throw duplicateError(name);
+    this.#makers.add(maker);
     const existing = id === undefined ? undefined : this.#existing.get(id);
-    if (existing?.planned !== undefined && existing.planned.name !== name) {
-      this.#creates.set(maker, undefined);
-      return "succeeding";
-    }
+    if (existing?.planned !== undefined && existing.planned.name !== name) return "succeeding";
     if (existing?.planned !== undefined && !equalValues(existing.planned.config, config))
-      throw duplicateError(maker);
-    this.#creates.set(maker, existing === undefined ? id : undefined);
+      throw duplicateError(name);
+    if (id !== undefined) this.#creates.set(id, name);
     return existing === undefined ? "first" : "forced";
   }
 
@@ -60,11 +58,11 @@ export class Claims {
   }
 }
 
-function duplicateError(maker: string): StackyardError {
+function duplicateError(name: string): StackyardError {
   return new StackyardError("conflict", {
     message: "two resources of this configuration have the same type, project and name",
     field: "name",
-    value: maker.slice(maker.lastIndexOf(":") + 1),
+    value: name,
     remedy:
       "Give one of them another name. Where one takes the name that another gives up in the same apply, let it depend on the other: depends_on.",
   });

@@ -26,7 +26,18 @@ import {
 } from "./schema.ts";
 import { openSession, type Session } from "./session.ts";
 import { decodePrivate, encodePrivate, readInputs } from "./state.ts";
-import { decodeObject, decodeState, encodeObject, unknown, type Values } from "./values.ts";
+import {
+  containsUnknown,
+  decodeObject,
+  decodeState,
+  encodeObject,
+  isList,
+  isValues,
+  toJson,
+  unknown,
+  type Value,
+  type Values,
+} from "./values.ts";
 
 /** What a provider works with. */
 export interface ProviderSurroundings {
@@ -85,7 +96,7 @@ export function createProvider({
 }: ProviderSurroundings): Provider {
   const resources = byTypeName(definitions, resourceAttributes);
   const dataSources = byTypeName(definitions, dataSourceAttributes);
-  const stop = new AbortController();
+  let stop = new AbortController();
   let session: Session | undefined;
 
   function requireSession(): Session {
@@ -97,6 +108,7 @@ export function createProvider({
     const settings = readSettings(config);
     // Terraform configures a provider anew for each phase, in one process when it is attached for debugging.
     const before = session;
+    if (stop.signal.aborted) stop = new AbortController();
     session = openSession({
       stack: settings.stack ?? (await defaultStack()),
       log,
@@ -322,9 +334,22 @@ function validate(
   mayWriteOnly: boolean,
 ): readonly Diagnostic[] {
   const { inputs, unknown: unknownKeys } = readInputs(definition, config);
-  const { issues } = parseInputs(definition, inputs, unknownKeys);
+  // What is known of a list or an object is checked, though there be something unknown in it.
+  const partly = unknownKeys.flatMap((key) => {
+    const json = toJson(config[key] ?? null);
+    return json === undefined ? [] : [[key, json] as const];
+  });
+  const open = unknownKeys.filter((key) => !partly.some(([known]) => known === key));
+  const { issues } = parseInputs(definition, { ...inputs, ...Object.fromEntries(partly) }, open);
+  const known = issues.filter(({ field }) => !containsUnknown(valueAt(config, field.split("."))));
   const twins = secretKeys(definition).flatMap((key) => checkTwin(key, config, mayWriteOnly));
-  return [...issues, ...twins].map((issue) => describeIssue(issue, attributes));
+  return [...known, ...twins].map((issue) => describeIssue(issue, attributes));
+}
+
+function valueAt(value: Value, [head, ...rest]: readonly string[]): Value {
+  if (head === undefined || value === unknown || value === null) return value;
+  const inner = isList(value) ? value[Number(head)] : isValues(value) ? value[head] : undefined;
+  return valueAt(inner ?? null, rest);
 }
 
 /** A secret is given in one of two ways. */

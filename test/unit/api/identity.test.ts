@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { makerOf, TestCloud } from "../../support/cloud.ts";
+import { makerOf, TestCloud, textOf } from "../../support/cloud.ts";
 
 describe("a resource that was renamed", () => {
   test("keeps its id, and leaves its old name to another resource", async () => {
@@ -54,7 +54,7 @@ test("a resource whose create was interrupted is taken up under another name too
   const stop = AbortSignal.abort(new Error("enough"));
   await expect(test1.cloud.apply({ ...request, inputs: planned, signal: stop })).rejects.toThrow();
 
-  expect((await test1.cloud.read("image", String(planned["id"])))?.record.status).toBe("error");
+  expect((await test1.cloud.read("image", textOf(planned, "id")))?.record.status).toBe("error");
   const again = await test1.cloud.plan({ ...request, inputs: { ...inputs, name: "other" } });
 
   expect(again.inputs["id"]).toBe(planned["id"]);
