@@ -18,3 +18,9 @@ export function describeForeign(field: string, { message, remedy }: StackyardErr
 export function describeRepair({ repair, label }: Pick<Drift, "repair" | "label">): string {
   return label === undefined ? repair : `${repair} (${label})`;
 }
+
+/** A drift in one line, as engines that have no table show it. `next` is the engine's word for what repairs it. */
+export function describeDrift(drift: Drift, next: "update" | "apply"): string {
+  const where = drift.host === undefined ? "" : ` on ${drift.host}`;
+  return `${drift.field}: expected ${drift.expected}, found ${drift.found}${where}; the next ${next} ${describeRepair(drift)}`;
+}

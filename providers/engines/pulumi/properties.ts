@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
-import { describeRepair } from "../../core/drift.ts";
+import { describeDrift } from "../../core/drift.ts";
 import type { Drift } from "../../core/resource.ts";
 
 /** Stands for a value that a preview does not know yet (pulumi: sdk/nodejs/runtime/rpc.ts, `unknownValue`). */
@@ -55,13 +55,8 @@ export function fromCloudInputs(inputs: JsonObject, drift: readonly Drift[]): Js
   return dropUndefined({
     ...rest,
     uuid: id ?? unknownMarker,
-    [driftKey]: drift.map(describeDrift),
+    [driftKey]: drift.map((found) => describeDrift(found, "update")),
   });
-}
-
-function describeDrift(drift: Drift): string {
-  const where = drift.host === undefined ? "" : ` on ${drift.host}`;
-  return `${drift.field}: expected ${drift.expected}, found ${drift.found}${where}; the next update ${describeRepair(drift)}`;
 }
 
 /** The internal properties among others. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ResourceView } from "../../core/cloud.ts";
 import { listIdentityFields } from "../../core/diff.ts";
+import { describeDrift } from "../../core/drift.ts";
 import { shapeOf } from "../../core/fields.ts";
 import { canonicalJson, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { Drift, Definition } from "../../core/resource.ts";
@@ -112,11 +113,10 @@ function listDrift({ drift, record }: ResourceView): readonly string[] {
             field: "record",
             expected: "active",
             found: record.fault === undefined ? record.status : `${record.status}: ${record.fault.message}`,
+            repair: "goes on with it",
           },
         ];
-  return [...unfinished, ...drift].map(
-    ({ field, expected, found }) => `${field}: expected ${expected}, found ${found}`,
-  );
+  return [...unfinished, ...drift].map((found) => describeDrift(found, "apply"));
 }
 
 /**
