@@ -24,7 +24,7 @@ import type { Cloud, GuestAccess } from "./core/cloud.ts";
 import { StackyardError } from "./core/errors.ts";
 import { makeExclusive, makeTogether } from "./core/exclusive.ts";
 import { brandId, type CloudId } from "./core/ids.ts";
-import type { HostPorts, LeftoversPort, ScanPort } from "./core/ports.ts";
+import type { DryRun, HostPorts, LeftoversPort, ScanPort } from "./core/ports.ts";
 import type { ResourceRecord } from "./core/record.ts";
 import type { Definition, World } from "./core/resource.ts";
 import { openHostPool } from "./hosts/pool.ts";
@@ -42,6 +42,7 @@ const sshPort = 22;
 export interface ComputePorts extends HostPorts {
   readonly leftovers: LeftoversPort;
   readonly scan: ScanPort;
+  readonly dryRun: () => DryRun;
   readonly close: () => Promise<void>;
 }
 
@@ -109,6 +110,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       definitionOf: requireDefinition,
       schedulerOptions,
       scan: compute.scan,
+      dryRun: compute.dryRun,
     });
     serveCompute({
       bus,

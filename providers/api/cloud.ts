@@ -16,6 +16,7 @@ import type {
   Leftover,
   PlacementAnswer,
   PlacementQuestion,
+  Preview,
   Planned,
   PlanRequest,
   ReadOptions,
@@ -151,6 +152,29 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const definition = definitionOf(request.type);
     const { inputs, issues, change } = planResource(definition, request, plannerFor(principal), planned);
     return { inputs, issues, change };
+  }
+
+  async function preview(request: PlanRequest, signal?: AbortSignal): Promise<Preview> {
+    const principal = await begin();
+    const definition = definitionOf(request.type);
+    const result = planResource(definition, request, plannerFor(principal), planned);
+    const { id, issues, change } = result;
+    const shown = { inputs: result.inputs, issues, change, domains: [], commands: [] };
+    if (issues.length > 0 || id === undefined) return shown;
+    const { id: known, ...inputs } = { ...result.inputs, id };
+    const projectId = projectOf(definition, inputs);
+    const before = stored(request.type, known);
+    permit(principal, before === undefined ? "create" : "update", definition, { id, projectId });
+    if (before !== undefined) permit(principal, "update", definition, before);
+    if (!principal.isAdmin) return { ...shown, incomplete: hiddenPreview() };
+    const isKept = before !== undefined && change.action !== "replace";
+    const record = toPlannedRecord(
+      definition,
+      request,
+      { id, projectId, inputs },
+      isKept ? before : undefined,
+    );
+    return { ...shown, ...(await conductor.preview(record, isKept ? before : undefined, signal)) };
   }
 
   async function apply(request: ApplyRequest): Promise<ResourceView> {
@@ -310,6 +334,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
 
   return {
     plan,
+    preview,
     apply,
     read,
     drift,
@@ -403,6 +428,25 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     };
     return { events, note: (number) => void events.push(next(number)), last: next };
   }
+}
+
+/** The record as it would be written. It is written nowhere. */
+function toPlannedRecord(
+  { type }: Definition,
+  { maker, defaultName }: PlanRequest,
+  { id, projectId, inputs }: Pick<ResourceRecord, "id" | "projectId" | "inputs">,
+  before: ResourceRecord | undefined,
+): ResourceRecord {
+  const at = new Date().toISOString();
+  const name = textOf(inputs, "name") ?? defaultName;
+  const made = { outputs: {}, maker, revision: 0, createdAt: at, updatedAt: at };
+  return { ...made, ...before, id, type, projectId, name, inputs, status: "building" };
+}
+
+/** Why a preview ends with the plan for who does not administer the cloud. */
+function hiddenPreview(): NonNullable<Preview["incomplete"]> {
+  const message = "the host, its filters and its commands are shown to administrators of the cloud";
+  return { step: "placement", error: new StackyardError("forbidden", { message }) };
 }
 
 /** Servers that one question may ask about at most. */

@@ -1,5 +1,6 @@
 import type {
   DomainsPort,
+  DryRun,
   HostsPort,
   ImagesPort,
   LeftoversPort,
@@ -8,6 +9,7 @@ import type {
 } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { openDomains } from "./domains.ts";
+import { openDryRun } from "./dry-run.ts";
 import { openHosts } from "./enrolment.ts";
 import { openImages } from "./image-cache.ts";
 import { openLeftovers } from "./leftovers.ts";
@@ -22,6 +24,8 @@ export interface Compute {
   readonly domains: DomainsPort;
   readonly leftovers: LeftoversPort;
   readonly scan: ScanPort;
+  /** Begins a dry run over the same hosts. */
+  readonly dryRun: () => DryRun;
 }
 
 /** Opens nothing yet: connections of `pool` come by need. */
@@ -35,5 +39,6 @@ export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
     domains,
     leftovers: openLeftovers(pool, { domains, images }),
     scan: openScan(pool),
+    dryRun: () => openDryRun(pool, (noting) => openCompute({ pool: noting })),
   };
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { Transform } from "node:stream";
+import { pipeline, Transform } from "node:stream";
 import { hasCode, StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { CachedImage, ComputeHost, ImageSpec, ImagesPort } from "../core/ports.ts";
@@ -122,7 +122,12 @@ is_sound() {
       sh`[ -n "$missing" ] || exit 0
 df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free$missing"; }`,
     ),
-    { attempting: `look for image ${image.name}`, timeoutMs: transferTimeoutMs, signal },
+    {
+      attempting: `look for image ${image.name}`,
+      timeoutMs: transferTimeoutMs,
+      assumed: [Number.MAX_SAFE_INTEGER, ...files.map(({ name }) => name)].join(" "),
+      signal,
+    },
   );
   const [free, ...names] = stdout.trim().split(" ");
   const missing = files.filter(({ name }) => names.includes(name));
@@ -156,7 +161,8 @@ flock 9`,
       keepIfRight(file),
     ),
     {
-      stdin: createReadStream(from).pipe(countBytes(file, progress)),
+      // Not `pipe`: whoever lets go of the bytes closes the file.
+      stdin: pipeline(createReadStream(from), countBytes(file, progress), () => undefined),
       timeoutMs: transferTimeoutMs,
       attempting: `bring ${file.name} to ${folder}`,
       signal,

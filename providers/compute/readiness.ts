@@ -129,6 +129,7 @@ done`;
   const result = await connection.run(script(body), {
     attempting: `wait for server ${id}`,
     timeoutMs: limitMs + 30_000,
+    assumed: "reached",
     signal,
   });
   return parseSighting(result.stdout.trim());

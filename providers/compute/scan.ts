@@ -136,6 +136,7 @@ async function scanHost(
     attempting,
     timeoutMs: deepPaths.length > 0 ? deepTimeoutMs : lookTimeoutMs,
     maxOutputBytes,
+    readOnly: true,
     signal,
   });
   const outputs = splitOutputs(stdout).map(([output, exitCode]): Answer<string> => {

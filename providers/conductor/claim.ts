@@ -22,7 +22,7 @@ import type { Tracer } from "./tracer.ts";
 const maxRaces = 10;
 
 /** What the server's inputs say about its place. */
-const placementInputs = z.object({
+export const placementInputs = z.object({
   flavor: z.string(),
   image: z.string(),
   serverGroup: z.string().optional(),
@@ -184,33 +184,43 @@ async function resize({ database, mirror, options }: PlacementServices, serverId
   await database.transaction().execute(async (transaction) => {
     const host = await allocatedHost(transaction, serverId);
     if (host === undefined) return;
-    const before = await transaction
-      .selectFrom("allocations")
-      .selectAll()
-      .where("consumer_id", "=", serverId)
-      .execute();
-    const amounts = resourcesOf(request).amounts;
-    for (const [resourceClass, amount] of Object.entries(amounts)) {
-      const had = before.find((row) => row.resource_class === resourceClass)?.used ?? 0;
-      if (amount <= had) continue;
-      const free = await freeOf(transaction, host, resourceClass, options);
-      if (amount - had > free) {
-        throw new StackyardError("no-valid-host", {
-          message: `the server's host has ${String(Math.floor(free))} ${resourceClass} free; the flavor asks for ${String(amount - had)} more`,
-          field: "flavor",
-          remedy: "Free capacity on the host, or make the server anew elsewhere.",
-        });
-      }
-    }
+    await requireRoom(transaction, host, serverId, request, options);
     await transaction.deleteFrom("allocations").where("consumer_id", "=", serverId).execute();
     await writeAllocations(transaction, serverId, host, request);
     await bumpGeneration(transaction, host);
   });
 }
 
+/** Raises `no-valid-host` where a claim cannot grow on its host. */
+export async function requireRoom(
+  database: Database | StoreTransaction,
+  hostId: string,
+  serverId: ResourceId,
+  request: RequestSpec,
+  options: SchedulerOptions,
+): Promise<void> {
+  const before = await database
+    .selectFrom("allocations")
+    .selectAll()
+    .where("consumer_id", "=", serverId)
+    .execute();
+  for (const [resourceClass, amount] of Object.entries(resourcesOf(request).amounts)) {
+    const had = before.find((row) => row.resource_class === resourceClass)?.used ?? 0;
+    if (amount <= had) continue;
+    const free = await freeOf(database, hostId, resourceClass, options);
+    if (amount - had > free) {
+      throw new StackyardError("no-valid-host", {
+        message: `the server's host has ${String(Math.floor(free))} ${resourceClass} free; the flavor asks for ${String(amount - had)} more`,
+        field: "flavor",
+        remedy: "Free capacity on the host, or make the server anew elsewhere.",
+      });
+    }
+  }
+}
+
 /** By the options of now, as the scheduler counts, not by those of the host's last enrolment. */
 async function freeOf(
-  transaction: StoreTransaction,
+  transaction: Database | StoreTransaction,
   hostId: string,
   resourceClass: string,
   options: SchedulerOptions,
@@ -256,7 +266,7 @@ async function bumpGeneration(transaction: StoreTransaction, hostId: string): Pr
 }
 
 /** The host on which a server has its claim. */
-async function allocatedHost(
+export async function allocatedHost(
   database: Database | StoreTransaction,
   serverId: ResourceId,
 ): Promise<string | undefined> {

@@ -11,6 +11,7 @@ import { updateRecord } from "../store/records.ts";
 import { observeTogether } from "./drift.ts";
 import { runTask } from "./flow.ts";
 import { journalIntent, journalResult } from "./journal.ts";
+import { previewFlow, type FlowPreview } from "./preview.ts";
 import { readTaskRecord, type ConductorServices } from "./run.ts";
 import { makeStepContext } from "./step-context.ts";
 import { requireTask, type TaskInWork } from "./task-board.ts";
@@ -28,6 +29,12 @@ export interface Conductor {
     records: readonly ResourceRecord[],
     options: { readonly deep: boolean; readonly signal: AbortSignal | undefined },
   ): ReturnType<typeof observeTogether>;
+  /** What carrying out a plan would do. `before`: as the resource is; absent for one that is made, or made anew. */
+  preview(
+    planned: ResourceRecord,
+    before: ResourceRecord | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<FlowPreview>;
   act(
     record: ResourceRecord,
     action: string,
@@ -99,6 +106,10 @@ export function openConductor(services: ConductorServices): Conductor {
         deep,
         signal,
       }),
+    preview: (planned, before, signal) =>
+      previewFlow(services, planned, before, ({ id }) =>
+        idleTask(id, database, undefined, signal === undefined ? {} : { signal }),
+      ),
     act: async (record, action, input, token, options) => {
       const definition = definitionOf(record.type);
       const found = findAction(definition, action);

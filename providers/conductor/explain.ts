@@ -3,41 +3,44 @@ import type { PlacementAnswer, PlacementQuestion } from "../core/cloud.ts";
 import { newId } from "../core/ids.ts";
 import { explainSchedule } from "../scheduler/explain.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
+import type { Schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { readHostStates } from "./host-states.ts";
-import { toRequestSpec } from "./request.ts";
+import { toRequestSpec, type PlacementInputs } from "./request.ts";
+
+/** What the scheduler is asked with. */
+export interface SchedulerServices {
+  readonly database: Database;
+  readonly mirror: RecordMirror;
+  readonly bus: Bus;
+  readonly options: SchedulerOptions;
+}
+
+/** What the scheduler would decide for these servers. Claims nothing. Raises `unknown-reference`. */
+export async function askScheduler(
+  { database, mirror, bus, options }: SchedulerServices,
+  inputs: PlacementInputs,
+  servers: { readonly ids: readonly string[]; readonly projectId: string },
+): Promise<Schedule> {
+  const { hosts } = await readHostStates(database, mirror, options);
+  const request = toRequestSpec(inputs, servers, [], mirror);
+  return bus.call("scheduler", "select_destinations", { hosts, request, weights: true });
+}
 
 /** Where servers would be placed, and why. Claims nothing. The question names resources by their ids. Raises `unknown-reference`. */
 export async function explainPlacement(
-  {
-    database,
-    mirror,
-    bus,
-    options,
-  }: {
-    readonly database: Database;
-    readonly mirror: RecordMirror;
-    readonly bus: Bus;
-    readonly options: SchedulerOptions;
-  },
+  services: SchedulerServices,
   question: PlacementQuestion,
   projectId: string,
 ): Promise<PlacementAnswer> {
-  const { hosts } = await readHostStates(database, mirror, options);
-  const request = toRequestSpec(
-    {
-      flavor: question.flavor,
-      image: question.image,
-      serverGroup: question.serverGroup,
-      availabilityZone: question.availabilityZone,
-      schedulerHints: question.hints,
-    },
-    { ids: Array.from({ length: question.count ?? 1 }, () => newId<"resource">()), projectId },
-    [],
-    mirror,
+  const { flavor, image, serverGroup, availabilityZone, hints, count = 1 } = question;
+  const ids = Array.from({ length: count }, () => newId<"resource">());
+  const schedule = await askScheduler(
+    services,
+    { flavor, image, serverGroup, availabilityZone, schedulerHints: hints },
+    { ids, projectId },
   );
-  const schedule = await bus.call("scheduler", "select_destinations", { hosts, request, weights: true });
   return {
     selected: schedule.selected.map((choice) => choice.name),
     explanation: explainSchedule(schedule.trace),

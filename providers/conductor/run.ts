@@ -1,7 +1,7 @@
 import type { Bus } from "../bus/bus.ts";
 import { encodeError, StackyardError } from "../core/errors.ts";
 import type { TaskId } from "../core/ids.ts";
-import type { ScanPort } from "../core/ports.ts";
+import type { DryRun, ScanPort } from "../core/ports.ts";
 import { textOf } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition } from "../core/resource.ts";
@@ -19,6 +19,7 @@ export interface ConductorServices extends ContextServices {
   readonly board: TaskBoard;
   readonly schedulerOptions: SchedulerOptions;
   readonly scan: ScanPort;
+  readonly dryRun: () => DryRun;
 }
 
 /** One task on its way. */

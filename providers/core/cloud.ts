@@ -3,6 +3,7 @@ import type { ErrorCode, StackyardError } from "./errors.ts";
 import type { HostAddress } from "./host.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
+import type { NotedCommand } from "./ports.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Drift } from "./resource.ts";
 import type { Secret } from "./secret.ts";
@@ -153,6 +154,48 @@ export interface DriftReport {
   readonly failures: readonly DriftFailure[];
 }
 
+/** Where a server would be, and why there. */
+export interface PlacementPreview {
+  /** Name of the host; absent when there is none for it. */
+  readonly host?: string;
+  /** Whether it is there already, so that nothing was chosen. */
+  readonly isKept: boolean;
+  /** How many hosts there were to choose from. */
+  readonly hosts: number;
+  /** What each filter took away, in their order. */
+  readonly filters: readonly {
+    readonly name: string;
+    /** Hosts that reached it. */
+    readonly before: number;
+    readonly removed: number;
+  }[];
+}
+
+/** A domain that would be defined. */
+export interface DomainPreview {
+  readonly host: string;
+  /** Name of its server. */
+  readonly name: string;
+  /** XML that it was defined with; absent for a new one. */
+  readonly before?: string;
+  readonly after: string;
+}
+
+/** A command that would run on a host. */
+export interface CommandPreview extends NotedCommand {
+  /** Step of the flow that it belongs to. */
+  readonly step: string;
+}
+
+/** A plan, and what carrying it out would do on the hosts. */
+export interface Preview extends Planned {
+  readonly placement?: PlacementPreview;
+  readonly domains: readonly DomainPreview[];
+  readonly commands: readonly CommandPreview[];
+  /** Where the preview ends before the flow does, and why. */
+  readonly incomplete?: { readonly step: string; readonly error: StackyardError };
+}
+
 /** One entry of a task's journal. */
 export interface JournalEntry {
   readonly taskId: string;
@@ -187,6 +230,11 @@ export interface GuestAccess {
 export interface Cloud {
   /** Validates and completes inputs and says what applying them would do. Writes nothing anywhere. */
   plan(request: PlanRequest): Promise<Planned>;
+  /**
+   * A plan, and what applying it would do on the hosts: the flow itself over ports that note their commands. Looks at hosts and writes nothing
+   * anywhere. Who does not administer the cloud is not told of hosts.
+   */
+  preview(request: PlanRequest, signal?: AbortSignal): Promise<Preview>;
   /** Creates, changes or repairs. Waits until the task has ended. */
   apply(request: ApplyRequest): Promise<ResourceView>;
   /** `undefined` when there is no such resource; an unreachable host is an error. */

@@ -23,6 +23,10 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
   /** What the command is for, in the words of an error: `start the server`. */
   readonly attempting?: string;
+  /** Whether it only looks: a dry run carries it out like any other run. Default false. */
+  readonly readOnly?: boolean;
+  /** What a dry run takes for the standard output of a command that it does not carry out. Default: nothing. */
+  readonly assumed?: string;
 }
 
 /** How a command ended. */

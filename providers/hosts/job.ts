@@ -66,6 +66,7 @@ fi
 exec 9>&-`;
   const result = await connection.run(script(start, describeJob(spec, 0)), {
     attempting: `start job ${spec.name}`,
+    assumed: "running\n",
   });
   return parseJobState(result.stdout);
 }
@@ -138,6 +139,7 @@ async function pollJob(
 ): Promise<JobState> {
   const result = await connection.run(script(describeJob(job, pollSeconds)), {
     attempting: `wait for job ${job.name}`,
+    assumed: "ended 0\n",
     ...(signal === undefined ? {} : { signal }),
   });
   return parseJobState(result.stdout);

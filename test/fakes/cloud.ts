@@ -13,6 +13,7 @@ import type {
   PlacementQuestion,
   Planned,
   PlanRequest,
+  Preview,
   ReadOptions,
   ResourceName,
   ResourceView,
@@ -56,6 +57,8 @@ export class FakeCloud implements Cloud {
   readonly entries = new Map<string, readonly JournalEntry[]>();
   readonly leftovers = new Set<Leftover>();
   readonly accesses = new Map<string, GuestAccess>();
+  /** What previews say beside the plan. */
+  previewed: Partial<Preview> = {};
   expiredTokenCount = 0;
   revoked = false;
   closed = false;
@@ -100,6 +103,10 @@ export class FakeCloud implements Cloud {
       issues,
       change: this.#diff(definition, request.prior, completed),
     });
+  }
+
+  async preview(request: PlanRequest): Promise<Preview> {
+    return { ...(await this.plan(request)), domains: [], commands: [], ...this.previewed };
   }
 
   apply(request: ApplyRequest): Promise<ResourceView> {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { renderDomain } from "../../providers/compute/domain-xml.ts";
 import { answerWith } from "../../providers/core/answer.ts";
 import { parseAddress, parseCidr } from "../../providers/core/cidr.ts";
 import { StackyardError, type ErrorCode } from "../../providers/core/errors.ts";
@@ -9,6 +10,7 @@ import type {
   DomainObservation,
   DomainSpec,
   DomainsPort,
+  DryRun,
   EnrolRequest,
   HostInventory,
   HostObservation,
@@ -19,6 +21,8 @@ import type {
   LeftoversPort,
   MarkedThing,
   NetworkSpec,
+  NotedCommand,
+  NotedDomain,
   PortSpec,
   ScanPort,
   SwitchingPort,
@@ -548,6 +552,65 @@ export class FakeCompute implements ComputePorts {
           answerWith(asked, () => compareImage(machine, host, image, deep)),
         ),
       })),
+  };
+
+  /** Looks like the ports themselves; a call that would change something is noted by its method. */
+  readonly dryRun = (): DryRun => {
+    const commands: NotedCommand[] = [];
+    const domains: NotedDomain[] = [];
+    const note = ({ name }: ComputeHost, method: ComputeMethod): Promise<void> => {
+      commands.push({ host: name, purpose: method, command: method, inputBytes: 0 });
+      return Promise.resolve();
+    };
+    const unread = (): Promise<never> =>
+      Promise.reject(new StackyardError("wrong-state", { message: "the image is read when it is applied" }));
+    return {
+      commands,
+      domains,
+      ports: {
+        hosts: {
+          observe: (request, signal) => this.hosts.observe(request, signal),
+          enrol: async (request, signal) => {
+            const { inventory } = await this.hosts.observe(request, signal);
+            commands.push({ host: request.address.name, purpose: "hosts.enrol", command: "hosts.enrol" });
+            return inventory;
+          },
+          release: () => Promise.reject(new Error("a dry run releases no host")),
+        },
+        images: {
+          inspectDisk: unread,
+          inspectFile: unread,
+          observeCached: (host, image, signal) => this.images.observeCached(host, image, signal),
+          ensureCached: async (host, image, _progress, signal) => {
+            const drift = await this.images.observeCached(host, image, signal);
+            if (drift.length > 0) await note(host, "images.ensureCached");
+            return toCachedImage(host, image);
+          },
+          removeCached: (host) => note(host, "images.removeCached"),
+        },
+        switching: {
+          observeNetwork: (...asked) => this.switching.observeNetwork(...asked),
+          ensureNetwork: async (host, network, peers, ports, signal) => {
+            const drift = await this.switching.observeNetwork(host, network, peers, ports, signal);
+            if (drift.length > 0) await note(host, "switching.ensureNetwork");
+          },
+          releaseNetwork: (host) => note(host, "switching.releaseNetwork"),
+        },
+        domains: {
+          observe: (host, spec, signal) => this.domains.observe(host, spec, signal),
+          readConsole: (...asked) => this.domains.readConsole(...asked),
+          spawn: (host, spec) => {
+            domains.push({ host: host.name, id: spec.id, xml: renderDomain(host, spec) });
+            return note(host, "domains.spawn");
+          },
+          start: (host) => note(host, "domains.start"),
+          stop: (host) => note(host, "domains.stop"),
+          reboot: (host) => note(host, "domains.reboot"),
+          remove: (host) => note(host, "domains.remove"),
+          waitReady: (host) => note(host, "domains.waitReady"),
+        },
+      },
+    };
   };
 
   readonly close = (): Promise<void> => Promise.resolve();

@@ -106,6 +106,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
     "lab/commands.ts",
     "lab/setup/doctor.ts",
   ],
+  diff: ["providers/engines/cli/preview-command.ts"],
   "fast-xml-parser": ["providers/hosts/xml.ts"],
   handlebars: ["providers/compute/render.ts"],
   "ipaddr.js": [

@@ -7,6 +7,7 @@ import { registerGcCommand } from "./gc-command.ts";
 import { registerGuestSshCommand } from "./guest-ssh-command.ts";
 import { registerHelpCommand } from "./help-topics.ts";
 import { registerJournalCommand } from "./journal-command.ts";
+import { registerPreviewCommand } from "./preview-command.ts";
 import { registerReconcileCommand } from "./reconcile-command.ts";
 import { registerResourceCommands } from "./resource-commands.ts";
 import { registerScheduleCommand } from "./schedule-command.ts";
@@ -61,6 +62,7 @@ export async function createProgram(
   registerJournalCommand(program, context);
   registerDriftCommand(program, context);
   registerReconcileCommand(program, context);
+  registerPreviewCommand(program, context);
   registerGcCommand(program, context);
   registerSessionCommands(program, context);
   const wanted = words.find((word) => !word.startsWith("-"));

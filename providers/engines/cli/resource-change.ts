@@ -72,7 +72,7 @@ export async function changeResource(
 }
 
 /** What drifted. A host that does not answer ends a change before it begins; a dry run goes on without it. */
-async function findRepairs(
+export async function findRepairs(
   cloud: Cloud,
   definition: Definition,
   id: ResourceId,
@@ -136,15 +136,31 @@ function refuseUnasked(type: string, change: Change, repairs: readonly Drift[], 
 export function writePlan(
   command: Command,
   definition: Definition,
+  planned: PlannedChange,
+  context: CommandContext,
+): void {
+  if (wantsJson(command)) context.writeJson(toJsonPlan(definition, planned));
+  else writePlanText(definition, planned, context);
+}
+
+/** A plan as `--json` prints it. */
+export function toJsonPlan(definition: Definition, { change, inputs, repairs = [] }: PlannedChange): object {
+  return {
+    type: definition.type,
+    change: toJsonChange(definition, change),
+    inputs: maskSecrets(definition.inputs, inputs),
+    repairs: repairs.map(toJsonDrift),
+  };
+}
+
+/** A plan as text. */
+export function writePlanText(
+  definition: Definition,
   { change, inputs, repairs = [] }: PlannedChange,
   context: CommandContext,
 ): void {
   const planned = maskSecrets(definition.inputs, inputs);
   const shown = toJsonChange(definition, change);
-  if (wantsJson(command)) {
-    context.writeJson({ change: shown, inputs: planned, repairs: repairs.map(toJsonDrift) });
-    return;
-  }
   context.writeText(`would ${describeAction(change, repairs)}\n`);
   if (change.action === "create") {
     context.writeTable(

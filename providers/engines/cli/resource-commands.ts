@@ -2,14 +2,14 @@ import { Option, type Command } from "commander";
 import type { Cloud, ResourceView } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
 import { shapeOf } from "../../core/fields.ts";
-import { canonicalJson, type JsonObject, type JsonValue } from "../../core/json.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import { escapeLine, escapeLines } from "../../core/escape.ts";
 import { addJsonOption, describeCommand, wantsJson, writeExampleFlags } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
 import { addFlags, listFlags, readFlags, setAt } from "./flags.ts";
 import { changeResource, writePlan, writeView } from "./resource-change.ts";
-import { addInputOptions, raiseIssues, readInputs, resolveReferences } from "./resource-inputs.ts";
+import { addInputOptions, makerOf, raiseIssues, readInputs, resolveReferences } from "./resource-inputs.ts";
 import { addSaveOptions, saveSecretOutputs } from "./secret-outputs.ts";
 import { toKebabCase } from "./text.ts";
 import {
@@ -125,8 +125,7 @@ function registerCreate(group: Command, definition: Definition, context: Command
     await context.withCloud(async (cloud) => {
       const inputs = await resolveReferences(cloud, definition, given);
       const name = readName(definition, inputs);
-      const maker = `cli:${canonicalJson([type, inputs["project"] ?? null, name ?? inputs])}`;
-      const request = { type, maker, defaultName: name ?? type };
+      const request = { type, maker: makerOf(type, inputs), defaultName: name ?? type };
       const planned = await cloud.plan({ ...request, inputs });
       raiseIssues(`create the ${type}`, planned.issues);
       if (isDryRun(command)) {

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Cloud, Issue } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
 import { isUuid } from "../../core/ids.ts";
-import type { JsonObject } from "../../core/json.ts";
+import { canonicalJson, textOf, type JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import { listReferences } from "../../core/validate.ts";
 import type { CommandContext } from "./context.ts";
@@ -73,6 +73,11 @@ export function raiseIssues(attempted: string, issues: readonly Issue[]): void {
     ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
     notes: others.map(({ field, message }) => `also: ${field} ${message}`),
   });
+}
+
+/** Maker of a resource that the command line creates: it follows from type, project and name, so that a second create finds the first. */
+export function makerOf(type: string, inputs: JsonObject): string {
+  return `cli:${canonicalJson([type, inputs["project"] ?? null, textOf(inputs, "name") ?? inputs])}`;
 }
 
 /** Adds `--file` and an option a field. */

@@ -1,0 +1,172 @@
+import type { CommandPreview, DomainPreview, PlacementPreview, Preview } from "../core/cloud.ts";
+import { StackyardError, toStackyardError } from "../core/errors.ts";
+import { brandId, type HostId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { DryRun, NotedDomain, PlacementPort } from "../core/ports.ts";
+import type { ResourceRecord } from "../core/record.ts";
+import type { StepContext, World } from "../core/resource.ts";
+import { viewStore } from "../store/world.ts";
+import { allocatedHost, placementInputs, requireRoom } from "./claim.ts";
+import { askScheduler } from "./explain.ts";
+import { toRequestSpec } from "./request.ts";
+import type { ConductorServices } from "./run.ts";
+import { makeStepContext } from "./step-context.ts";
+import type { TaskInWork } from "./task-board.ts";
+
+/** What carrying a plan out would do. */
+export type FlowPreview = Pick<Preview, "placement" | "domains" | "commands" | "incomplete">;
+
+/**
+ * Runs the flow of a resource over ports that look and note: what it would choose, define and run. `before` is the resource as it is, `undefined` for
+ * one that is made, or made anew. Writes nothing, to no store and no host.
+ */
+export async function previewFlow(
+  services: ConductorServices,
+  planned: ResourceRecord,
+  before: ResourceRecord | undefined,
+  idle: (record: ResourceRecord) => TaskInWork,
+): Promise<FlowPreview> {
+  const run = await runDry(services, planned, before !== undefined, idle);
+  // How it was defined is rendered by the same flow: libvirt fills a definition up with much of its own.
+  const known =
+    before === undefined || run.domains.length === 0 ? [] : await renderKnown(services, before, idle);
+  return {
+    ...(run.placement === undefined ? {} : { placement: run.placement }),
+    commands: run.commands,
+    domains: run.domains.map((domain): DomainPreview => {
+      const earlier = known.find(({ id }) => id === domain.id)?.xml;
+      return {
+        host: domain.host,
+        name: planned.name,
+        ...(earlier === undefined ? {} : { before: earlier }),
+        after: domain.xml,
+      };
+    }),
+    ...(run.incomplete === undefined ? {} : { incomplete: run.incomplete }),
+  };
+}
+
+async function renderKnown(
+  services: ConductorServices,
+  before: ResourceRecord,
+  idle: (record: ResourceRecord) => TaskInWork,
+): Promise<readonly NotedDomain[]> {
+  const inputs = before.applied ?? before.inputs;
+  return (await runDry(services, { ...before, inputs }, true, idle)).domains;
+}
+
+interface Run {
+  readonly placement: PlacementPreview | undefined;
+  readonly commands: readonly CommandPreview[];
+  readonly domains: readonly NotedDomain[];
+  readonly incomplete: Preview["incomplete"];
+}
+
+async function runDry(
+  services: ConductorServices,
+  planned: ResourceRecord,
+  isThere: boolean,
+  idle: (record: ResourceRecord) => TaskInWork,
+): Promise<Run> {
+  const dry = services.dryRun();
+  const choice: Choice = { preview: undefined };
+  const commands: CommandPreview[] = [];
+  let record = planned;
+  for (const step of services.definitionOf(planned.type).reconcile) {
+    const noted = dry.commands.length;
+    try {
+      const patch = await step.run(makeDryContext(services, record, dry, isThere, choice, idle(record)));
+      record = { ...record, outputs: { ...record.outputs, ...patch } };
+    } catch (error) {
+      const incomplete = { step: step.name, error: toStackyardError(error, `previewing step ${step.name}`) };
+      return { placement: choice.preview, commands, domains: dry.domains, incomplete };
+    } finally {
+      commands.push(...dry.commands.slice(noted).map((command) => ({ step: step.name, ...command })));
+    }
+  }
+  return { placement: choice.preview, commands, domains: dry.domains, incomplete: undefined };
+}
+
+/** What the step of placement has found. */
+interface Choice {
+  preview: PlacementPreview | undefined;
+}
+
+function makeDryContext(
+  services: ConductorServices,
+  record: ResourceRecord,
+  dry: DryRun,
+  isThere: boolean,
+  choice: Choice,
+  task: TaskInWork,
+): StepContext<JsonObject, JsonObject> {
+  const placement = chooseOnly(services, record, isThere, choice);
+  const context = makeStepContext({ ...services, ports: { ...dry.ports, placement } }, record, task);
+  return { ...context, world: withRecord(viewStore(services.mirror), record) };
+}
+
+/** The store with one record as it would be. */
+function withRecord(store: World, record: ResourceRecord): World {
+  return {
+    find: (type, id) => (type === record.type && id === record.id ? record : store.find(type, id)),
+    all: (type) =>
+      type === record.type
+        ? [...store.all(type).filter(({ id }) => id !== record.id), record]
+        : store.all(type),
+    holder: (kind, scope, value) => store.holder(kind, scope, value),
+  };
+}
+
+/** Placement that claims nothing. */
+function chooseOnly(
+  services: ConductorServices,
+  record: ResourceRecord,
+  isThere: boolean,
+  choice: Choice,
+): PlacementPort {
+  return {
+    publish: () => Promise.resolve(),
+    withdraw: () => Promise.resolve(),
+    release: () => Promise.resolve(),
+    claim: async () => {
+      const [hostId, preview] = await choose(services, record, isThere);
+      choice.preview = preview;
+      if (hostId !== undefined) return hostId;
+      throw new StackyardError("no-valid-host", {
+        message: `no host can take ${record.type} ${JSON.stringify(record.name)}`,
+      });
+    },
+  };
+}
+
+async function choose(
+  services: ConductorServices,
+  record: ResourceRecord,
+  isThere: boolean,
+): Promise<readonly [HostId | undefined, PlacementPreview]> {
+  const { database, mirror, bus, schedulerOptions: options } = services;
+  const inputs = placementInputs.parse(record.inputs);
+  const servers = { ids: [record.id], projectId: record.projectId ?? "" };
+  const kept = isThere ? await allocatedHost(database, record.id) : undefined;
+  if (kept !== undefined) {
+    await requireRoom(database, kept, record.id, toRequestSpec(inputs, servers, [], mirror), options);
+    const host = mirror.find(kept)?.name ?? kept;
+    return [brandId(kept), { host, isKept: true, hosts: 1, filters: [] }];
+  }
+  const { selected, trace } = await askScheduler({ database, mirror, bus, options }, inputs, servers);
+  const [chosen] = selected;
+  const filters = (trace.rounds[0]?.stages ?? []).map(({ name, before, removed }) => ({
+    name,
+    before,
+    removed: removed.length,
+  }));
+  return [
+    chosen === undefined ? undefined : brandId(chosen.hostId),
+    {
+      ...(chosen === undefined ? {} : { host: chosen.name }),
+      isKept: false,
+      hosts: trace.hosts,
+      filters,
+    },
+  ];
+}
