@@ -439,7 +439,7 @@ function toPlannedRecord(
 ): ResourceRecord {
   const at = new Date().toISOString();
   const name = textOf(inputs, "name") ?? defaultName;
-  const made = { outputs: {}, maker, revision: 0, createdAt: at, updatedAt: at };
+  const made = { outputs: {}, maker: maker ?? id, revision: 0, createdAt: at, updatedAt: at };
   return { ...made, ...before, id, type, projectId, name, inputs, status: "building" };
 }
 

@@ -102,7 +102,13 @@ function makeDryContext(
 ): StepContext<JsonObject, JsonObject> {
   const placement = chooseOnly(services, record, isThere, choice);
   const context = makeStepContext({ ...services, ports: { ...dry.ports, placement } }, record, task);
-  return { ...context, world: withRecord(viewStore(services.mirror), record) };
+  return {
+    ...context,
+    world: withRecord(viewStore(services.mirror), record),
+    // Turns are kept in the store, and what only looks needs none.
+    exclusive: (_key, work) => work(),
+    together: (_key, _purpose, work) => work(),
+  };
 }
 
 /** The store with one record as it would be. */

@@ -14,13 +14,13 @@ export function describeForeign(field: string, { message, remedy }: StackyardErr
   return { field, expected: "this cloud's own", found: message, repair: `stops, and leaves it: ${remedy}` };
 }
 
+/** A drift as a line for an engine that shows lists of text; `apply` is the engine's word for it: `update`. */
+export function describeDrift(drift: Drift, apply: string): string {
+  const where = drift.host === undefined ? "" : ` on ${drift.host}`;
+  return `${drift.field}: expected ${drift.expected}, found ${drift.found}${where}; the next ${apply} ${describeRepair(drift)}`;
+}
+
 /** What the next apply does about a drift, with the label of that change: `starts it (live)`. */
 export function describeRepair({ repair, label }: Pick<Drift, "repair" | "label">): string {
   return label === undefined ? repair : `${repair} (${label})`;
-}
-
-/** A drift in one line, as engines that have no table show it. `next` is the engine's word for what repairs it. */
-export function describeDrift(drift: Drift, next: "update" | "apply"): string {
-  const where = drift.host === undefined ? "" : ` on ${drift.host}`;
-  return `${drift.field}: expected ${drift.expected}, found ${drift.found}${where}; the next ${next} ${describeRepair(drift)}`;
 }

@@ -113,7 +113,7 @@ function listDrift({ drift, record }: ResourceView): readonly string[] {
             field: "record",
             expected: "active",
             found: record.fault === undefined ? record.status : `${record.status}: ${record.fault.message}`,
-            repair: "goes on with it",
+            repair: "goes on with what was begun",
           },
         ];
   return [...unfinished, ...drift].map((found) => describeDrift(found, "apply"));

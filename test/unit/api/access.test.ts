@@ -39,6 +39,7 @@ afterAll(async () => {
 /** Every method of the facade that does something for a login, on the server of another. */
 const calls: Readonly<Record<string, (cloud: Cloud) => Promise<unknown>>> = {
   plan: (cloud) => cloud.plan({ type: "network", inputs: {}, maker: "test:x", defaultName: "x" }),
+  preview: (cloud) => cloud.preview({ type: "network", inputs: {}, maker: "test:x", defaultName: "x" }),
   apply: (cloud) => cloud.apply({ type: "network", inputs: {}, maker: "test:x", defaultName: "x" }),
   read: (cloud) => cloud.read("server", serverId),
   drift: (cloud) => cloud.drift({ resource: { type: "server", id: serverId } }),
