@@ -64,7 +64,7 @@ resource "stackyard_server_group" "${address}" {
 }
 `;
 
-describe.each(commands)("with $name", (command) => {
+describe.each(commands)("with $name", { timeout: 120_000 }, (command) => {
   let project: AttachedProject;
 
   beforeEach(async () => {

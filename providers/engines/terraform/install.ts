@@ -77,9 +77,9 @@ export async function installOverride(folder: string, version: string): Promise<
   };
 }
 
-/** A string of HCL. */
+/** A string of the CLI's configuration language, HCL 1. */
 function quote(text: string): string {
-  return JSON.stringify(text).replaceAll("${", "$${").replaceAll("%{", "%%{");
+  return JSON.stringify(text);
 }
 
 async function writeLauncher(path: string, version: string): Promise<void> {

@@ -1,0 +1,199 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { installMirror, installOverride } from "../../providers/engines/terraform/install.ts";
+import { makeQcow2 } from "../support/qcow2.ts";
+import { findTerraformCommands, TerraformProject } from "../support/terraform.ts";
+
+const commands = findTerraformCommands();
+
+/** Processes that a process has started. */
+function listChildren(pid: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const status = readFileSync(`/proc/${name}/status`, "utf8");
+        return status.includes(`\nPPid:\t${String(pid)}\n`) ? [Number(name)] : [];
+      } catch {
+        return []; // It has ended meanwhile.
+      }
+    });
+}
+
+function listSockets(): string[] {
+  return readdirSync(tmpdir()).filter(
+    (name) => name.startsWith("stackyard-terraform-") && !name.includes("-test-"),
+  );
+}
+
+const flavor = `
+resource "stackyard_flavor" "tiny" {
+  name    = "tiny"
+  vcpus   = 1
+  ram_mib = 64
+}
+`;
+
+/** Each command starts several processes that load the sources anew: minutes on a busy machine. */
+const timeout = 180_000;
+
+describe.each(commands)("the installed provider, with $name", { timeout }, (command) => {
+  let folder: string;
+  let project: TerraformProject;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "stackyard-home-"));
+    project = new TerraformProject(command, {
+      STACKYARD_HOME: folder,
+      TF_CLI_CONFIG_FILE: join(folder, "cli.tfrc"),
+      // Of whoever runs Terraform; the provider must not take it over.
+      NODE_OPTIONS: "--require=/nowhere.cjs",
+    });
+  });
+
+  afterEach(async () => {
+    await project[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  });
+
+  describe("by a mirror", () => {
+    beforeEach(async () => {
+      const { cliConfig } = await installMirror(join(folder, "mirror"), "1.2.3");
+      writeFileSync(join(folder, "cli.tfrc"), cliConfig);
+    });
+
+    it("is initialised, plans, applies, finds nothing to do and destroys", async () => {
+      project.write(flavor);
+      await project.must("init");
+      await project.must("validate");
+      await project.must("plan", "-out=plan.bin");
+      await project.must("apply", "plan.bin");
+      expect(await project.attributes("stackyard_flavor.tiny")).toMatchObject({ name: "tiny", ram_mib: 64 });
+      expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
+      await project.must("destroy", "-auto-approve");
+      expect(await project.must("state", "list")).toBe("");
+    });
+
+    it("leaves no socket behind", async () => {
+      const before = listSockets();
+      project.write(flavor);
+      await project.must("init");
+      await project.apply();
+      expect(listSockets().filter((name) => !before.includes(name))).toEqual([]);
+    });
+
+    it("has ids of its own in each workspace", async () => {
+      project.write(flavor.replace('"tiny"\n', '"tiny-${terraform.workspace}"\n'));
+      await project.must("init");
+      await project.apply();
+      const first = await project.attributes("stackyard_flavor.tiny");
+      await project.must("workspace", "new", "second");
+      await project.apply();
+      expect((await project.attributes("stackyard_flavor.tiny"))["id"]).not.toBe(first["id"]);
+    });
+
+    it("logs in as the provider block says, and tells when that is refused", async () => {
+      project.write(`provider "stackyard" {\n username = "nobody"\n password = "wrong-one"\n}\n${flavor}`);
+      await project.must("init");
+      const refusal = await project.refusal("plan");
+      expect(refusal).toContain("Code: unauthenticated");
+      expect(refusal).not.toContain("wrong-one");
+    });
+
+    it("tells of a setting that is known only after apply", async () => {
+      project.write(
+        `resource "terraform_data" "later" {}\nprovider "stackyard" {\n project = terraform_data.later.id\n}\n${flavor}`,
+      );
+      await project.must("init");
+      expect(await project.refusal("plan")).toContain("the provider's project is not known before the apply");
+    });
+
+    describe("killed in the middle of an apply", () => {
+      const bytes = makeQcow2();
+      let server: Server;
+      let waiting: ServerResponse[];
+      let isSlow: boolean;
+
+      beforeEach(async () => {
+        waiting = [];
+        isSlow = true;
+        server = createServer((_request, response) => {
+          if (isSlow) waiting.push(response);
+          else response.end(bytes);
+        }).listen(0, "127.0.0.1");
+        await once(server, "listening");
+      });
+
+      afterEach(() => {
+        server.closeAllConnections();
+        server.close();
+      });
+
+      it("has forgotten nothing: the next apply takes up what was begun", async () => {
+        const { port } = server.address() as AddressInfo;
+        project.write(`
+resource "stackyard_image" "guest" {
+  name = "guest"
+  disk = {
+    location = "http://127.0.0.1:${String(port)}/guest.qcow2"
+    checksum = "sha256:${createHash("sha256").update(bytes).digest("hex")}"
+  }
+}
+`);
+        await project.must("init");
+        const plan = await project.plan();
+        const running = project.start("apply", "-auto-approve");
+        await expect.poll(() => waiting, { timeout: 60_000 }).toHaveLength(1);
+        const ended = once(running, "exit");
+        for (const pid of listChildren(running.pid ?? -1)) process.kill(pid, "SIGKILL");
+        expect(await ended).toEqual([1, null]);
+
+        isSlow = false;
+        expect(await project.apply()).not.toContain("Warning");
+
+        expect((await project.attributes("stackyard_image.guest"))["id"]).toBe(
+          plan.get("stackyard_image.guest")?.after?.["id"],
+        );
+        expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
+      });
+
+      it("whose Terraform is killed ends by itself", async () => {
+        const { port } = server.address() as AddressInfo;
+        project.write(`
+resource "stackyard_image" "guest" {
+  name = "guest"
+  disk = {
+    location = "http://127.0.0.1:${String(port)}/guest.qcow2"
+    checksum = "sha256:${"0".repeat(64)}"
+  }
+}
+`);
+        await project.must("init");
+        const running = project.start("apply", "-auto-approve");
+        await expect.poll(() => waiting, { timeout: 60_000 }).toHaveLength(1);
+        const providers = listChildren(running.pid ?? -1);
+        expect(providers).not.toEqual([]);
+        running.kill("SIGKILL");
+        await expect
+          .poll(() => providers.filter((pid) => readdirSync("/proc").includes(String(pid))), {
+            timeout: 60_000,
+          })
+          .toEqual([]);
+      });
+    });
+  });
+
+  it("by dev_overrides needs no init", async () => {
+    const { cliConfig } = await installOverride(join(folder, "override"), "1.2.3");
+    writeFileSync(join(folder, "cli.tfrc"), cliConfig);
+    project.write(flavor);
+    await project.apply();
+    expect(await project.attributes("stackyard_flavor.tiny")).toMatchObject({ name: "tiny" });
+  });
+});
