@@ -116,7 +116,7 @@ fi`;
 
 /**
  * Functions of all scripts. `look_for_domain` sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's
- * name or uuid without our mark for this server ends the script.
+ * name or uuid without our mark for this server ends the script, after `forget`.
  */
 function defineFunctions(host: ComputeHost, id: ResourceId): Shell {
   return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)}
@@ -127,10 +127,11 @@ look_for_domain() {
   seen=$(libvirt "metadata $id $uri; metadata $name $uri; list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
   case $seen in
     *"$ours"*"$ours"*) state=present ;;
-    *"$id "*|*" $name"*) ${refuse("foreign")} ;;
+    *"$id "*|*" $name"*) forget; ${refuse("foreign")} ;;
     *) state=absent ;;
   esac
 }
+forget() { :; }
 is_on() {
   pid=
   { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
@@ -150,11 +151,16 @@ if [ ! -d /etc/libvirt/qemu ] || [ -e "/etc/libvirt/qemu/$name.xml" ] || [ -e "/
 
 const requireDomain = sh`[ "$state" != absent ] || ${refuse("absent")}`;
 
-/** QEMU's own user must be able to pass through the folders, not to list them, and not to read files. */
+/**
+ * QEMU's own user must be able to pass through the folders, not to list them, and not to read files. A folder that is new goes again when the
+ * server turns out to be somebody else's.
+ */
 function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
+  const folder = serverFolder(host.folder, id);
   return sh`umask 066
-mkdir -p -- ${serverFolder(host.folder, id)}
-cd -- ${serverFolder(host.folder, id)}
+[ -d ${folder} ] || forget() { rm -rf -- ${folder}; }
+mkdir -p -- ${folder}
+cd -- ${folder}
 receive() { head -c "$1" > "$2"; }
 # One after the other: when the last has all its bytes, so have those before.
 is_whole() { [ "$(stat -c %s "$2")" = "$1" ]; }`;
