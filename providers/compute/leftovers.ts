@@ -2,11 +2,13 @@ import { StackyardError } from "../core/errors.ts";
 import { brandId, isUuid } from "../core/ids.ts";
 import type { ComputeHost, DomainsPort, ImagesPort, LeftoversPort, MarkedThing } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
+import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import { listBridges, parseBridges } from "../hosts/ovs.ts";
 import type { OvsPort } from "../hosts/ovs.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { listDomains, parseDomainList } from "../hosts/virsh.ts";
+import { cloudFile } from "./layout.ts";
 import { domainNamespace, ovsKeys } from "./marks.ts";
 import { releasePorts, removeNetwork, removeTunnel } from "./network-scripts.ts";
 
@@ -46,6 +48,11 @@ export function openLeftovers(
   };
 }
 
+/** Files are whose the folder is: without its mark, or with another cloud's, none is ours. */
+function isFolderOurs({ folder, cloudId }: ComputeHost): Shell {
+  return sh`grep -qsF ${`"cloudId":${JSON.stringify(cloudId)}`} ${cloudFile(folder)}`;
+}
+
 /** Domains by their metadata, and folders of servers that have no domain any more. */
 async function listServers(
   connection: HostConnection,
@@ -54,7 +61,7 @@ async function listServers(
 ): Promise<readonly MarkedThing[]> {
   const [domains, folders] = await Promise.all([
     connection.run(script(listDomains()), { attempting: "list domains", signal }),
-    connection.run(sh`ls -A -- ${`${host.folder}/servers`} 2> /dev/null || :`, {
+    connection.run(sh`! ${isFolderOurs(host)} || ls -A -- ${`${host.folder}/servers`} 2> /dev/null || :`, {
       attempting: "list servers' folders",
       signal,
     }),
@@ -80,7 +87,8 @@ async function listOthers(
 ): Promise<readonly MarkedThing[]> {
   const look = sh`${listBridges()}
 echo '<>'
-cd -- ${host.folder} 2> /dev/null || exit 0
+${isFolderOurs(host)} || exit 0
+cd -- ${host.folder}
 for path in images/* networks/* networks/*/ports/*; do [ ! -e "$path" ] || echo "$path"; done`;
   const { stdout } = await connection.run(script(look), { attempting: "list what is on the host", signal });
   const [bridges, paths] = stdout.split("<>\n");
