@@ -31,16 +31,24 @@ export function openHosts(pool: HostPool): HostsPort {
         signal,
       });
       const found = parseWiring(stdout);
+      const record = found.record ?? describeLostRecord(found);
       // An enrolment that was refused made nothing here, and nothing of it is to be taken back.
-      if (found.record?.cloudId !== request.cloudId || found.record.hostId !== request.id) return;
+      if (record?.cloudId !== request.cloudId || record.hostId !== request.id) return;
       await requireUnused(connection, request, signal);
-      await connection.run(unwireHost(request, found.record, found), {
+      await connection.run(unwireHost(request, record, found), {
         attempting: "release the host",
         signal,
       });
     },
   };
 }
+
+/** What Open vSwitch tells of a host that lost its `cloud.json`: whose it is, and not what was there before. */
+function describeLostRecord({ cloudId, hostId }: Wiring): EnrolmentRecord | undefined {
+  if (cloudId === undefined || hostId === undefined) return undefined;
+  return { cloudId, hostId, madeFolder: false, tunnel: null };
+}
+
 /** One script; the record of what was there before comes first, so that a broken attempt can be taken back. */
 function wireHost(request: EnrolRequest, plan: WiringPlan): Shell {
   const { folder } = request;
@@ -148,10 +156,7 @@ ovs-vsctl --timeout=30 ${ours} -- remove Open_vSwitch . external_ids ${ovsKeys.c
             ({ to, via }) => sh`ip route replace ${to} via ${via} dev ${tunnel.interface}`,
           ),
         ]),
-    sh`cd -- ${request.folder}
-rm -rf -- ${ownFolders}
-rm -f -- cloud.json
-cd /`,
+    sh`rm -rf -- ${[cloudFile(request.folder), ...ownFolders.map((name) => `${request.folder}/${name}`)]}`,
     record.madeFolder ? sh`rmdir --ignore-fail-on-non-empty -- ${request.folder}` : sh`:`,
   );
 }
