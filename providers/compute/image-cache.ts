@@ -8,7 +8,7 @@ import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import { cleanJob, startJob, waitForJob } from "../hosts/job.ts";
 import type { HostPool } from "../hosts/pool.ts";
-import { localPath, openImageInspector } from "./image-source.ts";
+import { localPath, openImageInspector, statFile } from "./image-source.ts";
 import { listFiles, soundTime } from "./image-state.ts";
 import type { ImageFile } from "./image-state.ts";
 import { imageFolder } from "./layout.ts";
@@ -149,6 +149,7 @@ async function upload(
   progress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
+  await statFile(from, file.name);
   const receive = sh`${skipIfSound(file)}
 cat > ${`${file.name}.part`}`;
   const { stdout } = await connection.run(

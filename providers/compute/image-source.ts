@@ -158,7 +158,8 @@ function requireChecksum(source: ImageSource, contents: Contents, field: string)
   });
 }
 
-async function statFile(path: string, field: string): Promise<{ size: number; mtimeMs: number }> {
+/** Raises `image-unreachable` for what is no file, or is not there. */
+export async function statFile(path: string, field: string): Promise<{ size: number; mtimeMs: number }> {
   try {
     const found = await stat(path);
     if (found.isFile()) return found;
