@@ -6,6 +6,7 @@ import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { hashDrive, listDriveFiles } from "./config-drive.ts";
 import type { DriveFile } from "./config-drive.ts";
+import { processFunctions } from "./domain-process.ts";
 import { hasDisk, renderDomain } from "./domain-xml.ts";
 import { serverFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
@@ -132,11 +133,7 @@ look_for_domain() {
   esac
 }
 forget() { :; }
-is_on() {
-  pid=
-  { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
-  kill -0 "$pid" 2> /dev/null
-}`;
+${processFunctions}`;
 }
 
 /** Before anything is written. */
@@ -232,7 +229,7 @@ rm domain.xml`;
 
 /** A paused guest goes on. */
 const startDomain = sh`if is_on; then
-  [ "$(libvirt "domstate $name")" != paused ] || libvirt "resume $name" > /dev/null
+  ! is_paused || libvirt "resume $name" > /dev/null
 else
   libvirt "start $name" > /dev/null
 fi`;

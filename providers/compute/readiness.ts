@@ -7,6 +7,7 @@ import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import type { HostPool } from "../hosts/pool.ts";
+import { processFunctions } from "./domain-process.ts";
 import { consoleFile } from "./layout.ts";
 import { nameDhcpPort, nameDomain, nameNamespace } from "./marks.ts";
 
@@ -81,7 +82,7 @@ function lookFor(
 ): Shell | undefined {
   switch (rung) {
     case "running":
-      return sh`is_on`;
+      return sh`is_on && ! is_paused`;
     case "address":
       return at === undefined
         ? undefined
@@ -103,11 +104,7 @@ async function watch(
   signal: AbortSignal,
 ): Promise<Sighting> {
   const body = sh`name=${nameDomain(id)}
-is_on() {
-  pid=
-  { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
-  kill -0 "$pid" 2> /dev/null
-}
+${processFunctions}
 knock() { nsenter "--net=/run/netns/$2" timeout 0.5 bash -c 'exec 3<> "/dev/tcp/$1/22" && IFS= read -r -t 0.4 line <&3 && printf "%s" "$line"' _ "$1" 2> /dev/null; }
 in_network() { [ -e "/run/netns/$1" ] || { echo no-namespace; exit; }; }
 # A refused connection answers too: what counts is that someone holds the address, now and not in the kernel's memory.
