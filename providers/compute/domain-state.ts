@@ -215,7 +215,7 @@ function compareDisk(disk: DiskState | undefined, spec: DomainSpec, isOn: boolea
     const repair = "keeps it, since it holds data; remove the server to have it made anew";
     drift.push({ field: "disk", expected, found, repair });
   }
-  const sizeBytes = Math.max(spec.diskBytes ?? 0, spec.diskGib * bytesPerGib);
+  const sizeBytes = readDiskSize(spec);
   if (sizeBytes > 0 && disk.sizeBytes !== sizeBytes) {
     drift.push({
       field: "diskBytes",
@@ -225,6 +225,11 @@ function compareDisk(disk: DiskState | undefined, spec: DomainSpec, isOn: boolea
     });
   }
   return drift;
+}
+
+/** Size in bytes that the root disk has at least; 0 where any size is right. */
+export function readDiskSize({ diskBytes = 0, diskGib }: DomainSpec): number {
+  return Math.max(diskBytes, diskGib * bytesPerGib);
 }
 
 function repairSize(isSmaller: boolean, isOn: boolean): Pick<Drift, "repair" | "label"> {

@@ -7,6 +7,7 @@ import type { HostPool } from "../hosts/pool.ts";
 import { hashDrive, listDriveFiles } from "./config-drive.ts";
 import type { DriveFile } from "./config-drive.ts";
 import { processFunctions } from "./domain-process.ts";
+import { readDiskSize } from "./domain-state.ts";
 import { hasDisk, renderDomain } from "./domain-xml.ts";
 import { serverFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
@@ -27,7 +28,6 @@ const scriptTimeoutMs = 120_000;
 const lockWaitSeconds = 100;
 /** How long a guest may take to restart by itself before it is reset (nova: `wait_soft_reboot_seconds` 120). */
 const softRebootSeconds = 120;
-const bytesPerGib = 1024 ** 3;
 /** Between two requests to shut down (nova: `shutdown_retry_interval`). */
 const shutdownRetrySeconds = 10;
 
@@ -169,7 +169,7 @@ is_whole() { [ "$(stat -c %s "$2")" = "$1" ]; }`;
  * `docs/interop/qcow2.txt`).
  */
 function ensureDisk(spec: DomainSpec): Shell {
-  const size = sh`size=${spec.diskGib * bytesPerGib}
+  const size = sh`size=${readDiskSize(spec)}
 virtual_size() { od -A n -t u8 -j 24 -N 8 --endian=big -- "$1" | tr -d ' '; }`;
   const create = createDisk(spec);
   return sh`${size}
@@ -190,7 +190,7 @@ function createDisk(spec: DomainSpec): Shell {
   if (diskPath === undefined) return sh`qemu-img create -q -f qcow2 disk.part "$size"`;
   const format = diskFormat ?? "qcow2";
   const baseSize = format === "raw" ? sh`stat -c %s -- ${diskPath}` : sh`virtual_size ${diskPath}`;
-  if (spec.diskGib === 0) return sh`qemu-img create -q -f qcow2 -b ${diskPath} -F ${format} disk.part`;
+  if (readDiskSize(spec) === 0) return sh`qemu-img create -q -f qcow2 -b ${diskPath} -F ${format} disk.part`;
   return sh`[ "$(${baseSize})" -le "$size" ] || ${refuse("disk-too-small")}
   qemu-img create -q -f qcow2 -b ${diskPath} -F ${format} disk.part "$size"`;
 }
