@@ -248,7 +248,9 @@ while is_on; do
   sleep 0.1
 done
 ! is_on || libvirt "destroy $name" > /dev/null
-[ "$(libvirt "domstate $name")" = "shut off" ]`;
+# One without a definition went with its process.
+look_for_domain
+[ "$state" = absent ] || [ "$(libvirt "domstate $name")" = "shut off" ]`;
 }
 
 /** The guest restarts by itself, and is reset if it does not within nova's limit. */
@@ -266,7 +268,11 @@ libvirt "start $name" > /dev/null`;
 function removeDomain(folder: string): Shell {
   return sh`if [ "$state" != absent ]; then
   ! is_on || libvirt "destroy $name" > /dev/null || true
-  libvirt "undefine $name --nvram --managed-save --snapshots-metadata --checkpoints-metadata" > /dev/null
+  libvirt "undefine $name --nvram --managed-save --snapshots-metadata --checkpoints-metadata" > /dev/null || {
+    # One without a definition went with its process.
+    look_for_domain
+    [ "$state" = absent ] || exit 1
+  }
 fi
 rm -rf -- ${folder}`;
 }
