@@ -66,11 +66,17 @@ export interface HostObservation {
 }
 
 export interface HostsPort {
-  /** Checks, wires Open vSwitch, probes, leaves the ownership mark. Repeatable. Raises `foreign-cloud`, `host-unsuitable`. */
+  /**
+   * Checks, wires Open vSwitch, probes, leaves the ownership mark. Repeatable. Raises `foreign-cloud`, `conflict` (enrolled under another id),
+   * `not-ours`, `host-unsuitable`, `invalid-input`.
+   */
   enrol(request: EnrolRequest, signal: AbortSignal): Promise<HostInventory>;
-  /** Compares the wiring and the mark with the request. Raises `host-unreachable`; never reports that as absence. */
+  /** Compares the wiring and the mark with the request. Raises what `enrol` does, and `host-unreachable`; never reports that as absence. */
   observe(request: EnrolRequest, signal: AbortSignal): Promise<HostObservation>;
-  /** Takes mark, bridges and folder back. */
+  /**
+   * Takes mark, bridges and folder back. Repeatable; a host of another cloud, or enrolled under another id, stays as it is. Raises `in-use`
+   * while servers are on it, be it only their disks.
+   */
   release(request: EnrolRequest, signal: AbortSignal): Promise<void>;
 }
 
@@ -134,7 +140,7 @@ export interface ImagesPort {
   ): Promise<CachedImage>;
   /** What is wrong with the image's files in a host's cache. */
   observeCached(host: ComputeHost, image: ImageSpec, signal: AbortSignal): Promise<readonly Drift[]>;
-  /** Removes the image's files from a host's cache; tolerates absence. */
+  /** Removes the image's files from a host's cache; tolerates absence. Raises `in-use` while a disk lies on them. */
   removeCached(host: ComputeHost, imageId: ResourceId, signal: AbortSignal): Promise<void>;
 }
 
@@ -173,8 +179,8 @@ export interface PortSpec {
 export interface SwitchingPort {
   /**
    * Makes the network present on `host`: tunnels to `peers` (the other hosts that have ports on it), DHCP for `ports`, all of them on this host.
-   * Only adds: entries of other ports and tunnels to other peers stay, so that builds side by side do not undo each other. Also adds the tunnel
-   * back to `host` on each peer; a peer that cannot be reached is left out, and is repaired when its own servers are.
+   * Only adds: entries of other ports and tunnels to other peers stay, so that builds side by side do not undo each other. Where a tunnel was
+   * missing, also adds the one back to `host` on the peer; a peer that cannot be reached is left out, and is repaired when its own servers are.
    */
   ensureNetwork(
     host: ComputeHost,
@@ -213,7 +219,7 @@ export interface DomainSpec {
   readonly vcpus: number;
   readonly ramMib: number;
   readonly diskGib: number;
-  /** Size in bytes that the last apply left the root disk with. Absent: `diskGib`, and with 0 any size is right. */
+  /** Size in bytes that the last apply left the root disk with: it is made and grown to no less. Absent: `diskGib`, and with 0 any size is right. */
   readonly diskBytes?: number | undefined;
   readonly image: CachedImage & {
     readonly diskFormat: "qcow2" | "raw" | undefined;
@@ -268,19 +274,25 @@ export interface ReadinessRequest {
 }
 
 export interface DomainsPort {
-  /** Root disk, config drive, XML, define, start: one script. Repeatable; what already is right stays. Raises `not-ours` when a foreign domain has the name or uuid. */
+  /**
+   * Root disk, config drive, XML, define, start: one script. Repeatable; what already is right stays, a domain that is on takes a new
+   * definition at its next start, and one that is paused goes on. Raises `not-ours` when a foreign domain has the name or uuid, and then leaves
+   * nothing; `invalid-input` when the image is larger than the disk.
+   */
   spawn(host: ComputeHost, spec: DomainSpec, start: boolean, signal: AbortSignal): Promise<void>;
+  /** One that is paused goes on. Raises `not-found`, `not-ours`. */
   start(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
-  /** ACPI shutdown, then power off after `graceMs`. */
+  /** ACPI shutdown, then power off after `graceMs`. Raises `not-found`, `not-ours`. */
   stop(host: ComputeHost, id: ResourceId, graceMs: number, signal: AbortSignal): Promise<void>;
+  /** `soft` asks the guest to, in the same process; `hard` is another process. One that is off is started. Raises `not-found`, `not-ours`. */
   reboot(host: ComputeHost, id: ResourceId, kind: "soft" | "hard", signal: AbortSignal): Promise<void>;
-  /** Domain, disks, folder. Tolerates absence; never touches what is not ours. */
+  /** Domain, disks, folder. Tolerates absence; never touches what is not ours. Raises `not-ours`. */
   remove(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
   /** `undefined`: libvirt answered that there is no such domain. Raises `not-ours` as `spawn` does. */
   observe(host: ComputeHost, spec: DomainSpec, signal: AbortSignal): Promise<DomainObservation | undefined>;
-  /** Last lines of the serial console. */
+  /** Last lines of the serial console since the last start; empty for a server that has none. */
   readConsole(host: ComputeHost, id: ResourceId, lines: number, signal: AbortSignal): Promise<string>;
-  /** Waits up the ladder. Raises `not-ready` with the rung and the console's tail. */
+  /** Waits up the ladder. Raises `not-ready` with the rung and the console's tail, at once when the domain is off or not there. */
   waitReady(
     host: ComputeHost,
     id: ResourceId,
@@ -379,8 +391,8 @@ export interface MarkedThing {
 
 /** What hosts hold of the cloud, for `gc`. */
 export interface LeftoversPort {
-  /** All that carries the mark of the host's cloud; nothing without it. */
+  /** All that carries the mark of the host's cloud; nothing without it. Files carry that of the folder they lie in. */
   list(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedThing[]>;
-  /** Removes one thing. Tolerates absence. */
+  /** Removes one thing with all that is its own. Tolerates absence. Raises `not-ours`, `in-use`. */
   remove(host: ComputeHost, thing: MarkedThing, signal: AbortSignal): Promise<void>;
 }

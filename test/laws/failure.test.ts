@@ -3,7 +3,7 @@ import type { ResourceView } from "../../providers/core/cloud.ts";
 import type { ErrorCode } from "../../providers/core/errors.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { definitions } from "../../providers/registry.ts";
-import type { Moment } from "../fakes/compute.ts";
+import type { Moment } from "../fakes/fault.ts";
 import { makerOf, makeSmallWorld, TestCloud } from "../support/cloud.ts";
 import { specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
 

@@ -1,10 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildGuest, guestCommandLine } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import type { Inventory, InventoryHost } from "../../lab/inventory.ts";
-import { bringUp, runOnHost, tearDown } from "../../lab/lab.ts";
+import { bringUp, runOnHost } from "../../lab/lab.ts";
 import { runProcess } from "../../lab/namespace/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { openCompute } from "../../providers/compute/compute.ts";
@@ -17,17 +16,11 @@ import type {
   DomainSpec,
   EnrolRequest,
   ImageSpec,
-  NetworkSpec,
-  PortSpec,
-  ReadinessRequest,
-  ReadinessRung,
 } from "../../providers/core/ports.ts";
 import { sh } from "../../providers/hosts/command.ts";
 import { openHostPool } from "../../providers/hosts/pool.ts";
-
-export const cloudId = deriveId<"cloud">("compute test");
-export const projectId = deriveId<"resource">("project");
-export const labName = "compute";
+import { addressOf, cloudId, network, serverOf } from "./compute-specimens.ts";
+import { openLabFolder } from "./lab-folder.ts";
 
 /** A host of the lab as a test needs it: how it is enrolled, what it is then, and a shell on it. */
 export interface LabHost {
@@ -43,32 +36,37 @@ export interface LabHost {
 export interface ComputeLab {
   readonly compute: Compute;
   readonly inventory: Inventory;
+  /** On this machine, and gone with the lab. */
+  readonly folder: string;
   readonly h1: LabHost;
   readonly h2: LabHost;
+  /** The n-th server, booting the test guest, with the lab's key to log in with. */
+  guestOf(n: number, image: CachedImage): DomainSpec;
   /** All that compute could leave on the hosts, as text. */
   survey(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Brings the lab up in a folder of its own. */
-export async function openComputeLab(): Promise<ComputeLab> {
-  const stateHome = mkdtempSync(join(tmpdir(), "stackyard-compute-test-"));
-  process.env["XDG_STATE_HOME"] = stateHome;
-  await bringUp(parseTopology({ name: labName, hosts: 2, diskFolder: join(stateHome, "disks") }));
+/** Brings a lab of this name up in a folder of its own. */
+export async function openComputeLab(labName: string): Promise<ComputeLab> {
+  const labs = openLabFolder("compute-test");
+  await bringUp(parseTopology({ name: labName, hosts: 2, diskFolder: join(labs.path, "disks") }));
   const inventory = readInventory(labName);
-  const pool = openHostPool({ ssh: { environment: { home: stateHome, user: "root" } } });
-  const [h1, h2] = inventory.hosts.map(toLabHost);
+  const pool = openHostPool({ ssh: { environment: { home: labs.path, user: "root" } } });
+  const [h1, h2] = inventory.hosts.map((host) => toLabHost(labName, host));
   if (h1 === undefined || h2 === undefined) throw new Error("the lab has no two hosts");
+  const publicKey = readFileSync(`${h1.request.address.identityFile ?? ""}.pub`, "utf8").trim();
   return {
     compute: openCompute({ pool }),
     inventory,
+    folder: labs.path,
     h1,
     h2,
+    guestOf: (n, image) => serverOf(n, image, { kernelArguments: guestCommandLine, publicKey }),
     survey: async () => (await Promise.all([h1, h2].map((host) => host.run(surveyCommand)))).join("\n--\n"),
     async close() {
       await pool.closeAll();
-      await tearDown(labName);
-      rmSync(stateHome, { recursive: true });
+      await labs.close();
     },
   };
 }
@@ -77,7 +75,7 @@ const surveyCommand = `ovs-vsctl --columns=name list Bridge; ovs-vsctl --columns
 ovs-vsctl get Open_vSwitch . external_ids | tr ',' '\\n' | grep stackyard
 virsh -q list --all --uuid; ls /run/netns; find /var/lib/libvirt/images -not -path '*/locks/*' | sort; ip -oneline -4 address; pgrep dnsmasq`;
 
-function toLabHost(host: InventoryHost): LabHost {
+function toLabHost(labName: string, host: InventoryHost): LabHost {
   const request: EnrolRequest = {
     id: deriveId<"host">(host.name),
     cloudId,
@@ -127,39 +125,6 @@ function toLabHost(host: InventoryHost): LabHost {
   };
 }
 
-export const network: NetworkSpec = {
-  id: deriveId<"resource">("network"),
-  name: "net",
-  vni: 1001,
-  localVlan: 1,
-  mtuBytes: 1450,
-  subnets: [
-    {
-      id: deriveId<"resource">("subnet"),
-      cidr: "10.50.0.0/24",
-      gateway: undefined,
-      dhcpAddress: "10.50.0.2",
-      dnsServers: [],
-    },
-  ],
-};
-
-/** The port of the n-th server, which has the address 10.50.0.1N. */
-export function portOf(n: number): PortSpec {
-  return {
-    id: deriveId<"resource">("port", String(n)),
-    serverId: deriveId<"resource">("server", String(n)),
-    mac: `fa:16:3e:00:00:0${String(n)}`,
-    networkId: network.id,
-    addresses: [{ subnetId: deriveId<"resource">("subnet"), address: addressOf(n) }],
-    hostname: `guest${String(n)}`,
-  };
-}
-
-export function addressOf(n: number): string {
-  return `10.50.0.1${String(n)}`;
-}
-
 /** The lab's test guest as an image: kernel and initrd, without a disk. */
 export async function describeGuestImage(
   inspect: (path: string) => Promise<{ readonly checksum: string; readonly sizeBytes: number }>,
@@ -175,43 +140,5 @@ export async function describeGuestImage(
     disk: undefined,
     kernel: await fileOf(kernel),
     initrd: await fileOf(initrd),
-  };
-}
-
-/** The n-th server: one NIC, a blank disk, the lab's key to log in with. */
-export function serverOf(n: number, image: CachedImage, { hosts }: Inventory): DomainSpec {
-  const publicKey = readFileSync(`${hosts[0]?.identityFile ?? ""}.pub`, "utf8").trim();
-  const port = portOf(n);
-  return {
-    id: deriveId<"resource">("server", String(n)),
-    name: `guest <${String(n)}> & "co"`,
-    cloudId,
-    projectId,
-    vcpus: 1,
-    ramMib: 160,
-    diskGib: 1,
-    image: { ...image, diskFormat: undefined, kernelArguments: guestCommandLine },
-    interfaces: [
-      { portId: port.id, mac: port.mac, localVlan: network.localVlan, mtuBytes: network.mtuBytes },
-    ],
-    configDrive: {
-      metaData: {
-        uuid: deriveId("server", String(n)),
-        hostname: port.hostname,
-        public_keys: { lab: publicKey },
-      },
-      networkData: {},
-      userData: undefined,
-    },
-    hardware: { machine: undefined, diskBus: "virtio", nicModel: "virtio", guestAgent: false, rng: true },
-  };
-}
-
-/** Waiting for the n-th server, long enough for an emulated guest on a busy machine. */
-export function readinessOf(n: number, until: ReadinessRung): ReadinessRequest {
-  return {
-    until,
-    limitsMs: { running: 10_000, address: 120_000, ssh: 60_000, "cloud-init": 60_000 },
-    address: { networkId: network.id, address: addressOf(n) },
   };
 }

@@ -155,7 +155,7 @@ test("a stranger's list shows nothing of other projects, but the flavors of all"
 test("a reader sees, and reads the console", async () => {
   expect(await reader.find("server", "web")).toMatchObject({ id: serverId });
   expect(await reader.act("server", serverId, "console-log", { lines: 1 })).toEqual({
-    text: "console line 1",
+    text: "ready",
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DriftFinding, ResourceView } from "../../../providers/core/cloud.ts";
-import type { Meddling } from "../../fakes/compute.ts";
+import type { Meddling } from "../../fakes/meddling.ts";
 import { addressOfHost, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;
@@ -105,14 +105,14 @@ test("a replaced disk is kept by the next apply, and still told", async () => {
 });
 
 test("a DHCP server that was killed is found with each server that it serves, and started by the next apply", async () => {
-  test1.compute.killDhcp(hostOf(web), world.network.id);
+  test1.compute.meddle(hostOf(web), world.network.id, "kill its DHCP server");
   expect(await findings()).toEqual(["web dhcp.server live"]);
   await test1.make("server", "web", { ...world.server, serverGroup: world.group.id });
   expect(await findings()).toEqual([]);
 });
 
 test("an image that was altered on a host is the image's drift there, and either's apply brings it anew", async () => {
-  test1.compute.alterImage(hostOf(web), world.image.id);
+  test1.compute.meddle(hostOf(web), world.image.id, "alter its files");
   const [found] = (await test1.cloud.drift()).findings;
   expect(found).toMatchObject({
     resource: { type: "image" },
@@ -125,7 +125,7 @@ test("an image that was altered on a host is the image's drift there, and either
 
 test("a foreign domain in a server's place is drift at which the apply stops", async () => {
   test1.compute.meddle(hostOf(web), web.id, "undefine");
-  test1.compute.addForeignDomain(hostOf(web), web.id);
+  test1.compute.meddle(hostOf(web), web.id, "define a foreign domain");
   const [found] = (await test1.cloud.drift()).findings;
   expect(found).toMatchObject({ resource: { name: "web" }, field: "domain", expected: "this cloud's own" });
   expect(found?.repair).toMatch(/^stops, and leaves it/);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import type { ComputeMethod } from "../../fakes/compute.ts";
+import type { ComputeMethod } from "../../fakes/fault.ts";
 import {
   addressOfHost,
   hostInputs,
@@ -162,11 +162,11 @@ test("a domain of somebody else is never adopted nor touched", async () => {
   const request = { type: "server", maker: "test:server/web", defaultName: "web" };
   const planned = await test1.cloud.plan({ ...request, inputs: world.server });
   const id = textOf(planned.inputs, "id");
-  for (const address of addresses) test1.compute.addForeignDomain(address, id);
+  for (const address of addresses) test1.compute.meddle(address, id, "define a foreign domain");
 
   await expect(test1.make("server", "web", world.server)).rejects.toMatchObject({ code: "not-ours" });
 
-  expect(test1.compute.survey()[addressOfHost(1)]).toContain(`server ${id} running`);
+  expect(test1.compute.survey()[addressOfHost(1)]).toContain(`server ${id} shut-off`);
 });
 
 describe("a server that does not get ready in time", () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../../providers/core/cloud.ts";
-import type { Moment } from "../../fakes/compute.ts";
+import type { Moment } from "../../fakes/fault.ts";
 import { addressOfHost, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;

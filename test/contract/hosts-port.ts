@@ -1,0 +1,135 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { deriveId } from "../../providers/core/ids.ts";
+import type { ComputeHost, EnrolRequest, HostsPort } from "../../providers/core/ports.ts";
+import { network, portOf } from "../support/compute-specimens.ts";
+import type { ComputeStage } from "./compute-ports.ts";
+
+const { signal } = new AbortController();
+const silent = (): void => undefined;
+
+/** Another cloud that wants the same host. */
+function foreign(request: EnrolRequest): EnrolRequest {
+  return { ...request, cloudId: deriveId<"cloud">("another") };
+}
+
+/** The same host under another id. */
+function twin(request: EnrolRequest): EnrolRequest {
+  return { ...request, id: deriveId<"host">("another") };
+}
+
+function missingMark({ cloudId }: EnrolRequest) {
+  return { field: "mark", expected: cloudId, found: "missing", label: "live" };
+}
+
+/** Begins with machines that are in no cloud, and leaves them enrolled. */
+export function describeHostsPort(onStage: () => ComputeStage): void {
+  describe("hosts", () => {
+    let stage: ComputeStage;
+    let hosts: HostsPort;
+    let request: EnrolRequest;
+
+    beforeAll(() => {
+      stage = onStage();
+      hosts = stage.compute.hosts;
+      request = stage.requests[0];
+    });
+
+    test("one that is in no cloud tells what it offers, and lacks the mark", async () => {
+      const { inventory, drift } = await hosts.observe(request, signal);
+      expect(inventory).toMatchObject({ datapath: "netdev", virtType: "qemu", architecture: "x86_64" });
+      expect(drift).toContainEqual(expect.objectContaining(missingMark(request)));
+    });
+
+    test.each([
+      ["a datapath", { datapath: "system" }, "host-unsuitable", "datapath"],
+      ["an interface", { tunnelInterface: "absent0" }, "host-unsuitable", "tunnelInterface"],
+      ["the name of an interface", { tunnelInterface: undefined }, "invalid-input", "tunnelInterface"],
+    ] as const)("one that lacks %s is refused", async (_what, lacking, code, field) => {
+      const unfit = { ...request, ...lacking };
+      await expect(hosts.enrol(unfit, signal)).rejects.toMatchObject({ code, field });
+      await expect(hosts.observe(unfit, signal)).rejects.toMatchObject({ code, field });
+    });
+
+    test("one is enrolled, again without a change, and has no drift then", async () => {
+      const first = await hosts.enrol(request, signal);
+      expect(await hosts.enrol(request, signal)).toEqual(first);
+      expect(await hosts.observe(request, signal)).toEqual({ inventory: first, drift: [] });
+      await hosts.enrol(stage.requests[1], signal);
+    });
+
+    test("one that is enrolled is refused to another cloud, and under another id", async () => {
+      await expect(hosts.enrol(foreign(request), signal)).rejects.toMatchObject({ code: "foreign-cloud" });
+      await expect(hosts.observe(foreign(request), signal)).rejects.toMatchObject({ code: "foreign-cloud" });
+      await expect(hosts.enrol(twin(request), signal)).rejects.toMatchObject({ code: "conflict" });
+    });
+
+    test("what was refused takes nothing back", async () => {
+      await hosts.release(foreign(request), signal);
+      await hosts.release(twin(request), signal);
+      expect(await hosts.observe(request, signal)).toMatchObject({ drift: [] });
+    });
+
+    test("one whose mark was removed is still this cloud's, and gets its mark back", async () => {
+      await stage.meddle(request.id, "remove its mark");
+      const { drift } = await hosts.observe(request, signal);
+      expect(drift).toMatchObject([missingMark(request)]);
+      await expect(hosts.enrol(foreign(request), signal)).rejects.toMatchObject({ code: "foreign-cloud" });
+      await hosts.enrol(request, signal);
+      expect(await hosts.observe(request, signal)).toMatchObject({ drift: [] });
+    });
+
+    test.each(["enrol", "observe", "release"] as const)(
+      "one that does not answer is an error of %s, and so is a call that was given up",
+      async (method) => {
+        const unreachable = { ...request, address: stage.gone.address };
+        await expect(hosts[method](unreachable, signal)).rejects.toMatchObject({ code: "host-unreachable" });
+        await expect(hosts[method](request, AbortSignal.abort())).rejects.toMatchObject({
+          code: "interrupted",
+        });
+      },
+    );
+  });
+}
+
+/** Begins with hosts that are enrolled, and leaves them in no cloud. */
+export function describeRelease(onStage: () => ComputeStage): void {
+  describe("hosts that are given back", () => {
+    let stage: ComputeStage;
+    let hosts: HostsPort;
+    let host: ComputeHost;
+    let request: EnrolRequest;
+
+    beforeAll(() => {
+      stage = onStage();
+      hosts = stage.compute.hosts;
+      [host] = stage.hosts;
+      [request] = stage.requests;
+    });
+
+    test("have nothing of the cloud any more, and may be given back again", async () => {
+      const { images, switching, leftovers } = stage.compute;
+      await images.ensureCached(host, stage.image, silent, signal);
+      await switching.ensureNetwork(host, network, [], [portOf(1)], signal);
+      await hosts.release(stage.requests[1], signal);
+      await hosts.release(request, signal);
+      await hosts.release(request, signal);
+      expect(await leftovers.list(host, signal)).toEqual([]);
+      const { drift } = await hosts.observe(request, signal);
+      expect(drift).toContainEqual(expect.objectContaining(missingMark(request)));
+    });
+
+    test("may be another cloud's", async () => {
+      await hosts.enrol(foreign(request), signal);
+      await expect(hosts.enrol(request, signal)).rejects.toMatchObject({ code: "foreign-cloud" });
+      await hosts.release(foreign(request), signal);
+    });
+
+    test("may be another cloud's also when their mark was lost", async () => {
+      await hosts.enrol(request, signal);
+      await stage.meddle(request.id, "remove its mark");
+      await hosts.release(request, signal);
+      await hosts.enrol(foreign(request), signal);
+      await hosts.release(foreign(request), signal);
+    });
+  });
+}

@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import { runProcess } from "../../lab/namespace/process.ts";
+import { nameTunnel } from "../../providers/compute/marks.ts";
+import { deriveId } from "../../providers/core/ids.ts";
+import { describeComputePorts, type ComputeStage, type StagedMeddling } from "../contract/compute-ports.ts";
+import { describeGuestImage, openComputeLab } from "../support/compute-lab.ts";
+
+const { signal } = new AbortController();
+
+/** Nobody listens there. */
+const deafPort = 1;
+
+async function openLab(): Promise<ComputeStage> {
+  const lab = await openComputeLab("ports");
+  const { compute, h1, h2 } = lab;
+  const location = join(lab.folder, "blank.qcow2");
+  await runProcess("qemu-img", ["create", "-q", "-f", "qcow2", location, "2G"]);
+  return {
+    compute,
+    requests: [h1.request, h2.request],
+    hosts: [h1.host, h2.host],
+    gone: {
+      ...h2.host,
+      id: deriveId<"host">("gone"),
+      name: "gone",
+      address: { ...h2.host.address, name: "gone", port: deafPort },
+    },
+    image: await describeGuestImage((path) =>
+      compute.images.inspectFile({ location: path, checksum: undefined }, "kernel", signal),
+    ),
+    disk: { location, checksum: undefined },
+    domainOf: (n, image) => lab.guestOf(n, image),
+    meddle: async (id, how) => {
+      await h1.run(describeMeddling(id, how, h1.host.folder));
+    },
+    bootOf: (n) => h1.inGuest(n, "cat /proc/sys/kernel/random/boot_id"),
+    survey: () => lab.survey(),
+    close: () => lab.close(),
+  };
+}
+
+/** The commands by which somebody who knows the host does it. */
+function describeMeddling(id: string, how: StagedMeddling, folder: string): string {
+  const [networkId = "", other = ""] = id.split("/");
+  const disk = `${folder}/servers/${id}/disk`;
+  const ports = `$(ovs-vsctl --bare --columns=name find interface external_ids:vm-id=${id})`;
+  switch (how) {
+    case "stop":
+      return `virsh destroy ${id}`;
+    case "pause":
+      return `virsh suspend ${id}`;
+    case "undefine":
+      return `virsh destroy ${id}; virsh undefine ${id}`;
+    case "forget its definition":
+      return `virsh undefine ${id}`;
+    case "grow the disk":
+      return `qemu-img resize -f qcow2 ${disk} +1G`;
+    case "replace the disk":
+      return `qemu-img rebase -u -f qcow2 -F raw -b /elsewhere ${disk}`;
+    case "remove the disk":
+      return `rm ${disk}`;
+    case "retag its ports":
+      return `for port in ${ports}; do ovs-vsctl set port $port tag=4000; done`;
+    case "remove its ports":
+      return `for port in ${ports}; do ovs-vsctl del-port $port; done`;
+    case "define a foreign domain":
+      return `echo '<domain type="qemu"><name>foreign</name><uuid>${id}</uuid><memory>65536</memory><os><type>hvm</type></os></domain>' > /tmp/foreign.xml && virsh define /tmp/foreign.xml`;
+    case "kill its DHCP server":
+      return `kill $(cat ${folder}/networks/${id}/pid); sleep 0.2`;
+    case "remove its DHCP entry":
+      return `rm ${folder}/networks/${networkId}/ports/${other}`;
+    case "remove the tunnel":
+      return `ovs-vsctl del-port br-int ${nameTunnel(networkId, other)}`;
+    case "alter its files":
+      return `for file in ${folder}/images/${id}/*; do printf X | dd of=$file bs=1 conv=notrunc; done`;
+    case "remove its mark":
+      return `rm ${folder}/cloud.json`;
+  }
+}
+
+describeComputePorts("compute on lab hosts", openLab);

@@ -1,0 +1,269 @@
+import { StackyardError } from "../../providers/core/errors.ts";
+import type {
+  ComputeHost,
+  DomainInterface,
+  DomainObservation,
+  DomainSpec,
+  ReadinessRequest,
+  ReadinessRung,
+} from "../../providers/core/ports.ts";
+import type { Drift } from "../../providers/core/resource.ts";
+import type { FakeDefinition, FakeDisk, FakeDomain, FakeHost } from "./host.ts";
+
+const bytesPerGib = 1024 ** 3;
+
+/** The server's own domain. Raises `not-ours` for one of the same uuid that is not this cloud's. */
+function findDomain(machine: FakeHost, host: ComputeHost, id: string): FakeDomain | undefined {
+  const domain = machine.domains[id];
+  if (domain === undefined || domain.cloudId === host.cloudId) return domain;
+  throw new StackyardError("not-ours", {
+    message: `a domain with the uuid ${id} on host ${host.name} is not of this cloud`,
+  });
+}
+
+export function requireDomain(machine: FakeHost, host: ComputeHost, id: string): FakeDomain {
+  const domain = findDomain(machine, host, id);
+  if (domain === undefined)
+    throw new StackyardError("not-found", { message: `libvirt on host ${host.name} has no domain ${id}` });
+  return domain;
+}
+
+/** Disk, then definition: what fails leaves what came before it. */
+export function buildDomain(machine: FakeHost, host: ComputeHost, spec: DomainSpec): FakeDomain {
+  const known = findDomain(machine, host, spec.id);
+  requireNetworks(machine, spec);
+  const folder = (machine.folders[spec.id] ??= { console: [] });
+  folder.disk = ensureDisk(machine, spec, folder.disk, known?.live !== undefined);
+  const defined = defineDomain(spec);
+  const domain: FakeDomain = {
+    cloudId: host.cloudId,
+    state: "shut-off",
+    boots: 0,
+    ...known,
+    name: spec.name,
+    configDrive: JSON.stringify(spec.configDrive),
+    defined,
+    isPersistent: true,
+  };
+  machine.domains[spec.id] = domain;
+  return domain;
+}
+
+/** A guest's port is useless on a host that does not carry its network. */
+function requireNetworks(machine: FakeHost, spec: DomainSpec): void {
+  for (const { portId, localVlan, mac } of spec.interfaces) {
+    const network = Object.values(machine.networks).find((candidate) => candidate.localVlan === localVlan);
+    const entry = network?.entries[portId];
+    if (entry?.startsWith(mac) !== true)
+      throw new Error(`port ${portId} with MAC ${mac} is not wired with VLAN ${String(localVlan)}`);
+  }
+}
+
+function hasDisk({ image, diskGib }: DomainSpec): boolean {
+  return image.diskPath !== undefined || diskGib > 0;
+}
+
+/** 0 where any size is right. */
+function sizeOf({ diskBytes = 0, diskGib }: DomainSpec): number {
+  return Math.max(diskBytes, diskGib * bytesPerGib);
+}
+
+/** One that is there only grows, while its guest is off. */
+function ensureDisk(
+  machine: FakeHost,
+  spec: DomainSpec,
+  known: FakeDisk | undefined,
+  isOn: boolean,
+): FakeDisk | undefined {
+  if (!hasDisk(spec)) return known;
+  const size = sizeOf(spec);
+  if (known !== undefined) return isOn ? known : { ...known, sizeBytes: Math.max(known.sizeBytes, size) };
+  const imagePath = spec.image.diskPath;
+  if (imagePath === undefined) return { sizeBytes: size };
+  const base = Object.values(machine.images).find(({ files }) =>
+    files.some(({ path }) => path === imagePath),
+  );
+  if (base === undefined) throw missingFile(imagePath);
+  if (size > 0 && base.virtualSizeBytes > size)
+    throw new StackyardError("invalid-input", {
+      message: "the image is larger than the flavor's disk",
+      field: "flavor.diskGib",
+    });
+  return { imagePath, sizeBytes: Math.max(size, base.virtualSizeBytes) };
+}
+
+function missingFile(path: string): StackyardError {
+  return new StackyardError("command-failed", { message: `${path}: No such file or directory` });
+}
+
+function defineDomain(spec: DomainSpec): FakeDefinition {
+  const { image, hardware, interfaces } = spec;
+  return {
+    vcpus: spec.vcpus,
+    ramMib: spec.ramMib,
+    disks: hasDisk(spec) ? `root on ${hardware.diskBus}` : "none",
+    interfaces: interfaces.map((nic) => ({ ...nic })),
+    bootFiles: [image.kernelPath, image.initrdPath].filter((path) => path !== undefined),
+  };
+}
+
+/** Also lets one that is paused go on. */
+export function startDomain(machine: FakeHost, id: string, domain: FakeDomain): void {
+  if (domain.live === undefined) {
+    const files = Object.values(machine.images).flatMap((image) => image.files.map(({ path }) => path));
+    const missing = domain.defined.bootFiles.find((path) => !files.includes(path));
+    if (missing !== undefined) throw missingFile(missing);
+    machine.processes += 1;
+    domain.processId = machine.processes;
+    domain.live = domain.defined;
+    for (const { portId, localVlan } of domain.live.interfaces) machine.tags[portId] = localVlan;
+    bootGuest(machine, id, domain);
+  }
+  domain.state = "running";
+}
+
+/** The guest starts anew, in the process that it has. */
+export function bootGuest(machine: FakeHost, id: string, domain: FakeDomain): void {
+  domain.boots += 1;
+  const folder = (machine.folders[id] ??= { console: [] });
+  folder.console = ["Linux", `boot ${String(domain.boots)}`, "ready"];
+}
+
+/** One without a definition goes with its process. */
+export function stopDomain(machine: FakeHost, id: string, domain: FakeDomain): void {
+  for (const { portId } of domain.live?.interfaces ?? []) Reflect.deleteProperty(machine.tags, portId);
+  domain.live = undefined;
+  domain.state = "shut-off";
+  domain.processId = undefined;
+  if (!domain.isPersistent) Reflect.deleteProperty(machine.domains, id);
+}
+
+export function removeDomain(machine: FakeHost, host: ComputeHost, id: string): void {
+  const domain = findDomain(machine, host, id);
+  if (domain !== undefined) stopDomain(machine, id, domain);
+  Reflect.deleteProperty(machine.domains, id);
+  Reflect.deleteProperty(machine.folders, id);
+}
+
+export function observeDomain(
+  machine: FakeHost,
+  host: ComputeHost,
+  spec: DomainSpec,
+): DomainObservation | undefined {
+  const domain = findDomain(machine, host, spec.id);
+  if (domain === undefined) return undefined;
+  const disk = machine.folders[spec.id]?.disk;
+  const isOn = domain.live !== undefined;
+  return {
+    state: domain.state,
+    processId: domain.processId,
+    diskBytes: disk?.sizeBytes,
+    drift: [...compareDomain(domain, spec), ...(hasDisk(spec) ? compareDisk(disk, spec, isOn) : [])],
+  };
+}
+
+const redefined = { repair: "defines it anew", label: "live" } as const;
+
+/** What runs, and what is kept for the next start, against what is asked for. */
+function compareDomain({ live, defined, isPersistent }: FakeDomain, spec: DomainSpec): readonly Drift[] {
+  const cycled = { repair: "power-cycles it with its own definition", label: "restart" } as const;
+  const running = compareDefinition(live ?? defined, spec);
+  const known = running.map(([field]) => field);
+  const kept = compareDefinition(defined, spec).filter(([field]) => !known.includes(field));
+  return [
+    ...running.map(([field, expected, found]) => ({
+      field,
+      expected,
+      found,
+      ...(live === undefined ? redefined : cycled),
+    })),
+    ...kept.map(([field, expected, found]) => ({
+      field: `definition.${field}`,
+      expected,
+      found,
+      ...redefined,
+    })),
+    ...(isPersistent
+      ? []
+      : [{ field: "definition", expected: "persistent", found: "undefined", ...redefined }]),
+  ];
+}
+
+function compareDefinition(
+  found: FakeDefinition,
+  spec: DomainSpec,
+): readonly (readonly [field: string, expected: string, found: string])[] {
+  const expected = defineDomain(spec);
+  const aspects = [
+    ["vcpus", ({ vcpus }: FakeDefinition) => String(vcpus)],
+    ["ramMib", ({ ramMib }: FakeDefinition) => String(ramMib)],
+    ["disks", ({ disks }: FakeDefinition) => disks],
+    ["interfaces", ({ interfaces }: FakeDefinition) => interfaces.map(describeInterface).join(", ")],
+  ] as const;
+  return aspects
+    .map(([field, describe]) => [field, describe(expected), describe(found)] as const)
+    .filter(([, wanted, actual]) => wanted !== actual);
+}
+
+/** Without the MTU: a guest takes a new one at its next start. */
+function describeInterface({ mac, localVlan }: DomainInterface): string {
+  return `${mac} vlan ${String(localVlan)}`;
+}
+
+function compareDisk(disk: FakeDisk | undefined, spec: DomainSpec, isOn: boolean): readonly Drift[] {
+  if (disk === undefined) {
+    const lost = { expected: "present", found: "missing", repair: "makes it anew" };
+    return [{ field: "disk", ...lost, label: "data-loss" }];
+  }
+  const expected = String(spec.image.diskPath);
+  const found = String(disk.imagePath);
+  const size = sizeOf(spec);
+  const growth = { repair: "grows it", label: isOn ? "restart" : "live" } as const;
+  const note = { repair: "keeps it, and takes note of its size", label: "live" } as const;
+  return [
+    ...(found === expected
+      ? []
+      : [{ field: "disk", expected, found, repair: "keeps it, since it holds data" }]),
+    ...(size === 0 || disk.sizeBytes === size
+      ? []
+      : [
+          {
+            field: "diskBytes",
+            expected: String(size),
+            found: String(disk.sizeBytes),
+            ...(disk.sizeBytes < size ? growth : note),
+          },
+        ]),
+  ];
+}
+
+/** Raises `not-ready` with the first rung that a guest can never reach; on a fake host all others are reached at once. */
+export function requireReady(
+  machine: FakeHost,
+  host: ComputeHost,
+  id: string,
+  { until, address }: ReadinessRequest,
+): void {
+  if (machine.domains[id]?.state !== "running") throw notReady(machine, host, id, "running");
+  if (until !== "running" && address !== undefined && !answersAt(machine, address))
+    throw notReady(machine, host, id, "address");
+}
+
+function answersAt(
+  machine: FakeHost,
+  { networkId, address }: NonNullable<ReadinessRequest["address"]>,
+): boolean {
+  const network = machine.networks[networkId];
+  return Object.entries(network?.entries ?? {}).some(
+    ([portId, entry]) => entry.split(" ").includes(address) && machine.tags[portId] === network?.localVlan,
+  );
+}
+
+function notReady(machine: FakeHost, host: ComputeHost, id: string, rung: ReadinessRung): StackyardError {
+  return new StackyardError("not-ready", {
+    message: `Server ${id} on host ${host.name}: ${rung} was not reached`,
+    field: "ready",
+    value: rung,
+    notes: [(machine.folders[id]?.console ?? []).join("\n")],
+  });
+}

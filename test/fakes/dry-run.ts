@@ -1,0 +1,70 @@
+import { renderDomain } from "../../providers/compute/domain-xml.ts";
+import { StackyardError } from "../../providers/core/errors.ts";
+import type {
+  ComputeHost,
+  DryRun,
+  HostPorts,
+  NotedCommand,
+  NotedDomain,
+} from "../../providers/core/ports.ts";
+import type { ComputeMethod } from "./fault.ts";
+import { toCachedImage } from "./image.ts";
+
+/** Looks like the ports themselves; a call that would change something is noted by its method. */
+export function openFakeDryRun({ hosts, images, switching, domains: servers }: HostPorts): DryRun {
+  const commands: NotedCommand[] = [];
+  const domains: NotedDomain[] = [];
+  const note = ({ name }: Pick<ComputeHost, "name">, method: ComputeMethod): Promise<void> => {
+    commands.push({ host: name, purpose: method, command: method, inputBytes: 0 });
+    return Promise.resolve();
+  };
+  const unread = (): Promise<never> =>
+    Promise.reject(new StackyardError("wrong-state", { message: "the image is read when it is applied" }));
+  return {
+    commands,
+    domains,
+    ports: {
+      hosts: {
+        observe: (request, signal) => hosts.observe(request, signal),
+        enrol: async (request, signal) => {
+          const { inventory } = await hosts.observe(request, signal);
+          await note(request.address, "hosts.enrol");
+          return inventory;
+        },
+        release: () => Promise.reject(new Error("a dry run releases no host")),
+      },
+      images: {
+        inspectDisk: unread,
+        inspectFile: unread,
+        observeCached: (host, image, signal) => images.observeCached(host, image, signal),
+        ensureCached: async (host, image, _progress, signal) => {
+          const drift = await images.observeCached(host, image, signal);
+          if (drift.length > 0) await note(host, "images.ensureCached");
+          return toCachedImage(host, image);
+        },
+        removeCached: (host) => note(host, "images.removeCached"),
+      },
+      switching: {
+        observeNetwork: (...asked) => switching.observeNetwork(...asked),
+        ensureNetwork: async (host, network, peers, ports, signal) => {
+          const drift = await switching.observeNetwork(host, network, peers, ports, signal);
+          if (drift.length > 0) await note(host, "switching.ensureNetwork");
+        },
+        releaseNetwork: (host) => note(host, "switching.releaseNetwork"),
+      },
+      domains: {
+        observe: (host, spec, signal) => servers.observe(host, spec, signal),
+        readConsole: (...asked) => servers.readConsole(...asked),
+        spawn: (host, spec) => {
+          domains.push({ host: host.name, id: spec.id, xml: renderDomain(host, spec) });
+          return note(host, "domains.spawn");
+        },
+        start: (host) => note(host, "domains.start"),
+        stop: (host) => note(host, "domains.stop"),
+        reboot: (host) => note(host, "domains.reboot"),
+        remove: (host) => note(host, "domains.remove"),
+        waitReady: (host) => note(host, "domains.waitReady"),
+      },
+    },
+  };
+}

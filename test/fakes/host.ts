@@ -1,0 +1,116 @@
+import type { CloudId } from "../../providers/core/ids.ts";
+import type { DomainInterface, HostInventory } from "../../providers/core/ports.ts";
+
+/** What a host of the fake holds, as plain data. Ids are keys. */
+export interface FakeHost {
+  inventory: HostInventory;
+  /** Names that a tunnel can go through. */
+  readonly interfaces: readonly string[];
+  enrolment?: FakeEnrolment | undefined;
+  readonly images: Record<string, FakeImage>;
+  readonly networks: Record<string, FakeNetwork>;
+  /** `NETWORK/PEER` to the peer's tunnel address. */
+  readonly tunnels: Record<string, string>;
+  /** VLAN tag of each guest's port that is on the integration bridge. */
+  readonly tags: Record<string, number>;
+  /** Files of each server: they stay when a domain is undefined. */
+  readonly folders: Record<string, FakeFolder>;
+  readonly domains: Record<string, FakeDomain>;
+  /** Processes started so far: each start of a domain is one more. */
+  processes: number;
+}
+
+export interface FakeEnrolment {
+  readonly cloudId: CloudId;
+  readonly hostId: string;
+  /** Of the folder; the switch has one of its own, which tells whose the host is when this one is lost. */
+  hasMark: boolean;
+}
+
+export interface FakeImage {
+  readonly files: readonly FakeFile[];
+  readonly virtualSizeBytes: number;
+}
+
+export interface FakeFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  checksum: string;
+  /** Whether it is as it was brought. */
+  isSound: boolean;
+}
+
+export interface FakeNetwork {
+  vni: number;
+  localVlan: number;
+  /** Of the DHCP server. */
+  settings: string;
+  isServing: boolean;
+  /** DHCP entry of each port. */
+  readonly entries: Record<string, string>;
+}
+
+export interface FakeFolder {
+  disk?: FakeDisk | undefined;
+  /** Since the last start; empty before the first. */
+  console: readonly string[];
+}
+
+export interface FakeDisk {
+  /** What it lies on; absent for a blank one. */
+  readonly imagePath?: string | undefined;
+  sizeBytes: number;
+}
+
+export interface FakeDomain {
+  readonly cloudId: string;
+  name: string;
+  /** What it has from its next start on. */
+  defined: FakeDefinition;
+  /** What it was started with; absent while it is off. */
+  live?: FakeDefinition | undefined;
+  /** Whether libvirt keeps it when it stops. */
+  isPersistent: boolean;
+  state: "running" | "shut-off" | "paused";
+  processId?: number | undefined;
+  /** How often its guest has booted. */
+  boots: number;
+  configDrive: string;
+}
+
+export interface FakeDefinition {
+  readonly vcpus: number;
+  readonly ramMib: number;
+  readonly disks: string;
+  readonly interfaces: readonly DomainInterface[];
+  /** Kernel and initial RAM disk. */
+  readonly bootFiles: readonly string[];
+}
+
+/** What a host offers unless told otherwise. */
+const defaultInventory: HostInventory = {
+  datapath: "netdev",
+  virtType: "qemu",
+  architecture: "x86_64",
+  vcpus: 4,
+  ramMib: 8192,
+  diskGib: 100,
+  hypervisorVersion: 7_002_000,
+  libvirtVersion: "9.0.0",
+  openvswitchVersion: "3.1.0",
+};
+
+/** A machine that is in no cloud. */
+export function makeHost(offers: Partial<HostInventory>): FakeHost {
+  return {
+    inventory: { ...defaultInventory, ...offers },
+    interfaces: ["eth1"],
+    images: {},
+    networks: {},
+    tunnels: {},
+    tags: {},
+    folders: {},
+    domains: {},
+    processes: 0,
+  };
+}

@@ -1,0 +1,116 @@
+import { StackyardError } from "../../providers/core/errors.ts";
+import type { ComputeHost, EnrolRequest, HostObservation, MarkedThing } from "../../providers/core/ports.ts";
+import { removeDomain } from "./domain.ts";
+import type { FakeHost } from "./host.ts";
+import { removeImage } from "./image.ts";
+import { releasePorts, removeNetwork } from "./network.ts";
+
+function requireOurs(request: EnrolRequest, { enrolment }: FakeHost): void {
+  const { name, address } = request.address;
+  if (enrolment !== undefined && enrolment.cloudId !== request.cloudId)
+    throw new StackyardError("foreign-cloud", {
+      message: `Host ${name} belongs to cloud ${enrolment.cloudId}, not to ${request.cloudId}`,
+      field: "address",
+      value: address,
+    });
+  if (enrolment !== undefined && enrolment.hostId !== request.id)
+    throw new StackyardError("conflict", {
+      message: `Host ${name} is enrolled in this cloud already, as ${enrolment.hostId}`,
+      field: "address",
+      value: address,
+    });
+}
+
+/** A userspace datapath takes an interface into a bridge; the kernel's is there or not. */
+function requireWirable(request: EnrolRequest, { inventory, interfaces }: FakeHost): void {
+  const { name } = request.address;
+  const datapath = request.datapath ?? inventory.datapath;
+  if (datapath === "system" && inventory.datapath !== "system")
+    throw new StackyardError("host-unsuitable", {
+      message: `Open vSwitch on host ${name} has no system datapath`,
+      field: "datapath",
+      value: datapath,
+    });
+  if (datapath === "system") return;
+  if (request.tunnelInterface === undefined)
+    throw new StackyardError("invalid-input", {
+      message: `Host ${name} needs an interface for tunnels`,
+      field: "tunnelInterface",
+    });
+  if (!interfaces.includes(request.tunnelInterface))
+    throw new StackyardError("host-unsuitable", {
+      message: `Host ${name} has no interface ${request.tunnelInterface}`,
+      field: "tunnelInterface",
+      value: request.tunnelInterface,
+    });
+}
+
+/** What the host is, and what of its enrolment is not as asked for. */
+export function observeHost(machine: FakeHost, request: EnrolRequest): HostObservation {
+  requireOurs(request, machine);
+  requireWirable(request, machine);
+  const { datapath = machine.inventory.datapath, virtType = machine.inventory.virtType } = request;
+  const mark = { field: "mark", expected: request.cloudId, found: "missing" };
+  return {
+    inventory: { ...machine.inventory, datapath, virtType },
+    drift:
+      machine.enrolment?.hasMark === true ? [] : [{ ...mark, repair: "wires the host anew", label: "live" }],
+  };
+}
+
+export function requireEnrolled(host: ComputeHost, { enrolment }: FakeHost): void {
+  if (enrolment?.cloudId !== host.cloudId || enrolment.hostId !== host.id)
+    throw new Error(`host ${host.name} is not enrolled as ${host.id} of ${host.cloudId}`);
+}
+
+export function listServers(machine: FakeHost, cloudId: string): readonly string[] {
+  return Object.keys(machine.domains).filter((id) => machine.domains[id]?.cloudId === cloudId);
+}
+
+/** Servers that have files, and no domain any more. */
+export function listBareFolders(machine: FakeHost): readonly string[] {
+  return Object.keys(machine.folders).filter((id) => machine.domains[id] === undefined);
+}
+
+/** Domains and what is on the switch have marks of their own; files are whose the folder is. */
+export function listMarked(machine: FakeHost, cloudId: string): readonly MarkedThing[] {
+  const { enrolment } = machine;
+  const isOurs = enrolment?.cloudId === cloudId;
+  const networks = isOurs ? Object.entries(machine.networks) : [];
+  const isFolderOurs = isOurs && enrolment.hasMark;
+  return [
+    ...listServers(machine, cloudId).map((id) => describeThing("server", id, [id])),
+    ...(isFolderOurs ? listBareFolders(machine) : []).map((id) => describeThing("server", id, [id])),
+    ...(isFolderOurs ? Object.keys(machine.images) : []).map((id) => describeThing("image", id, [id])),
+    ...networks.map(([id]) => describeThing("network", id, [id])),
+    ...(isFolderOurs ? networks : []).flatMap(([id, { entries }]) =>
+      Object.keys(entries).map((port) => describeThing("port", `${id}/${port}`, [id, port])),
+    ),
+    ...(isOurs ? Object.keys(machine.tunnels) : []).map((id) => describeThing("tunnel", id, id.split("/"))),
+  ];
+}
+
+function describeThing(kind: MarkedThing["kind"], id: string, ownerIds: readonly string[]): MarkedThing {
+  return { kind, id, ownerIds, description: `${kind} ${id}` };
+}
+
+export function removeMarked(machine: FakeHost, host: ComputeHost, { kind, id }: MarkedThing): void {
+  const [networkId = "", other = ""] = id.split("/");
+  switch (kind) {
+    case "server":
+      removeDomain(machine, host, id);
+      return;
+    case "image":
+      removeImage(machine, host, id);
+      return;
+    case "network":
+      removeNetwork(machine, id);
+      return;
+    case "port":
+      releasePorts(machine, networkId, [other]);
+      return;
+    case "tunnel":
+      Reflect.deleteProperty(machine.tunnels, id);
+      return;
+  }
+}
