@@ -2,7 +2,7 @@ import type { ResourceId } from "../core/ids.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import { parseRecord, type StoreTransaction } from "../store/records.ts";
 import type { TasksTable } from "../store/tables.ts";
-import { isWorkerDead } from "./lease.ts";
+import { isHeld } from "./lease.ts";
 
 /** How long a new task may wait for its worker, in milliseconds. */
 const pickUpMs = 30_000;
@@ -47,5 +47,5 @@ function whatWasDone({ applied, status }: ResourceRecord): Interrupted["was"] {
 
 function isAtWork(task: Pick<TasksTable, "worker" | "lease_until_ms" | "created_at">): boolean {
   if (task.worker === null) return Date.now() - Date.parse(task.created_at) < pickUpMs;
-  return task.lease_until_ms > Date.now() && !isWorkerDead(task.worker);
+  return isHeld(task, Date.now());
 }
