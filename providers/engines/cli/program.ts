@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { escapeLines } from "../../core/escape.ts";
 import { registerCompletionCommand } from "./completion.ts";
 import type { CommandContext } from "./context.ts";
+import { registerDiffReportCommand } from "./diff-report-command.ts";
 import { registerDriftCommand } from "./drift-command.ts";
 import { registerGcCommand } from "./gc-command.ts";
 import { registerGuestSshCommand } from "./guest-ssh-command.ts";
@@ -63,6 +64,7 @@ export async function createProgram(
   registerDriftCommand(program, context);
   registerReconcileCommand(program, context);
   registerPreviewCommand(program, context);
+  registerDiffReportCommand(program, context);
   registerGcCommand(program, context);
   registerSessionCommands(program, context);
   const wanted = words.find((word) => !word.startsWith("-"));
