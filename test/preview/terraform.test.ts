@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { definitions } from "../../providers/registry.ts";
+import { FakeCloud } from "../fakes/cloud.ts";
 import { addressOfHost } from "../support/cloud.ts";
+import { runStackyard } from "../support/command-line.ts";
 import { AttachedProject, findTerraformCommands } from "../support/terraform.ts";
 
 const commands = findTerraformCommands();
@@ -239,6 +242,30 @@ resource "stackyard_subnet" "s" {
       await project.apply();
       expect(await project.attributes("stackyard_flavor.tiny")).toMatchObject({ extra_specs: {} });
     });
+  });
+
+  it("whose plan is read by diff-report is told there by the labels of the change table", async () => {
+    project.write(serverStack());
+    await project.apply();
+    project.write(serverStack('user_data = "#!/bin/sh"\n  timeouts = { shutdown = 5 }', "ram_mib = 256"));
+    await project.plan();
+    const { stdout } = await project.run("show", "-json", "plan.bin");
+    const cloud = new FakeCloud({ definitions });
+    const defaults = { running: 60, address: 300, ssh: 300, cloudInit: 600, shutdown: 60 };
+    const report = await runStackyard(cloud, ["diff-report", "-", "--json"], { stdin: stdout });
+    expect(report.exitCode).toBe(3);
+    expect(JSON.parse(report.stdout)).toMatchObject([
+      {
+        resource: "stackyard_server.web",
+        action: "replace",
+        label: "replace",
+        changes: expect.arrayContaining([
+          { field: "userData", from: null, to: "#!/bin/sh" },
+          { field: "timeouts", from: defaults, to: { ...defaults, shutdown: 5 } },
+        ]) as unknown,
+        unexpected: true,
+      },
+    ]);
   });
 
   describe("drift", () => {
