@@ -10,7 +10,7 @@ import { installMirror, installOverride } from "../../providers/engines/terrafor
 import { makeQcow2 } from "../support/qcow2.ts";
 import { findTerraformCommands, TerraformProject } from "../support/terraform.ts";
 
-const commands = findTerraformCommands();
+const commands = await findTerraformCommands();
 
 /** Processes that a process has started. */
 function listChildren(pid: number): number[] {

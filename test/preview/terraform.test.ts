@@ -5,7 +5,7 @@ import { addressOfHost } from "../support/cloud.ts";
 import { runStackyard } from "../support/command-line.ts";
 import { AttachedProject, findTerraformCommands } from "../support/terraform.ts";
 
-const commands = findTerraformCommands();
+const commands = await findTerraformCommands();
 
 it("has Terraform or OpenTofu to be tried with", () => {
   expect(commands).not.toEqual([]);

@@ -1,8 +1,10 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { z } from "zod";
+import { cacheFolder } from "../../lab/folders.ts";
+import { findCli, opentofu, terraform } from "../../lab/setup/clis.ts";
 import { providerAddress } from "../../providers/engines/terraform/install.ts";
 import { createProviderLog } from "../../providers/engines/terraform/provider-log.ts";
 import { createProvider, type Provider } from "../../providers/engines/terraform/provider.ts";
@@ -17,29 +19,18 @@ export interface TerraformCommand {
   readonly path: string;
 }
 
-/** Where set-up puts what it builds. */
-const cacheFolders = [
-  join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "stackyard", "opentofu"),
-];
-
-/** Terraform and OpenTofu, each if it is on PATH or set-up has made it. */
-export function findTerraformCommands(): readonly TerraformCommand[] {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...cacheFolders].filter(
-    (folder) => folder !== "",
-  );
-  return (["terraform", "tofu"] as const).flatMap((name) => {
-    const path = folders.map((folder) => join(folder, name)).find(isExecutable);
-    return path === undefined ? [] : [{ name, path }];
-  });
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+/** Terraform and OpenTofu, each if it is on PATH in a release that we support, or set-up has installed it. */
+export async function findTerraformCommands(): Promise<readonly TerraformCommand[]> {
+  const search = { path: process.env["PATH"] ?? "", cache: cacheFolder() };
+  const [first, second] = await Promise.all([findCli(terraform, search), findCli(opentofu, search)]);
+  return [
+    ...(first.state === "found"
+      ? [{ name: "terraform" as const, path: join(first.folder, terraform.program) }]
+      : []),
+    ...(second.state === "found"
+      ? [{ name: "tofu" as const, path: join(second.folder, opentofu.program) }]
+      : []),
+  ];
 }
 
 /** How a command ended. */
