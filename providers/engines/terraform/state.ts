@@ -88,8 +88,9 @@ export function toState(
   const secrets = secretKeys(definition);
   const kept = [...secrets, ...secrets.map((key) => writeOnlyKeys(key).version)];
   // Fields that an older release did not know have their defaults.
-  const parsed = parseInputs(definition, view.inputs, ["id", ...secrets]).inputs;
-  const found: JsonObject = { ...view.outputs, ...view.inputs, ...parsed };
+  const inputs = Object.fromEntries(Object.entries(view.inputs).filter(([key]) => key !== "id"));
+  const parsed = parseInputs(definition, inputs, secrets).inputs;
+  const found: JsonObject = { ...view.outputs, ...parsed };
   const entries = attributes.map(({ key, type, writeOnly, output }): [string, Value] => {
     if (writeOnly) return [key, null];
     if (key === "id") return [key, view.id];
