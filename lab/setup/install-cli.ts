@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -24,14 +24,10 @@ export async function installCli(
   say: Say,
   releases: string = recipes[cli.name].releases,
 ): Promise<void> {
-  const parent = join(cache, cli.name);
-  await mkdir(parent, { recursive: true });
-  for (const entry of await readdir(parent)) {
-    if (entry.startsWith(".new-")) await removeTree(join(parent, entry)); // left by a killed run
-  }
-  const work = await mkdtemp(join(parent, ".new-"));
+  const work = join(cache, cli.name, ".new"); // of a killed run too: the build goes on with what it had compiled
   const bin = join(work, "bin");
-  await mkdir(bin);
+  await removeTree(bin);
+  await mkdir(bin, { recursive: true });
   try {
     await fill({ cli, work, bin }, say, releases);
     const version = await askVersion(join(bin, cli.program));

@@ -100,9 +100,10 @@ describe.each(releases)("a release of $cli.title", (release) => {
   test("leaves nothing but the installed folder, also of a killed run", async () => {
     const content = await pack(release);
     const address = await serve({ [checksums]: sumsOf(release, content), [archive]: content });
-    await mkdir(join(cache, cli.name, ".new-killed", "bin"), { recursive: true });
+    await mkdir(join(cache, cli.name, ".new", "bin", "half"), { recursive: true });
     await installCli(cli, cache, silent, address);
     expect(await readdir(join(cache, cli.name))).toEqual([cli.version]);
+    expect(await readdir(join(cache, cli.name, cli.version, "bin"))).toEqual(wanted);
   });
 
   test("is refused when its checksum is wrong", async () => {
@@ -140,6 +141,34 @@ describe.each(releases)("a release of $cli.title", (release) => {
       message: `the installed ${cli.title} CLI does not answer as ${cli.version}`,
     });
     expect(await readdir(join(cache, cli.name))).toEqual([]);
+  });
+});
+
+describe.each(releases)("where there is no release of $cli.title", ({ cli, wanted }) => {
+  /** A Go whose programs answer the version, and which lists what is in its build cache. */
+  beforeEach(async () => {
+    const go = `#!/bin/sh
+if [ "$1" = env ]; then echo go1.99; exit; fi
+ls "$GOCACHE" >> ${folder}/build-cache
+while [ "$1" != -o ]; do shift; done
+printf '#!/bin/sh\\necho v${cli.version}\\n' > "$2"
+chmod +x "$2"
+`;
+    await writeFile(join(folder, "go"), go, { mode: 0o755 });
+    vi.stubEnv("PATH", `${folder}:${process.env["PATH"] ?? ""}`);
+  });
+
+  test("it is built from pinned modules", async () => {
+    await installCli(cli, cache, silent, await serve({}));
+    expect(await readdir(join(cache, cli.name))).toEqual([cli.version]);
+    expect(await readdir(join(cache, cli.name, cli.version, "bin"))).toEqual(wanted);
+  });
+
+  test("a build that was killed goes on with what it had compiled", async () => {
+    const compiled = join(cache, cli.name, ".new", "build", "compiled");
+    await mkdir(compiled, { recursive: true });
+    await installCli(cli, cache, silent, await serve({}));
+    expect(await readFile(join(folder, "build-cache"), "utf8")).toMatch(/^(compiled\n)+$/);
   });
 });
 
