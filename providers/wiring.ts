@@ -74,7 +74,13 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       scryptCost,
       deliver: (administrator) => writeCredentials(config.folder, administrator),
     });
-    const authenticate = openAuthenticate(database, { expirySeconds: config.tokenSeconds, scryptCost });
+    const { tokenSeconds: expirySeconds, lockoutFailureAttempts, lockoutDurationSeconds } = config;
+    const authenticate = openAuthenticate(database, {
+      expirySeconds,
+      scryptCost,
+      lockoutDurationSeconds,
+      ...(lockoutFailureAttempts === undefined ? {} : { lockoutFailureAttempts }),
+    });
     const logIn = async (): Promise<Session> => authenticate.login(await readCredentials(config));
     const session = await logIn();
 

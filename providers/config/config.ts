@@ -37,6 +37,20 @@ export const settings = z.object({
     .min(1)
     .default(3600)
     .describe("How long a token lives, in seconds (keystone: [token] expiration)."),
+  STACKYARD_LOCKOUT_FAILURE_ATTEMPTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "Wrong passwords after which a user is kept out for a while; default: none is (keystone: [security_compliance] lockout_failure_attempts).",
+    ),
+  STACKYARD_LOCKOUT_DURATION_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(1800)
+    .describe("For how long, in seconds (keystone: [security_compliance] lockout_duration)."),
   STACKYARD_SCHEDULER_CONFIG: z
     .string()
     .optional()
@@ -77,6 +91,9 @@ export interface Config {
   readonly passwordFile: string | undefined;
   readonly project: string | undefined;
   readonly tokenSeconds: number;
+  /** Wrong passwords after which a user is kept out; `undefined` when none is. */
+  readonly lockoutFailureAttempts: number | undefined;
+  readonly lockoutDurationSeconds: number;
   /** File of the scheduler's options; `undefined` when none was named. */
   readonly schedulerFile: string | undefined;
   /** Options of the scheduler that were given by settings of their own, by nova.conf's names in its group DEFAULT. */
@@ -112,6 +129,8 @@ export function readConfig(
     passwordFile: values.STACKYARD_PASSWORD_FILE,
     project: values.STACKYARD_PROJECT,
     tokenSeconds: values.STACKYARD_TOKEN_SECONDS,
+    lockoutFailureAttempts: values.STACKYARD_LOCKOUT_FAILURE_ATTEMPTS,
+    lockoutDurationSeconds: values.STACKYARD_LOCKOUT_DURATION_SECONDS,
     schedulerFile: values.STACKYARD_SCHEDULER_CONFIG,
     schedulerOverrides: {
       ...(cpuRatio === undefined ? {} : { initial_cpu_allocation_ratio: cpuRatio }),

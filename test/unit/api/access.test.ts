@@ -240,3 +240,12 @@ describe("the trace of a build", () => {
     expect(events.filter(({ durationMs }) => durationMs < 0)).toEqual([]);
   });
 });
+
+test("a user who failed too often is kept out, if that is set", async () => {
+  const environment = { STACKYARD_USERNAME: "mem", STACKYARD_LOCKOUT_FAILURE_ATTEMPTS: "2" };
+  const attempt = (password: string) => test1.open({ ...environment, STACKYARD_PASSWORD: password });
+  await expect(attempt("wrong")).rejects.toMatchObject({ code: "unauthenticated" });
+  await expect(attempt("wrong")).rejects.toMatchObject({ code: "unauthenticated" });
+
+  await expect(attempt(passwordOf("mem"))).rejects.toMatchObject({ code: "unauthenticated" });
+});
