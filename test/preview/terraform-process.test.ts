@@ -68,7 +68,8 @@ describe.each(commands)("the installed provider, with $name", { timeout }, (comm
       writeFileSync(join(folder, "cli.tfrc"), cliConfig);
     });
 
-    it("is initialised, plans, applies, finds nothing to do and destroys", async () => {
+    it("is initialised, plans, applies, finds nothing to do and destroys, and leaves no socket behind", async () => {
+      const before = listSockets();
       project.write(flavor);
       await project.must("init");
       await project.must("validate");
@@ -78,40 +79,7 @@ describe.each(commands)("the installed provider, with $name", { timeout }, (comm
       expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
       await project.must("destroy", "-auto-approve");
       expect(await project.must("state", "list")).toBe("");
-    });
-
-    it("leaves no socket behind", async () => {
-      const before = listSockets();
-      project.write(flavor);
-      await project.must("init");
-      await project.apply();
       expect(listSockets().filter((name) => !before.includes(name))).toEqual([]);
-    });
-
-    it("has ids of its own in each workspace", async () => {
-      project.write(flavor.replace('"tiny"\n', '"tiny-${terraform.workspace}"\n'));
-      await project.must("init");
-      await project.apply();
-      const first = await project.attributes("stackyard_flavor.tiny");
-      await project.must("workspace", "new", "second");
-      await project.apply();
-      expect((await project.attributes("stackyard_flavor.tiny"))["id"]).not.toBe(first["id"]);
-    });
-
-    it("logs in as the provider block says, and tells when that is refused", async () => {
-      project.write(`provider "stackyard" {\n username = "nobody"\n password = "wrong-one"\n}\n${flavor}`);
-      await project.must("init");
-      const refusal = await project.refusal("plan");
-      expect(refusal).toContain("Code: unauthenticated");
-      expect(refusal).not.toContain("wrong-one");
-    });
-
-    it("tells of a setting that is known only after apply", async () => {
-      project.write(
-        `resource "terraform_data" "later" {}\nprovider "stackyard" {\n project = terraform_data.later.id\n}\n${flavor}`,
-      );
-      await project.must("init");
-      expect(await project.refusal("plan")).toContain("the provider's project is not known before the apply");
     });
 
     describe("killed in the middle of an apply", () => {

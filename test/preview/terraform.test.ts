@@ -526,6 +526,19 @@ resource "stackyard_user" "hidden" {
     expect(await project.actions()).toEqual({});
   });
 
+  it("a login that is refused is told without the password", async () => {
+    project.write(`provider "stackyard" {\n username = "nobody"\n password = "wrong-one"\n}\n${flavor()}`);
+    const refusal = await project.refusal("plan");
+    expect(refusal).toContain("Code: unauthenticated");
+    expect(refusal).not.toContain("wrong-one");
+  });
+
+  it("a setting of the provider that is known only after apply is told", async () => {
+    const later = `resource "terraform_data" "later" {}`;
+    project.write(`${later}\nprovider "stackyard" {\n project = terraform_data.later.id\n}\n${flavor()}`);
+    expect(await project.refusal("plan")).toContain("the provider's project is not known before the apply");
+  });
+
   it("a destroy leaves nothing", async () => {
     const before = await project.test.holdings();
     project.write(serverStack());
