@@ -1,9 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { z } from "zod";
 import { StackyardError } from "./core/errors.ts";
-import { findPackageRoot } from "./core/package-root.ts";
+import { readPackageVersion } from "./core/package-root.ts";
 import { exitCodes } from "./engines/cli/exit-codes.ts";
 import type { CommandExtension } from "./engines/cli/program.ts";
 import { runCommandLine } from "./engines/cli/run.ts";
@@ -27,15 +24,10 @@ const extensions: readonly CommandExtension[] = [
     register: async (program) =>
       (await import("./engines/terraform/install-command.ts")).registerTerraformCommand(
         program,
-        readVersion(),
+        readPackageVersion(),
       ),
   },
 ];
-
-function readVersion(): string {
-  const text = readFileSync(join(findPackageRoot(), "package.json"), "utf8");
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
-}
 
 /** The first Ctrl-C (or SIGTERM) lets the command end in order; the second ends the process at once. */
 function abortOnSignals(): AbortSignal {
@@ -58,7 +50,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 const exitCode = await runCommandLine(
   process.argv.slice(2),
   {
-    version: readVersion(),
+    version: readPackageVersion(),
     definitions,
     openCloud: async (notify) => (await import("./wiring.ts")).openCloud({ notify }),
     stdin: process.stdin,

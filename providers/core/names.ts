@@ -7,3 +7,11 @@ export function toSnakeCase(name: string): string {
 export function toCamelCase(name: string): string {
   return name.replaceAll(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }
+
+/** A resource type as the name of its class: `server-group` is `ServerGroup`. */
+export function toClassName(type: string): string {
+  return type
+    .split("-")
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("");
+}

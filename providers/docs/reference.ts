@@ -1,8 +1,8 @@
 import { changeLabels } from "../core/change.ts";
 import { listLeaves, type Leaf } from "../core/fields.ts";
+import { toClassName } from "../core/names.ts";
 import type { Definition } from "../core/resource.ts";
 import { describeLabel } from "../core/change-text.ts";
-import { toClassName } from "../engines/pulumi/generate.ts";
 import { page, table } from "./markdown.ts";
 import { describeSchema, readJsonSchema } from "./schema-words.ts";
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { errorCodes } from "../../providers/core/errors.ts";
 import { renderReference } from "../../providers/docs/generate.ts";
+import { renderConstructs } from "../../providers/engines/cdktf/generate.ts";
 import { formatResources } from "../../providers/engines/pulumi/generate.ts";
 import { definitions } from "../../providers/registry.ts";
 import {
@@ -67,6 +68,14 @@ test("the README's first stack is cut from the quickstart", () => {
 test("the classes for programs are what the definitions print; if not, run: node providers/engines/pulumi/generate.ts", async () => {
   const text = readFileSync("providers/engines/pulumi/resources.gen.ts", "utf8");
   expect(text).toBe(await formatResources(definitions));
+});
+
+test("the constructs for cdktf and cdktn are what the definitions print; if not, run: node providers/engines/cdktf/generate.ts", async () => {
+  const printed = await renderConstructs();
+  const written = [...printed.keys()].map(
+    (path) => [path, readFileSync(`providers/engines/${path}`, "utf8")] as const,
+  );
+  expect(new Map(written)).toEqual(printed);
 });
 
 test.each(decisions)("$path weighs a decision and answers the five questions", ({ text }) => {

@@ -14,7 +14,7 @@ import {
 
 const sources = readSources("providers/**/*.ts", "lab/**/*.ts");
 const nouns = ["identity", "images", "networks", "servers"].map((noun) => `providers/${noun}`);
-const engines = ["providers/engines/cli", "providers/engines/pulumi", "providers/engines/terraform"];
+const engines = ["cdktf", "cdktn", "cli", "pulumi", "terraform"].map((name) => `providers/engines/${name}`);
 
 /** What each folder may import beside itself and packages. A folder that is not here has no rule, which a test below forbids. */
 const directions: Readonly<Record<string, readonly string[]>> = {
@@ -42,6 +42,15 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/conductor",
     "providers/store",
   ],
+  "providers/engines/cdktf": [
+    "providers/core",
+    "providers/engines/terraform/install.ts",
+    "providers/engines/terraform/provider-settings.ts",
+    "providers/engines/terraform/schema.ts",
+    "providers/registry.ts",
+    "lab/inventory.ts",
+  ],
+  "providers/engines/cdktn": ["providers/core", "providers/engines/terraform/install.ts", "lab/inventory.ts"],
   "providers/engines/cli": ["providers/core"],
   "providers/engines/pulumi": [
     "providers/core",
@@ -55,7 +64,6 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/config",
     "providers/registry.ts",
     "providers/engines/cli/exit-codes.ts",
-    "providers/engines/pulumi/generate.ts",
     "providers/scheduler",
   ],
   "providers/registry.ts": ["providers/core", ...nouns],
@@ -100,11 +108,18 @@ const places: Readonly<Record<string, readonly string[]>> = {
   "@grpc/proto-loader": ["providers/engines/terraform/serve.ts"],
   "@msgpack/msgpack": ["providers/engines/terraform/values.ts"],
   "@pulumi/pulumi": ["providers/engines/pulumi"],
+  cdktf: ["providers/engines/cdktf/resource.ts", "providers/engines/cdktf/constructs.gen.ts"],
+  cdktn: ["providers/engines/cdktn"],
   commander: [
     "providers/engines/cli",
     "providers/engines/terraform/install-command.ts",
     "lab/commands.ts",
     "lab/setup/doctor.ts",
+  ],
+  constructs: [
+    "providers/engines/cdktf/resource.ts",
+    "providers/engines/cdktf/constructs.gen.ts",
+    "providers/engines/cdktn",
   ],
   diff: ["providers/engines/cli/preview-command.ts"],
   "fast-xml-parser": ["providers/hosts/xml.ts"],
@@ -116,7 +131,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
   ],
   kysely: ["providers/store"],
   "node-ssh": ["providers/hosts/ssh.ts"],
-  prettier: ["providers/engines/pulumi/generate.ts"],
+  prettier: ["providers/engines/cdktf/generate.ts", "providers/engines/pulumi/generate.ts"],
   "ssh-config": ["providers/hosts/ssh-config.ts", "providers/hosts/ssh.ts"],
   ssh2: ["providers/hosts/ssh.ts"],
   "string-width": ["providers/engines/cli/table.ts"],

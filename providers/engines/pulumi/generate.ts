@@ -6,13 +6,12 @@
 import { writeFileSync } from "node:fs";
 import { z } from "zod";
 import { describeChange } from "../../core/change-text.ts";
+import { printComment } from "../../core/doc-comment.ts";
 import { policyOf, shapeOf, unwrapSchema, type FieldPolicy } from "../../core/fields.ts";
+import { toClassName } from "../../core/names.ts";
 import type { Definition } from "../../core/resource.ts";
 import { definitions } from "../../registry.ts";
 import { keysWith } from "./definition-keys.ts";
-
-/** Longest line of a comment, in characters. */
-const maxLineChars = 108;
 
 /** Whether types are of what a program gives (`Input`, resources for ids) or of what it gets. */
 type Direction = "args" | "result";
@@ -25,14 +24,6 @@ export function generateResources(all: readonly Definition[], baseModule = "./re
     `import { StackyardResource } from ${JSON.stringify(baseModule)};`,
   ];
   return `${[header.join("\n"), ...all.flatMap(printDefinition)].join("\n\n")}\n`;
-}
-
-/** `server-group` as the name of its class: `ServerGroup`. */
-export function toClassName(name: string): string {
-  return name
-    .split("-")
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join("");
 }
 
 function printDefinition(definition: Definition): string[] {
@@ -190,28 +181,6 @@ function documentField(schema: z.core.$ZodType, direction: Direction, isTop: boo
     if (policy.secret === true) lines.push("Secret: encrypted in the state, never shown.");
     if (isTop) lines.push(describeChange(policy.change ?? "live"));
     if (schema instanceof z.ZodDefault) lines.push(`@default ${JSON.stringify(schema.def.defaultValue)}`);
-  }
-  return lines;
-}
-
-/** A doc comment, each paragraph wrapped on its own. Nothing for no paragraph. */
-function printComment(paragraphs: readonly string[], indent: string): string {
-  if (paragraphs.length === 0) return "";
-  const safe = paragraphs.map((text) => text.replaceAll("*/", "*\\/"));
-  const [only] = safe;
-  if (only !== undefined && safe.length === 1 && indent.length + only.length + 7 <= maxLineChars) {
-    return `${indent}/** ${only} */\n`;
-  }
-  const lines = safe.flatMap((text) => wrap(text, maxLineChars - indent.length - 3));
-  return [`${indent}/**`, ...lines.map((line) => `${indent} * ${line}`), `${indent} */\n`].join("\n");
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines;
 }

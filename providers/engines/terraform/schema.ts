@@ -13,7 +13,12 @@ const typePrefix = "stackyard_";
 
 /** A Terraform type, as far as definitions have one. */
 export type AttributeType =
-  | { readonly kind: "string" | "number" | "bool" }
+  | {
+      readonly kind: "string";
+      /** The only values, where there are such. */
+      readonly options?: readonly string[];
+    }
+  | { readonly kind: "number" | "bool" }
   | { readonly kind: "list" | "map"; readonly element: AttributeType }
   | { readonly kind: "object" | "objects"; readonly attributes: readonly Attribute[] };
 
@@ -218,7 +223,8 @@ function typeOf(
   const kind = inner._zod.def.type;
   if (kind === "number") return { kind: "number" };
   if (kind === "boolean") return { kind: "bool" };
-  if (kind === "string" || kind === "enum" || kind === "literal") return text;
+  if (inner instanceof z.ZodEnum) return { kind: "string", options: inner.options.map(String) };
+  if (kind === "string" || kind === "literal") return text;
   throw new TypeError(`Terraform has no type for a field of kind ${kind}`);
 }
 
