@@ -5,14 +5,13 @@ import type { Principal } from "../authenticate/principal.ts";
 import type { Conductor } from "../conductor/conductor.ts";
 import { readJournal } from "../conductor/journal.ts";
 import { listAbandoned } from "../conductor/leftovers.ts";
-import { nowMs, readTrace, writeTrace } from "../conductor/tracer.ts";
+import { readTrace, writeTrace } from "../conductor/tracer.ts";
 import type {
   ApplyRequest,
   Cloud,
   DriftOptions,
   DriftReport,
   GuestAccess,
-  Issue,
   Leftover,
   PlacementAnswer,
   PlacementQuestion,
@@ -22,23 +21,22 @@ import type {
   ReadOptions,
   ResourceView,
 } from "../core/cloud.ts";
-import { diffInputs } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
-import type { ResourceId, TaskId } from "../core/ids.ts";
+import type { ResourceId } from "../core/ids.ts";
 import { textOf, type JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
-import type { FlowStepNumber, TraceEvent } from "../core/trace.ts";
-import { listDependencies, listReferences } from "../core/validate.ts";
-import { scrub, type Database } from "../store/database.ts";
-import type { RecordMirror } from "../store/mirror.ts";
-import { insertRecord, readRecord, reserve, updateRecord, type StoreTransaction } from "../store/records.ts";
+import { listReferences } from "../core/validate.ts";
+import { updateRecord } from "../store/records.ts";
+import { forgetOnceOnly, issueError, writeTask } from "./apply.ts";
+import { refuseReferenced } from "./dependents.ts";
 import { isInWork, reportDrift } from "./drift.ts";
+import { loginTrace, openRequestTrace } from "./request-trace.ts";
 import { planResource, projectOf, type Planner } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
 import { Recovery } from "./recovery.ts";
-import { digestInputs, matchSecrets, omitOnceOnly, omitSecrets } from "./secrets.ts";
+import { omitOnceOnly, omitSecrets } from "./secrets.ts";
 import { insertTask, runTask, supersedeTasks, type TaskServices } from "./task.ts";
 import { PlannedWorld } from "./world.ts";
 
@@ -410,24 +408,6 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       await (closing ??= services.close());
     },
   };
-
-  /** Times the api's own steps: each from the end of the one before. */
-  function openRequestTrace(): {
-    readonly events: TraceEvent[];
-    note(number: FlowStepNumber): void;
-    last(number: FlowStepNumber): TraceEvent;
-  } {
-    const events: TraceEvent[] = [];
-    let sinceMs = nowMs();
-    events.push({ number: 3, startedAtMs: sinceMs, durationMs: 0 });
-    const next = (number: FlowStepNumber): TraceEvent => {
-      const untilMs = nowMs();
-      const event = { number, startedAtMs: sinceMs, durationMs: untilMs - sinceMs };
-      sinceMs = untilMs;
-      return event;
-    };
-    return { events, note: (number) => void events.push(next(number)), last: next };
-  }
 }
 
 /** The record as it would be written. It is written nowhere. */
@@ -460,121 +440,4 @@ function requireCount(count: number): void {
     value: count,
     remedy: "Ask about fewer.",
   });
-}
-
-/** Steps 1 and 2 happened when the token was issued. */
-function loginTrace(principal: Principal): readonly TraceEvent[] {
-  const { issuedAtMs, issueDurationMs } = principal;
-  return [
-    { number: 1, startedAtMs: issuedAtMs, durationMs: issueDurationMs },
-    { number: 2, startedAtMs: issuedAtMs + issueDurationMs, durationMs: 0 },
-  ];
-}
-
-/** One error for all issues: the first leads, the others are notes. */
-function issueError(request: ApplyRequest, first: Issue, issues: readonly Issue[]): StackyardError {
-  return new StackyardError(first.code, {
-    message: `${request.type} ${JSON.stringify(request.defaultName)} cannot be applied: ${first.field} ${first.message}`,
-    field: first.field,
-    ...(first.value === undefined ? {} : { value: first.value }),
-    ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
-    notes: issues.slice(1).map((issue) => `also: ${issue.field} ${issue.message}`),
-  });
-}
-
-/** What is to be written. */
-interface Desired extends ApplyRequest {
-  readonly id: ResourceId;
-  readonly projectId: ResourceId | null;
-  readonly before: ResourceRecord | undefined;
-  /** Resources whose values this one may take over. */
-  readonly replaced: ReadonlySet<string>;
-}
-
-/** Writes record, reservations and task in one transaction. */
-async function writeTask(
-  { database, scryptCost }: CloudServices,
-  definition: Definition,
-  desired: Desired,
-  also: (transaction: StoreTransaction) => Promise<void>,
-): Promise<TaskId> {
-  const { id, before, projectId, maker } = desired;
-  if (before?.applied !== undefined) await refuseReplacement(definition, before, desired.inputs);
-  const inputs = await digestInputs(definition, desired.inputs, before?.inputs, scryptCost);
-  const name = typeof inputs["name"] === "string" ? inputs["name"] : desired.defaultName;
-  return database.transaction().execute(async (transaction) => {
-    const at = new Date().toISOString();
-    const current = await readRecord(transaction, id);
-    if (current !== undefined && (current.type !== definition.type || current.projectId !== projectId)) {
-      throw new StackyardError("conflict", {
-        message: `${definition.type} ${JSON.stringify(name)} cannot be applied: its id is another resource's`,
-        field: "id",
-        value: id,
-        remedy: "Leave the id out.",
-      });
-    }
-    if (current === undefined) {
-      await insertRecord(
-        transaction,
-        { id, type: definition.type, projectId, name, inputs, outputs: {}, status: "building", maker },
-        at,
-      );
-    } else {
-      await supersedeTasks(transaction, id);
-      await updateRecord(transaction, id, { name, maker, inputs, status: "building" }, at);
-    }
-    await reserve(transaction, id, definition.reservations?.(inputs, id) ?? [], desired.replaced);
-    await also(transaction);
-    return insertTask(transaction, { id, type: definition.type }, "reconcile");
-  });
-}
-
-/** What replaces a resource cannot be done to it in place. */
-async function refuseReplacement(
-  definition: Definition,
-  before: ResourceRecord,
-  inputs: JsonObject,
-): Promise<void> {
-  const change = diffInputs(definition, await matchSecrets(definition, before.inputs, inputs), inputs);
-  if (change.action !== "replace") return;
-  const [field] = change.fields.filter(({ label }) => label === "replace" || label === "data-loss");
-  throw new StackyardError("invalid-input", {
-    message: `${before.type} ${JSON.stringify(before.name)} cannot be changed in place: ${field?.field ?? ""} needs a new one`,
-    field: field?.field ?? "",
-    remedy: "Remove it and create it anew, or leave the field as it is.",
-  });
-}
-
-/** Raises `in-use` when another resource depends on this one. */
-function refuseReferenced(
-  record: ResourceRecord,
-  mirror: RecordMirror,
-  definitionOf: (type: string) => Definition,
-): void {
-  const users: ResourceRecord[] = [];
-  for (const other of mirror.everything()) {
-    const dependencies = listDependencies(definitionOf(other.type), other);
-    if (other.id !== record.id && dependencies.some((dependency) => dependency.id === record.id))
-      users.push(other);
-  }
-  if (users.length === 0) return;
-  const shown = users.slice(0, 5).map((user) => `${user.type} ${JSON.stringify(user.name)}`);
-  throw new StackyardError("in-use", {
-    message: `${record.type} ${JSON.stringify(record.name)} is used by ${shown.join(", ")}${users.length > 5 ? ` and ${String(users.length - 5)} more` : ""}`,
-    value: record.id,
-  });
-}
-
-/** Drops outputs that create has given, from the store's files too. */
-async function forgetOnceOnly(
-  database: Database,
-  definition: Definition,
-  record: ResourceRecord,
-): Promise<void> {
-  const outputs = omitOnceOnly(definition, record.outputs);
-  if (Object.keys(outputs).length === Object.keys(record.outputs).length) return;
-  await database
-    .transaction()
-    .execute((transaction) => updateRecord(transaction, record.id, { outputs }, new Date().toISOString()));
-  await scrub(database);
 }
