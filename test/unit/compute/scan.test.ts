@@ -48,6 +48,11 @@ test("a look that failed on the host is the error of its own questions", async (
   expect(answers.images).toEqual([{ value: [] }]);
 });
 
+test("a look at files that failed does not make them missing", async () => {
+  const answers = await ask(`${servers}\n<<>> 0\n\n<<>> 1\n`);
+  expect(answers.images).toMatchObject([{ error: { code: "command-failed" } }]);
+});
+
 test("an answer that breaks off is no answer to what comes after it", async () => {
   const answers = await ask(servers);
   expect(answers.domains).toEqual([{ value: undefined }]);
