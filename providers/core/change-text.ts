@@ -1,5 +1,5 @@
-import type { ChangeLabel } from "./change.ts";
-import type { FieldChange } from "./cloud.ts";
+import { isReplacing, type ChangeLabel } from "./change.ts";
+import type { Change, FieldChange } from "./cloud.ts";
 import type { ChangeRule } from "./fields.ts";
 
 /** What a change does, after "Changing it …". */
@@ -23,8 +23,15 @@ export function describeChange(change: ChangeRule): string {
   return `Changing it ${typeof change === "string" ? describeLabel(change) : `is ${change.says}`}.`;
 }
 
-/** Warnings for a change of one field: what engines' own words (`update`, `replace`) do not say. */
-export function warningFor({ field, label }: Pick<FieldChange, "field" | "label">): readonly string[] {
+/**
+ * Warnings for one field of a change: what engines' own words (`update`, `replace`) do not say. What is made anew does not restart, though a field changes
+ * that alone would restart it, such as an address that is chosen anew.
+ */
+export function warningFor(
+  { field, label }: Pick<FieldChange, "field" | "label">,
+  action: Change["action"],
+): readonly string[] {
+  if (action === "replace" && !isReplacing(label)) return [];
   switch (label) {
     case "live":
     case "replace":

@@ -60,7 +60,7 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "host", field: "proxyJump", label: "live", change: { proxyJump: "jump.example.org" } },
     { type: "host", field: "tunnelAddress", label: "replace", change: { tunnelAddress: "10.99.0.77/24" } },
     { type: "host", field: "tunnelInterface", label: "replace", change: { tunnelInterface: "eth2" } },
-    { type: "host", field: "datapath", label: "replace", change: { datapath: "system" } },
+    { type: "host", field: "datapath", label: "replace", change: { datapath: "netdev" } },
     { type: "host", field: "virtType", label: "live", change: { virtType: "qemu" } },
     { type: "host", field: "folder", label: "replace", change: { folder: "/srv/stackyard" } },
     { type: "host", field: "availabilityZone", label: "live", change: { availabilityZone: "attic" } },

@@ -29,8 +29,16 @@ export interface ChangeDriver {
   apply(type: string, name: string, prior: Remembered, inputs: JsonObject): Promise<Remembered>;
 }
 
+/** The label that a warning of an engine is for. */
+export function labelOfWarning(warning: string): ChangeLabel {
+  if (warning.includes("reboots the guest")) return "reboot";
+  if (warning.includes("restarts the server (power cycle)")) return "restart";
+  expect(warning).toContain("the data on it is lost");
+  return "data-loss";
+}
+
 /** What an engine must say of a label: only what is worse than its own words tell is warned of. */
-function verdictOf(label: ChangeLabel, field: string): unknown {
+export function verdictOf(label: ChangeLabel, field: string): unknown {
   const warns = label !== "live" && label !== "replace";
   return {
     action: isReplacing(label) ? "replace" : "update",
@@ -41,9 +49,14 @@ function verdictOf(label: ChangeLabel, field: string): unknown {
 }
 
 /** The process of a server's domain, and its uuid. */
-interface Running {
+export interface Running {
   readonly id: string;
   readonly processId: number | undefined;
+}
+
+/** What runs of a server; of anything else only its id. */
+export function observe(test1: TestCloud, id: string): Running {
+  return { id, processId: test1.compute.processOf(id) };
 }
 
 /** For the titles only. */
@@ -58,10 +71,12 @@ export const noOthers: Others = {
   group: "",
 };
 
-const titles = listChanges(noOthers).map(({ type, field, how, label }, index) => ({
-  title: `${type}.${field}${how === undefined ? "" : ` that ${how}`} is ${label}`,
-  index,
-}));
+/** What a test of this row is called. */
+export function titleOf({ type, field, how, label }: ChangeCase): string {
+  return `${type}.${field}${how === undefined ? "" : ` that ${how}`} is ${label}`;
+}
+
+const titles = listChanges(noOthers).map((row, index) => ({ title: titleOf(row), index }));
 
 /** Drives the whole change table through an engine: the verdict, what then happens, and that nothing is left to change. */
 export function describeChanges(engine: string, open: (test: TestCloud) => ChangeDriver): void {
@@ -96,17 +111,13 @@ export function describeChanges(engine: string, open: (test: TestCloud) => Chang
       return found;
     }
 
-    function observe(id: string): Running {
-      return { id, processId: test1.compute.processOf(id) };
-    }
-
     test.each(titles)("$title", async ({ index }) => {
       const { type, field, label, before = {}, change } = caseAt(index);
       const name = `case-${String(index)}`;
       const first = { ...specimenOf(type, test1, world.small).inputs, ...before };
       const second = withChange(first, change);
       const made = await driver.create(type, name, first);
-      const running = observe(made.id);
+      const running = observe(test1, made.id);
 
       const verdict = await driver.preview(type, name, made, second);
       const after = await driver.apply(type, name, made, second);
@@ -114,13 +125,13 @@ export function describeChanges(engine: string, open: (test: TestCloud) => Chang
 
       expect(verdict).toEqual(verdictOf(label, field));
       expect(again.action).toBe("none");
-      expect(whatHappened(label, running, observe(after.id))).toBe(label);
+      expect(whatHappened(label, running, observe(test1, after.id))).toBe(label);
     });
   });
 }
 
 /** The label that fits what became of the resource; of the two that leave it alone, or make it anew, the one that was promised. */
-function whatHappened(promised: ChangeLabel, before: Running, after: Running): ChangeLabel {
+export function whatHappened(promised: ChangeLabel, before: Running, after: Running): ChangeLabel {
   if (before.id !== after.id) return promised === "data-loss" ? "data-loss" : "replace";
   // Who was not running is not stopped by being started.
   if (before.processId !== undefined && before.processId !== after.processId) return "restart";
@@ -128,7 +139,7 @@ function whatHappened(promised: ChangeLabel, before: Running, after: Running): C
 }
 
 /** One more of everything that cases refer to, in the same world. */
-async function makeChangeWorld(
+export async function makeChangeWorld(
   test1: TestCloud,
 ): Promise<{ readonly small: SmallWorld; readonly other: Others }> {
   const small = await makeSmallWorld(test1);
@@ -150,6 +161,7 @@ async function makeChangeWorld(
   };
 }
 
-function withChange(inputs: JsonObject, change: JsonObject): JsonObject {
+/** Inputs after a change. */
+export function withChange(inputs: JsonObject, change: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries({ ...inputs, ...change }).filter(([, value]) => value !== null));
 }

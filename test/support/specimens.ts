@@ -33,7 +33,7 @@ export function specimenOf(type: string, test: TestCloud, world: SmallWorld): Sp
       return { inputs, changed: inputs };
     }
     case "host":
-      test.compute.addMachine(addressOfHost(spareHost));
+      test.compute.addMachine(addressOfHost(spareHost), { datapath: "system" });
       return {
         inputs: hostInputs(spareHost),
         changed: { ...hostInputs(spareHost), availabilityZone: "attic" },

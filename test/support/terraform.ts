@@ -67,6 +67,17 @@ const planJson = z.object({
 
 export type PlannedChange = z.infer<typeof planJson>["resource_changes"][number];
 
+/** A line of `plan -json`. */
+const toldLine = z.object({
+  diagnostic: z.object({ address: z.string().default(""), summary: z.string() }).optional(),
+});
+
+/** A plan: the changes by address, and the warnings, each of a resource. */
+export interface Plan {
+  readonly changes: ReadonlyMap<string, PlannedChange["change"]>;
+  readonly warnings: readonly { readonly address: string; readonly summary: string }[];
+}
+
 /** A working directory for one of the CLIs. */
 export class TerraformProject implements AsyncDisposable {
   readonly folder: string;
@@ -151,11 +162,22 @@ export class TerraformProject implements AsyncDisposable {
 
   /** What the next apply would do, by address. */
   async plan(...words: readonly string[]): Promise<ReadonlyMap<string, PlannedChange["change"]>> {
-    await this.must("plan", "-out=plan.bin", ...words);
+    return (await this.planAndWarn(...words)).changes;
+  }
+
+  /** As {@link plan}, with what is warned of. */
+  async planAndWarn(...words: readonly string[]): Promise<Plan> {
+    const told = await this.must("plan", "-json", "-out=plan.bin", ...words);
     const { stdout } = await this.run("show", "-json", "plan.bin");
-    return new Map(
-      planJson.parse(JSON.parse(stdout)).resource_changes.map(({ address, change }) => [address, change]),
-    );
+    return {
+      changes: new Map(
+        planJson.parse(JSON.parse(stdout)).resource_changes.map(({ address, change }) => [address, change]),
+      ),
+      warnings: told
+        .trimEnd()
+        .split("\n")
+        .flatMap((line) => toldLine.parse(JSON.parse(line)).diagnostic ?? []),
+    };
   }
 
   /** The actions of the next apply, by address; what stays is left out. */

@@ -173,11 +173,11 @@ export function createDynamicProvider(
           olds,
           (key) => key in definition.inputs.shape && !(filled.includes(key) && news[key] === undefined),
         );
-        const { fields } = diffInputs(definition, prior, toCloudInputs(news));
+        const { action, fields } = diffInputs(definition, prior, toCloudInputs(news));
         if (fields.length === 0 && equalJson(olds[driftKey] ?? [], news[driftKey] ?? [])) {
           return { changes: false };
         }
-        for (const warning of fields.flatMap((field) => warningFor(field))) {
+        for (const warning of fields.flatMap((field) => warningFor(field, action))) {
           log.warn(textProperty(news, "__urn"), warning);
         }
         return { replaces: replacingKeys(fields), deleteBeforeReplace };

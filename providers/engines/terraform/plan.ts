@@ -84,12 +84,12 @@ export async function planResource(session: Session, request: ResourcePlanReques
   } else if (typeof prior["id"] === "string") {
     session.claims.noteExisting(prior["id"], { config, name });
   }
-  const { fields } = planned.change;
+  const { action, fields } = planned.change;
   warnings.push(
     ...fields.flatMap((change) => {
       const path = toAttributePath(change.field, attributes);
       const field = path === undefined ? change.field : writePath(path);
-      return warningFor({ ...change, field }).map((text) =>
+      return warningFor({ ...change, field }, action).map((text) =>
         warn(`${definition.type} ${JSON.stringify(name)}: ${text}`, restartDetail, change.field, attributes),
       );
     }),

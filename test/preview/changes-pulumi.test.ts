@@ -1,62 +1,9 @@
-import { describe, expect, test } from "vitest";
-import { isReplacing } from "../../providers/core/change.ts";
-import { shapeOf } from "../../providers/core/fields.ts";
+import { expect } from "vitest";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { createDynamicProvider } from "../../providers/engines/pulumi/dynamic-provider.ts";
 import { definitions, findDefinition } from "../../providers/registry.ts";
-import { makerOf, type TestCloud } from "../support/cloud.ts";
-import { listChanges } from "./change-table.ts";
-import { describeChanges, noOthers, type ChangeDriver, type Verdict } from "./changes.ts";
-
-describe.each(definitions)("the change table of $type", ({ type, inputs }) => {
-  test("has a row for each field", () => {
-    const rows = listChanges(noOthers).filter((row) => row.type === type);
-    expect([...new Set(rows.map(({ field }) => field))].toSorted()).toEqual(
-      Object.keys(shapeOf(inputs)).toSorted(),
-    );
-  });
-});
-
-/** The facade itself, as the command line uses it. */
-function openFacade(test1: TestCloud): ChangeDriver {
-  const { cloud } = test1;
-  const plan = (type: string, name: string, inputs: JsonObject, prior?: JsonObject) =>
-    cloud.plan({
-      type,
-      inputs,
-      ...(prior === undefined ? {} : { prior }),
-      maker: makerOf(type, name),
-      defaultName: name,
-    });
-  const apply = async (type: string, name: string, inputs: JsonObject) => {
-    const { id, inputs: state } = await cloud.apply({
-      type,
-      inputs,
-      maker: makerOf(type, name),
-      defaultName: name,
-    });
-    return { id, state };
-  };
-  return {
-    create: async (type, name, inputs) => apply(type, name, (await plan(type, name, inputs)).inputs),
-    preview: async (type, name, { state }, inputs): Promise<Verdict> => {
-      const { change, issues } = await plan(type, name, inputs, state);
-      expect(issues).toEqual([]);
-      expect(change.action).not.toBe("create");
-      const replacing = change.fields.filter(({ label }) => isReplacing(label)).map(({ field }) => field);
-      const warned = change.fields
-        .map(({ label }) => label)
-        .filter((label) => label !== "live" && label !== "replace");
-      return { action: change.action === "create" ? "none" : change.action, replacing, warned };
-    },
-    apply: async (type, name, prior, inputs) => {
-      const planned = await plan(type, name, inputs, prior.state);
-      if (planned.change.action !== "replace") return apply(type, name, planned.inputs);
-      await cloud.remove(type, prior.id);
-      return apply(type, name, (await plan(type, name, inputs)).inputs);
-    },
-  };
-}
+import type { TestCloud } from "../support/cloud.ts";
+import { describeChanges, labelOfWarning, type ChangeDriver } from "./changes.ts";
 
 /** Pulumi's engine, from check to delete, in the order in which Pulumi calls. */
 function openPulumi(test1: TestCloud): ChangeDriver {
@@ -101,7 +48,7 @@ function openPulumi(test1: TestCloud): ChangeDriver {
       return {
         action: changes === false ? "none" : replaces.length > 0 ? "replace" : "update",
         replacing: replaces,
-        warned: warnings.map(labelOf),
+        warned: warnings.map(labelOfWarning),
       };
     },
     apply: async (type, name, prior, inputs) => {
@@ -123,13 +70,4 @@ function openPulumi(test1: TestCloud): ChangeDriver {
   };
 }
 
-/** The label that a warning of Pulumi's engine is for. */
-function labelOf(warning: string): "reboot" | "restart" | "data-loss" {
-  if (warning.includes("reboots the guest")) return "reboot";
-  if (warning.includes("restarts the server (power cycle)")) return "restart";
-  expect(warning).toContain("the data on it is lost");
-  return "data-loss";
-}
-
-describeChanges("the facade", openFacade);
 describeChanges("Pulumi", openPulumi);
