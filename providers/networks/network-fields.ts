@@ -54,6 +54,8 @@ export function toNetworkSpec(entry: WorldEntry, world: World): NetworkSpec {
     subnets: world
       .all("subnet")
       .filter((subnet) => subnet.inputs["network"] === entry.id)
+      // In one order in every process: hosts compare what they have with it.
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
       .map((subnet) => toSubnetSpec(subnet.id, subnetInputs.parse(subnet.inputs))),
   };
 }

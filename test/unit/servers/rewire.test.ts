@@ -91,3 +91,14 @@ test("a server whose build failed leaves no address behind", async () => {
 
   expect(await test1.holdings()).toEqual(bare);
 });
+
+test("a network whose subnets change is as declared to another process too", async () => {
+  const first = { network: other.id, cidr: "10.8.0.0/24" };
+  const second = await test1.make("subnet", "second", { network: other.id, cidr: "10.9.0.0/24" });
+  const { id } = await test1.make("server", "web", { ...world.server, networks: [{ subnet: second.id }] });
+  await test1.make("subnet", "other", { ...first, dnsServers: ["10.8.0.53"] });
+
+  const elsewhere = await test1.open();
+
+  expect(await elsewhere.read("server", id)).toMatchObject({ drift: [] });
+});
