@@ -119,6 +119,25 @@ export type ErrorCode = keyof typeof errorCatalogue;
 /** All codes, in the order of the catalogue. */
 export const errorCodes: readonly ErrorCode[] = Object.keys(errorCatalogue).filter(isErrorCode);
 
+/** What work on a host may raise, whatever the work. */
+export const hostCodes: readonly ErrorCode[] = [
+  "host-unreachable",
+  "host-key-changed",
+  "host-key-unknown",
+  "host-login-refused",
+  "command-failed",
+  "command-timeout",
+];
+
+/** What an image's bytes, or fetching them, may raise. */
+export const imageCodes: readonly ErrorCode[] = [
+  "image-unreachable",
+  "image-checksum",
+  "image-truncated",
+  "image-format",
+  "image-unsafe",
+];
+
 /** What an error says beside its code. */
 export interface ErrorDetail {
   /** One sentence: what was attempted and what is wrong. Never repeats the text of `cause`. */

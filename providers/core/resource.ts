@@ -158,6 +158,8 @@ export interface Definition<I = JsonObject, O = JsonObject> {
   readonly inputs: z.ZodObject;
   readonly outputs: z.ZodObject;
   readonly rules: readonly Rule<I>[];
+  /** Codes of the errors of its steps and of looking at it, for the docs; those that follow from the rest of the definition are not repeated. */
+  readonly raises?: readonly ErrorCode[];
   readonly actions?: Readonly<Record<string, Action<I, O>>>;
   /** Fills unset inputs, purely. Called with inputs that may still miss unknown ones. */
   complete?(inputs: Partial<I>, context: CompletionContext): Partial<I>;

@@ -14,7 +14,9 @@ import { describeSettings } from "./settings-page.ts";
 export function renderReference(): ReadonlyMap<string, string> {
   return new Map([
     ["README.md", describeIndex(definitions)],
-    ...definitions.map((definition) => [`${definition.type}.md`, describeDefinition(definition)] as const),
+    ...definitions.map(
+      (definition) => [`${definition.type}.md`, describeDefinition(definition, definitions)] as const,
+    ),
     ["errors.md", describeErrors()],
     ["scheduler.md", describeScheduler()],
     ["settings.md", describeSettings()],

@@ -1,13 +1,17 @@
 import { changeLabels } from "../core/change.ts";
+import type { ErrorCode } from "../core/errors.ts";
 import { listLeaves, type Leaf } from "../core/fields.ts";
 import { toClassName } from "../core/names.ts";
 import type { Definition } from "../core/resource.ts";
 import { describeLabel } from "../core/change-text.ts";
+import { commonCodes, listDefinitionErrors } from "./definition-errors.ts";
+import { printCdktf, printHcl, printPulumi } from "./example-program.ts";
+import { findExample } from "./examples.ts";
 import { page, table } from "./markdown.ts";
 import { describeSchema, readJsonSchema } from "./schema-words.ts";
 
-/** The page of one definition: all that the definition says of itself. */
-export function describeDefinition(definition: Definition): string {
+/** The page of one of all definitions: what the definition says of itself, and its example in each language. */
+export function describeDefinition(definition: Definition, all: readonly Definition[]): string {
   const { type, summary, scope, service, rules, actions = {} } = definition;
   const owner =
     scope === "cloud"
@@ -39,8 +43,47 @@ export function describeDefinition(definition: Definition): string {
             )
             .join("\n"),
         ]),
+    ...describeErrors(definition, all),
     ...Object.entries(actions).flatMap(([name, action]) => describeAction(type, name, action)),
+    ...describeExample(type),
   ]);
+}
+
+function describeErrors(definition: Definition, all: readonly Definition[]): readonly string[] {
+  const { raises = [] } = definition;
+  const causes = listDefinitionErrors(definition, all);
+  return [
+    "## Errors",
+    table(
+      ["code", "when"],
+      [...causes].map(([code, when]) => [linkCode(code), when.join("; ")]),
+    ),
+    ...(raises.length === 0 ? [] : [`Met while carrying it out, or looking at it: ${listCodes(raises)}.`]),
+    `Of any resource: ${listCodes(commonCodes)}.`,
+  ];
+}
+
+function listCodes(codes: readonly ErrorCode[]): string {
+  return codes.map(linkCode).join(", ");
+}
+
+function linkCode(code: ErrorCode): string {
+  return `[${code}](errors.md#${code})`;
+}
+
+/** The page's resources of other types are their own pages' examples. */
+function describeExample(type: string): readonly string[] {
+  const example = findExample(type);
+  const fence = (language: string, text: string): string => `\`\`\`${language}\n${text}\`\`\``;
+  return [
+    "## Example",
+    "What it refers to is the example of the page of that type. Pulumi:",
+    fence("ts", printPulumi([example])),
+    "HCL, for Terraform and OpenTofu:",
+    fence("hcl", printHcl([example])),
+    "cdktf, in the constructor of a stack; for cdktn, import from `cdktn` and `stackyard/cdktn`:",
+    fence("ts", printCdktf([example])),
+  ];
 }
 
 function describeAction(

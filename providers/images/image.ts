@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { nameField, printableSchema, projectField, reserveName } from "../core/common-fields.ts";
-import { StackyardError } from "../core/errors.ts";
+import { hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { CloudId, ResourceId } from "../core/ids.ts";
 import type { ComputeHost, ImageSpec } from "../core/ports.ts";
@@ -150,6 +150,7 @@ export const image = defineResource({
     })),
   ],
   reservations: (desired) => reserveName("image", desired.project, desired.name),
+  raises: [...imageCodes, ...hostCodes, "host-disk-full"],
   reconcile: [
     {
       name: "inspect",

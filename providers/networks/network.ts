@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { reserveDevice, reserveName } from "../core/common-fields.ts";
-import { StackyardError } from "../core/errors.ts";
+import { hostCodes, StackyardError } from "../core/errors.ts";
 import { countOne } from "../core/quota.ts";
 import { defineResource, type CompletionContext } from "../core/resource.ts";
 import { rewireNetwork } from "../servers/rewire.ts";
@@ -24,6 +24,7 @@ export const network = defineResource({
     reserveDevice(id, "id"),
   ],
   quotas: { networks: countOne },
+  raises: [...hostCodes, "host-unsuitable", "not-ours"],
   reconcile: [
     {
       name: "vlan",

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { containsAddress, overlaps, parseAddress, parseCidr } from "../core/cidr.ts";
 import { reserveName } from "../core/common-fields.ts";
 import { countOne } from "../core/quota.ts";
+import { hostCodes } from "../core/errors.ts";
 import { defineResource } from "../core/resource.ts";
 import { rewireNetwork } from "../servers/rewire.ts";
 import { defaultDhcpAddress, rejectAddress, subnetInputs } from "./subnet-fields.ts";
@@ -87,6 +88,7 @@ export const subnet = defineResource({
       : draft,
   reservations: (inputs) => reserveName("subnet", inputs.project, inputs.name),
   quotas: { subnets: countOne },
+  raises: [...hostCodes, "host-unsuitable", "not-ours"],
   reconcile: [
     { name: "hosts", run: (context) => rewireNetwork(context, context.inputs.network).then(() => undefined) },
   ],

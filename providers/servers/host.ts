@@ -2,6 +2,7 @@ import { z } from "zod";
 import { nameSchema, printableSchema, reserveName } from "../core/common-fields.ts";
 import { interfaceAddressSchema } from "../core/cidr.ts";
 import { describeForeign, isForeign } from "../core/drift.ts";
+import { hostCodes } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import { brandId, type CloudId } from "../core/ids.ts";
 import type { ComputeHost, EnrolRequest } from "../core/ports.ts";
@@ -124,6 +125,7 @@ export const host = defineResource({
     ...reserveName("host", "cloud", desired.name),
     { kind: "tunnel-address", scope: "cloud", value: endpointOf(desired), field: "tunnelAddress" },
   ],
+  raises: [...hostCodes, "host-unsuitable", "foreign-cloud", "not-ours", "in-use"],
   reconcile: [
     {
       // A host that cannot be reached, or is none of ours to take, is told before there is anything to take back from it.

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { describeForeign, isForeign } from "../core/drift.ts";
 import { reserveDevice, reserveName } from "../core/common-fields.ts";
-import { StackyardError } from "../core/errors.ts";
+import { hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { DomainObservation } from "../core/ports.ts";
 import { countOne } from "../core/quota.ts";
@@ -123,6 +123,16 @@ export const server = defineResource({
     serverGroupMembers: { ...countOne, within: ({ serverGroup }) => serverGroup },
     ports: { amount: ({ networks }) => networks.filter(({ port }) => port === undefined).length },
   },
+  raises: [
+    "no-valid-host",
+    "retries-exhausted",
+    ...hostCodes,
+    "host-unsuitable",
+    "not-ours",
+    ...imageCodes,
+    "host-disk-full",
+    "not-ready",
+  ],
   reconcile: reconcileServer,
   remove: removeServer,
   observe: observeServer,

@@ -64,6 +64,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/config",
     "providers/registry.ts",
     "providers/engines/cli/exit-codes.ts",
+    "providers/engines/terraform/schema.ts",
     "providers/scheduler",
   ],
   "providers/registry.ts": ["providers/core", ...nouns],
