@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { StackyardError, toStackyardError } from "../providers/core/errors.ts";
+import { describeError, StackyardError, toStackyardError } from "../providers/core/errors.ts";
 import { findPackageRoot } from "../providers/core/package-root.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { labsFolder } from "./folders.ts";
@@ -253,14 +253,14 @@ async function destroy(folders: Folders, say: Say, signal: AbortSignal): Promise
     (error: unknown) => toStackyardError(error, "pulumi destroy"),
   );
   signal.throwIfAborted();
-  if (failure !== undefined) say("pulumi destroy: failed; what is left goes with the lab");
+  if (failure !== undefined)
+    say(`pulumi destroy: failed; what is left goes with the lab: ${describeError(failure)}`);
   await withPulse(say, "taking the lab down", (waitFor) =>
     tearDown(labName, { onProgress: waitFor, signal }),
   );
   await rm(folders.all, { recursive: true, force: true });
   await rmdir(dirname(folders.all)).catch(() => undefined); // stays when labs of others are in it
   say("nothing is left but installed packages and the cache of downloads");
-  if (failure !== undefined) throw failure;
 }
 
 async function destroyStack(folders: Folders, say: Say): Promise<void> {

@@ -5,7 +5,7 @@ import type { Principal } from "../authenticate/principal.ts";
 import type { Conductor } from "../conductor/conductor.ts";
 import { readJournal } from "../conductor/journal.ts";
 import { listAbandoned } from "../conductor/leftovers.ts";
-import { readTrace, writeTrace } from "../conductor/tracer.ts";
+import { beginTrace, readTrace } from "../conductor/tracer.ts";
 import type {
   ApplyRequest,
   Cloud,
@@ -202,7 +202,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
         if (projectId !== null)
           await checkQuota(transaction, definitions, { ...desired, definition, projectId }, planned);
         if (request.type !== "server" || before !== undefined) return;
-        await writeTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)]);
+        await beginTrace(transaction, id, [...loginTrace(principal), ...trace.events, trace.last(7)]);
       });
       await mirror.refresh();
       planned.drop(id);

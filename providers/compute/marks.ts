@@ -47,7 +47,10 @@ export function nameTunnel(networkId: string, peerId: string): string {
   return `vx${createHash("sha256").update(`${networkId} ${peerId}`).digest("hex").slice(0, 12)}`;
 }
 
-/** Cookie of a network's flows: they are replaced and removed by it. */
+/**
+ * Cookie of a network's flows: they are replaced and removed by it, and found by it as text. Open vSwitch prints numbers without leading zeros; that
+ * the id's version is among the digits leaves some.
+ */
 export function nameCookie(networkId: string): string {
-  return `0x${networkId.replaceAll("-", "").slice(0, 15)}`;
+  return `0x${networkId.replaceAll("-", "").slice(0, 15).replace(/^0+/, "")}`;
 }

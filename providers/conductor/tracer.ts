@@ -45,8 +45,18 @@ export function openTracer(database: Database, recordId: string): Tracer {
   };
 }
 
+/** Writes the first events of a build, in the place of those of an earlier one: a resource that is made anew has the id that it had. */
+export async function beginTrace(
+  transaction: StoreTransaction,
+  recordId: string,
+  events: readonly TraceEvent[],
+): Promise<void> {
+  await transaction.deleteFrom("trace_events").where("record_id", "=", recordId).execute();
+  await writeTrace(transaction, recordId, events);
+}
+
 /** Writes events of a record. */
-export async function writeTrace(
+async function writeTrace(
   database: Database | StoreTransaction,
   recordId: string,
   events: readonly TraceEvent[],

@@ -47,7 +47,12 @@ export function descriptionField(): z.ZodOptional<z.ZodString> {
 
 /** The id of another resource. */
 export function idSchema(): z.ZodString {
-  return z.string().refine(isUuid, "Must be the id (lower-case uuid) of a resource");
+  return z
+    .string()
+    .refine(
+      isUuid,
+      "Must be a resource of the program, or the id (lower-case uuid) of one; a name does not do",
+    );
 }
 
 /** The project that owns a resource. */

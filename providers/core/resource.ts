@@ -42,6 +42,13 @@ export interface Reservation {
   readonly field: string;
 }
 
+/** What is wrong with a field within the one that a rule is about. */
+export interface Violation {
+  /** Input path: `networks.0.address`. */
+  readonly field: string;
+  readonly problem: string;
+}
+
 /** A check that involves several fields or other resources. It describes itself in the docs. */
 export interface Rule<I> {
   /** Code of the error. Default `invalid-input`. */
@@ -53,8 +60,8 @@ export interface Rule<I> {
   /** Top-level inputs that it reads; it is skipped while one of them is unknown. */
   readonly reads: readonly string[];
   readonly remedy?: string;
-  /** `undefined` when it holds, else what is wrong. */
-  violated(inputs: I, context: CompletionContext): string | undefined;
+  /** `undefined` when it holds, else what is wrong: with the field, or with a field in it. */
+  violated(inputs: I, context: CompletionContext): string | Violation | undefined;
 }
 
 /** The cloud's resources as they are, and in a preview as they will be. Reads only. */

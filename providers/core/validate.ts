@@ -196,14 +196,16 @@ export function checkRules(
   const issues: Issue[] = [];
   for (const rule of definition.rules) {
     if (rule.reads.some((field) => unknown.includes(field))) continue;
-    const problem = rule.violated(inputs, context);
-    if (problem === undefined) continue;
+    const violation = rule.violated(inputs, context);
+    if (violation === undefined) continue;
+    const { field, problem } =
+      typeof violation === "string" ? { field: rule.field, problem: violation } : violation;
     issues.push({
       code: rule.code ?? "invalid-input",
-      field: rule.field,
+      field,
       message: problem,
       ...(rule.remedy === undefined ? {} : { remedy: rule.remedy }),
-      ...withValue(pick(inputs, rule.field.split("."))),
+      ...withValue(pick(inputs, field.split("."))),
     });
   }
   return issues;

@@ -12,17 +12,29 @@ export interface Attachment {
   readonly mac?: string | undefined;
 }
 
-/** Fills network, subnet, MAC and address, the same ones for the same `seed` while they are free. What depends on an unknown stays unset. */
+/**
+ * Fills network, subnet, MAC and address, the same ones for the same `seed` while they are free. What depends on an unknown stays unset. `beside` are
+ * the other attachments of the same resource, whose addresses are not free either.
+ */
 export function completeAttachment<A extends Attachment>(
   attachment: A,
   seed: string,
   { id, world }: CompletionContext,
+  beside: readonly Attachment[] = [],
 ): A {
   const mac = attachment.mac ?? deriveMac(seed);
   const subnet = findSubnet(attachment, world);
   if (subnet === undefined) return { ...attachment, mac };
   const inputs = subnetInputs.parse(subnet.inputs);
-  const address = attachment.address ?? chooseAddress(subnet, inputs, seed, id, world);
+  const isFree = (candidate: string): boolean => {
+    const holder = world.holder("address", subnet.id, candidate);
+    return (
+      (holder === undefined || holder === id) &&
+      rejectAddress(inputs, candidate) === undefined &&
+      !beside.some((other) => other.address === candidate && (other.subnet ?? subnet.id) === subnet.id)
+    );
+  };
+  const address = attachment.address ?? chooseAddress(inputs, seed, isFree);
   return {
     ...attachment,
     mac,
@@ -42,11 +54,9 @@ function findSubnet(attachment: Attachment, world: World): WorldEntry | undefine
 
 /** A free address of the subnet's pools: starts at a place that follows from the seed and goes round. `undefined` when none is left. */
 function chooseAddress(
-  subnet: WorldEntry,
   inputs: SubnetInputs,
   seed: string,
-  owner: string,
-  world: World,
+  isFree: (address: string) => boolean,
 ): string | undefined {
   const pools = listPools(inputs);
   const total = pools.reduce((sum, pool) => sum + pool.last - pool.first + 1, 0);
@@ -61,9 +71,7 @@ function chooseAddress(
     });
     if (pool === undefined) return undefined;
     const address = formatAddress(pool.first + offset);
-    const holder = world.holder("address", subnet.id, address);
-    if ((holder === undefined || holder === owner) && rejectAddress(inputs, address) === undefined)
-      return address;
+    if (isFree(address)) return address;
   }
   return undefined;
 }

@@ -43,10 +43,11 @@ export const server = defineResource({
       violated: ({ networks }, { world }) => {
         for (const [index, entry] of networks.entries()) {
           const own = entry.network ?? entry.subnet ?? entry.address ?? entry.mac;
+          const at = `networks.${String(index)}`;
           if (entry.port !== undefined && own !== undefined)
-            return `: entry ${String(index)} names a port and more; a port brings its own place`;
+            return { field: at, problem: "names a port and more; a port brings its own place" };
           const wrong = entry.port === undefined ? rejectAttachment(entry, world) : undefined;
-          if (wrong !== undefined) return `: entry ${String(index)}: ${wrong.field} ${wrong.problem}`;
+          if (wrong !== undefined) return { field: `${at}.${wrong.field}`, problem: wrong.problem };
         }
         return undefined;
       },
@@ -96,10 +97,17 @@ export const server = defineResource({
     ...(draft.networks === undefined
       ? {}
       : {
-          networks: draft.networks.map((entry, index) =>
-            entry.port === undefined
-              ? completeAttachment(entry, seedOf(context.id, draft.networks ?? [], index), context)
-              : entry,
+          networks: draft.networks.reduce<ServerInputs["networks"]>(
+            (done, entry, index, all) => [
+              ...done,
+              entry.port === undefined
+                ? completeAttachment(entry, seedOf(context.id, all, index), context, [
+                    ...done,
+                    ...all.slice(index + 1),
+                  ])
+                : entry,
+            ],
+            [],
           ),
         }),
   }),

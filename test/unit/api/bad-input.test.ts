@@ -122,8 +122,9 @@ const cases: readonly Case[] = [
     inputs: () => ({ ...world.server, networks: [{ network: world.network.id, address: "10.2.0.9" }] }),
     issue: {
       code: "invalid-input",
-      field: "networks",
-      message: expect.stringContaining("10.1.0.0/24") as unknown,
+      field: "networks.0.address",
+      value: "10.2.0.9",
+      message: "lies outside its subnet 10.1.0.0/24",
     },
   },
   {

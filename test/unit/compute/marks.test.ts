@@ -31,3 +31,10 @@ test.each([nameTap(a), nameDhcpPort(a), nameTunnel(a, b)])(
 test("a tunnel's name tells network and peer apart", () => {
   expect(new Set([nameTunnel(a, b), nameTunnel(b, a), nameTunnel(a, a)]).size).toBe(3);
 });
+
+test.each([
+  ["0207033c-f04a-5710-883f-0016d3cca427", "0x207033cf04a571"],
+  ["00000000-0000-5000-8000-000000000000", "0x500"],
+])("the cookie of the network %s is written as Open vSwitch prints it", (id, cookie) => {
+  expect(nameCookie(id)).toBe(cookie);
+});
