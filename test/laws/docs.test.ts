@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import packages from "../../lab/setup/packages.json" with { type: "json" };
 import { errorCodes } from "../../providers/core/errors.ts";
 import { renderReference } from "../../providers/docs/generate.ts";
 import { renderConstructs } from "../../providers/engines/cdktf/generate.ts";
@@ -63,6 +64,11 @@ test("the README's first stack is cut from the quickstart", () => {
   );
   expect(parts).not.toEqual([]);
   expect(parts.filter((part) => !program.includes(part))).toEqual([]);
+});
+
+test("the workflow of the CI recipe installs all that a lab needs", () => {
+  const workflow = readFileSync("stacks/ci/preview.yml", "utf8").split(/\s+/);
+  expect(packages.map(({ name }) => name).filter((name) => !workflow.includes(name))).toEqual([]);
 });
 
 test("the classes for programs are what the definitions print; if not, run: node providers/engines/pulumi/generate.ts", async () => {
