@@ -135,7 +135,7 @@ function idIn({ changes }: Plan, address: string): string {
 }
 
 function verdictIn({ changes, warnings }: Plan, address: string): Verdict {
-  const { actions, replace_paths: paths = [] } = changes.get(address) ?? { actions: [] };
+  const { actions = [], replace_paths: paths = [] } = changes.get(address) ?? {};
   const isAnew = actions.includes("delete") && actions.includes("create");
   return {
     action: isAnew ? "replace" : actions.includes("update") ? "update" : "none",

@@ -192,8 +192,11 @@ export class TerraformCore {
     config: Values,
     priorPrivate: Buffer,
   ): Promise<PlanAnswer> {
-    const proposed = Object.fromEntries(
-      attributes.map(({ key, computed }) => [key, config[key] ?? (computed ? (prior?.[key] ?? null) : null)]),
+    const proposed: Values = Object.fromEntries(
+      attributes.map(({ key, computed }): [string, Value] => [
+        key,
+        config[key] ?? (computed ? (prior?.[key] ?? null) : null),
+      ]),
     );
     const answer = answers.plan.parse(
       await this.#call("PlanResourceChange", {
