@@ -1,7 +1,6 @@
 import { decode } from "@msgpack/msgpack";
 import { z } from "zod";
 import type { JsonObject } from "../../providers/core/json.ts";
-import { createProviderLog } from "../../providers/engines/terraform/provider-log.ts";
 import { createProvider, type Provider } from "../../providers/engines/terraform/provider.ts";
 import { resourceAttributes, typeNameOf, type Attribute } from "../../providers/engines/terraform/schema.ts";
 import {
@@ -70,11 +69,15 @@ interface PlanAnswer {
  */
 export class TerraformCore {
   readonly #provider: Provider;
+  /** What the provider's log warns of: that it did not keep a promise, above all. */
+  readonly #logged: string[] = [];
 
   constructor(test: TestCloud) {
     this.#provider = createProvider({
       definitions,
-      log: createProviderLog(() => undefined),
+      log: (level, message) => {
+        if (level === "warn") this.#logged.push(message);
+      },
       openCloud: ({ variables }) => test.open({ ...variables }),
       defaultStack: () => Promise.resolve("test"),
     });
@@ -119,6 +122,7 @@ export class TerraformCore {
     const made = decodeObject(answer.new_state?.msgpack ?? noBytes, resource.attributes);
     if (made === undefined || answer.new_state === undefined) throw new Error(`${type}: nothing was made`);
     requireKept(resource.attributes, replanned.planned, made, `${type}, applied`);
+    if (this.#logged.length > 0) throw new Error(`${type}: ${this.#logged.join("; ")}`);
     return store(answer.new_state.msgpack, answer.private);
   }
 
