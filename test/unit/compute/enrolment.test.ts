@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openHosts } from "../../../providers/compute/enrolment.ts";
+import { readWiring } from "../../../providers/compute/wiring.ts";
 import { brandId } from "../../../providers/core/ids.ts";
 import type { EnrolRequest } from "../../../providers/core/ports.ts";
 import { openCannedPool, printBridges } from "../../support/canned-host.ts";
@@ -23,10 +24,24 @@ qemuVersion 7.2.22
 @@ capabilities
 <capabilities><host><cpu><arch>x86_64</arch></cpu></host></capabilities>`;
 
-/** What an unmarked host says of its wiring, with these lines for its folder. */
-function printWiring(folder: string): string {
-  const marks = JSON.stringify({ headings: ["external_ids"], data: [[["map", []]]] });
-  return ["", folder, `${marks}\n`, printBridges(), "", "", "", "-\n"].join("<>\n");
+/** What a host says of its wiring where an unmarked one would say something else, by part. */
+interface Words {
+  readonly record?: string;
+  readonly folder?: string;
+  readonly bridges?: string;
+  readonly routes?: string;
+  /** Address at which we are connected to it. */
+  readonly management?: string;
+}
+
+function print({ record = "", folder = "", bridges = printBridges(), routes = "", management = "-" }: Words) {
+  const marks = JSON.stringify({
+    headings: ["external_ids"],
+    data: [[["map", []]]],
+  });
+  const link = '[{"ifname":"eth0","address":"52:54:00:00:00:01","mtu":1500}]';
+  const wiring = [record, folder, marks, bridges, "", link, routes, management].map((part) => `${part}\n`);
+  return `${facts}\n<<wiring>>\n${wiring.join("<>\n")}`;
 }
 
 const request: EnrolRequest = {
@@ -36,18 +51,74 @@ const request: EnrolRequest = {
   datapath: "netdev",
   virtType: undefined,
   tunnelAddress: "10.1.0.1/24",
-  tunnelInterface: undefined,
+  tunnelInterface: "eth0",
   folder: "/var/lib/libvirt",
 };
 
-test("a folder in which someone else keeps what release would remove is refused before anything is written", async () => {
-  const pool = openCannedPool({
-    "look at how the host is wired": `${facts}\n<<wiring>>\n${printWiring("folder\nimages\n")}\n<<>> 0\n`,
+describe("is refused before anything is written:", () => {
+  test.each<readonly [string, Words, object]>([
+    [
+      "a folder in which someone else keeps what release would remove",
+      { folder: "folder\nimages" },
+      { code: "not-ours", field: "folder", value: "/var/lib/libvirt" },
+    ],
+    [
+      "a bridge of our name that someone else made",
+      { bridges: printBridges({ p1: {} }) },
+      { code: "not-ours" },
+    ],
+    [
+      "an interface that is in a bridge of someone else",
+      { bridges: printBridges({ eth0: {} }, "br-lan") },
+      { code: "not-ours", field: "tunnelInterface", value: "eth0" },
+    ],
+    [
+      "the interface that we are connected through",
+      { management: "10.0.0.1" },
+      { code: "host-unsuitable", field: "tunnelInterface", value: "eth0" },
+    ],
+  ])("%s", async (_what, words, error) => {
+    const pool = openCannedPool({
+      "look at how the host is wired": `${print(words)}\n<<>> 0\n`,
+    });
+
+    await expect(openHosts(pool).enrol(request, new AbortController().signal)).rejects.toMatchObject(error);
+  });
+});
+
+describe("what release is to give back", () => {
+  const routes = '[{"dst":"default","gateway":"10.0.0.254"},{"dst":"10.0.0.0/24"}]';
+
+  test("is the tunnel's interface with its addresses and its routes by a gateway", () => {
+    expect(readWiring(request, print({ routes })).plan.record.tunnel).toEqual({
+      interface: "eth0",
+      addresses: ["10.0.0.1/24"],
+      routes: [{ to: "default", via: "10.0.0.254" }],
+    });
   });
 
-  await expect(openHosts(pool).enrol(request, new AbortController().signal)).rejects.toMatchObject({
-    code: "not-ours",
-    field: "folder",
-    value: "/var/lib/libvirt",
+  test("stays what it was at first, whatever a boot has given the interface since", () => {
+    const tunnel = {
+      interface: "eth0",
+      addresses: ["10.9.9.9/24"],
+      routes: [],
+    };
+    const record = JSON.stringify({
+      cloudId: request.cloudId,
+      hostId: request.id,
+      madeFolder: true,
+      tunnel,
+    });
+
+    expect(readWiring(request, print({ record, routes })).plan.record.tunnel).toEqual(tunnel);
+  });
+
+  test.each([
+    ["a folder that was not there", "", true],
+    ["no folder that was there", "folder", false],
+  ])("is %s", (_what, folder, madeFolder) => {
+    expect(readWiring(request, print({ folder })).plan.record).toMatchObject({
+      madeFolder,
+    });
   });
 });

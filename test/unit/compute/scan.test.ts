@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { openCompute } from "../../../providers/compute/compute.ts";
 import { deriveId } from "../../../providers/core/ids.ts";
 import type { ImageSpec, NetworkSpec } from "../../../providers/core/ports.ts";
-import { openCannedPool } from "../../support/canned-host.ts";
+import { cannedStderr, openCannedPool } from "../../support/canned-host.ts";
 import { sampleHost, sampleServer } from "../../support/domain-samples.ts";
 
 const { signal } = new AbortController();
@@ -44,7 +44,7 @@ const files = `100 1 ${image.id}/kernel\n<>\n\n<<>> 0\n`;
 test("a look that failed on the host is the error of its own questions", async () => {
   const answers = await ask(`${servers}ovs-vsctl died\n<<>> 1\n${files}`);
   expect(answers.domains).toEqual([{ value: undefined }]);
-  expect(answers.networks).toMatchObject([{ error: { code: "command-failed" } }]);
+  expect(answers.networks).toMatchObject([{ error: { code: "command-failed", notes: [cannedStderr] } }]);
   expect(answers.images).toEqual([{ value: [] }]);
 });
 
