@@ -3,6 +3,7 @@ import { readConfig } from "../../../providers/config/config.ts";
 import type { Cloud } from "../../../providers/core/cloud.ts";
 import { brandId } from "../../../providers/core/ids.ts";
 import { updateRecord } from "../../../providers/store/records.ts";
+import type { TasksTable } from "../../../providers/store/tables.ts";
 import { openCloud } from "../../../providers/wiring.ts";
 import { make, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
 import { testCost } from "../../support/identity-store.ts";
@@ -35,16 +36,16 @@ afterEach(async () => {
   await test1[Symbol.asyncDispose]();
 });
 
-/** Makes the server look as a run left it that was killed in its removal. */
-async function breakRemovalOff(): Promise<void> {
+/** Makes a resource look as a run left it that was killed in its removal. */
+async function breakRemovalOff(id: string, task: Partial<TasksTable> = {}): Promise<void> {
   const database = await test1.database();
   await database
     .updateTable("tasks")
-    .set({ state: "running", kind: "remove", worker: dead, lease_until_ms: 0 })
-    .where("record_id", "=", serverId)
+    .set({ state: "running", kind: "remove", worker: dead, lease_until_ms: 0, ...task })
+    .where("record_id", "=", id)
     .execute();
   await database.transaction().execute(async (transaction) => {
-    await updateRecord(transaction, brandId(serverId), { status: "deleting" }, new Date().toISOString());
+    await updateRecord(transaction, brandId(id), { status: "deleting" }, new Date().toISOString());
   });
 }
 
@@ -53,7 +54,7 @@ async function changeSomething(): Promise<void> {
 }
 
 describe("what an earlier run left", () => {
-  beforeEach(breakRemovalOff);
+  beforeEach(() => breakRemovalOff(serverId));
 
   test("stays while a session only reads and plans", async () => {
     await next.list("server");
@@ -80,6 +81,17 @@ describe("what an earlier run left", () => {
 
     expect((await test1.cloud.find("server", "web")).record.status).not.toBe("active");
     held.goOn();
+  });
+
+  test("is looked for once a session: what is broken off later is left", async () => {
+    const flavor = await test1.make("flavor", "left", { vcpus: 1, ramMib: 64 });
+    await changeSomething();
+    await vi.waitFor(async () => expect(await test1.cloud.list("server")).toEqual([]));
+    await breakRemovalOff(flavor.id);
+    await changeSomething();
+    await next.close();
+
+    expect((await test1.cloud.find("flavor", "left")).record.status).toBe("deleting");
   });
 
   test("is waited for by an apply of the same resource", async () => {
@@ -124,4 +136,25 @@ test("the work of a living process is left alone", async () => {
 
   await expect(changing).resolves.toMatchObject({ record: { status: "active" } });
   expect(notices).toEqual([]);
+});
+
+describe("a task that no worker has taken", () => {
+  const untaken = { state: "pending", worker: null } as const;
+
+  test("is left to whoever has just written it", async () => {
+    await breakRemovalOff(serverId, { ...untaken, created_at: new Date().toISOString() });
+    await changeSomething();
+    await next.close();
+
+    expect(notices).toEqual([]);
+  });
+
+  test("is one that was broken off after half a minute", async () => {
+    const longAgo = new Date(Date.now() - 30_000).toISOString();
+    await breakRemovalOff(serverId, { ...untaken, created_at: longAgo });
+    await changeSomething();
+    await next.close();
+
+    expect(await test1.cloud.list("server")).toEqual([]);
+  });
 });

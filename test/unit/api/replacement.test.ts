@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { makerOf, makeSmallWorld, TestCloud } from "../../support/cloud.ts";
+import { makerOf, makeSmallWorld, TestCloud, textOf } from "../../support/cloud.ts";
 
 test("a replacement that fails gives back what it had taken over from its predecessor", async () => {
   await using test1 = await TestCloud.open();
@@ -18,6 +18,23 @@ test("a replacement that fails gives back what it had taken over from its predec
   const other = { type: "image", maker: "test:image/other", defaultName: "guest", inputs: { disk } };
   const session = await test1.open();
   expect((await session.plan(other)).issues).toMatchObject([{ code: "conflict", field: "name" }]);
+});
+
+test("a replacement that was broken off and is then removed gives it back too", async () => {
+  await using test1 = await TestCloud.open();
+  await makeSmallWorld(test1);
+  const request = { type: "image", maker: "test:image/guest", defaultName: "guest" };
+  const first = await test1.make("image", "guest", { disk: { location: "/images/cirros.qcow2" } });
+  const before = await test1.holdings();
+  const inputs = { disk: { location: "/images/vmlinuz" } };
+  await test1.cloud.plan({ ...request, inputs, prior: first.inputs });
+  const { inputs: planned } = await test1.cloud.plan({ ...request, inputs });
+  test1.compute.fail("images.inspectDisk", { code: "interrupted" });
+  await expect(test1.cloud.apply({ ...request, inputs })).rejects.toMatchObject({ code: "interrupted" });
+
+  await test1.cloud.remove("image", textOf(planned, "id"));
+
+  expect(await test1.holdings()).toEqual(before);
 });
 
 describe("a resource that was renamed under an alias and is then replaced", () => {
