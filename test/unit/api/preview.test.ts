@@ -166,6 +166,13 @@ describe("a member", () => {
     expect(seen).not.toHaveProperty("placement");
   });
 
+  test("is refused a change of what another project has", async () => {
+    const project = await test1.make("project", "other");
+    const member = await test1.logIn("eve", "member", project.id);
+    const inputs = { id: world.network.id };
+    await expect(previewAs(member, "network", "lan", inputs)).rejects.toMatchObject({ code: "forbidden" });
+  });
+
   test("is refused what it may not make", async () => {
     const project = await test1.make("project", "other");
     const reader = await test1.logIn("ron", "reader", project.id);

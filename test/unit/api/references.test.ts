@@ -158,6 +158,16 @@ describe("a plan of one's own does not stand in for what is there:", () => {
     });
   });
 
+  test("not for another project's image, in a later plan", async () => {
+    await pretend("image", theirs.image.id, { disk: { location: "/images/cirros.qcow2" } });
+    const inputs = {
+      flavor: theirs.flavor.id,
+      image: theirs.image.id,
+      networks: [{ network: own.network.id }],
+    };
+    expect(await issuesOf("server", inputs)).toEqual([missing("image", "image", theirs.image.id)]);
+  });
+
   test("not for another project's network, by something of one's own that is not known yet", async () => {
     await pretend("image", own.image.id, {}, ["disk"]);
     const networks = [{ network: theirs.network.id, subnet: theirs.subnet.id }];
