@@ -1,7 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DriftFinding, ResourceView } from "../../../providers/core/cloud.ts";
 import type { Meddling } from "../../fakes/meddling.ts";
-import { addressOfHost, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../../support/cloud.ts";
+import {
+  addressOfHost,
+  makeSmallWorld,
+  nameOfHost,
+  TestCloud,
+  textOf,
+  type SmallWorld,
+} from "../../support/cloud.ts";
 
 let test1: TestCloud;
 let world: SmallWorld;
@@ -146,6 +153,25 @@ test("a host that cannot be reached is a failure with its resources, and the oth
       resources: expect.arrayContaining([expect.objectContaining({ name: "db" })]) as unknown,
     },
   ]);
+});
+
+test("findings come host by host", async () => {
+  for (const server of [web, db]) {
+    test1.compute.meddle(hostOf(server), server.id, "stop");
+    test1.compute.meddle(hostOf(server), world.image.id, "alter its files");
+  }
+  const hosts = (await test1.cloud.drift()).findings.map(({ host }) => host);
+  expect(hosts).toEqual([nameOfHost(1), nameOfHost(1), nameOfHost(2), nameOfHost(2)]);
+});
+
+test.each([true, false])("a look that is deep: %j asks hosts of images so", async (deep) => {
+  const ask = vi.spyOn(test1.compute.scan, "ask");
+  await test1.cloud.drift({ deep });
+  expect(ask.mock.lastCall?.[1].images).toMatchObject([{ deep }]);
+});
+
+test("a look that is given up is an error, and no report", async () => {
+  await expect(test1.cloud.drift({ signal: AbortSignal.abort() })).rejects.toThrow();
 });
 
 test("what a task is at work on is left out", async () => {
