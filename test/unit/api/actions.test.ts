@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;
@@ -30,6 +30,27 @@ test("an action says what it waits for", async () => {
   await test1.cloud.act("server", serverId, "reboot", {}, { onProgress: (line) => lines.push(line) });
 
   expect(lines).toContain("rebooting the guest");
+});
+
+test.each([
+  ["soft", {}, "same"],
+  ["soft", { kind: "soft" }, "same"],
+  ["hard", { kind: "hard" }, "other"],
+])("a %s reboot, asked for by %j, leaves the server in the %s process", async (_kind, input, process) => {
+  const before = test1.compute.processOf(serverId);
+
+  await test1.cloud.act("server", serverId, "reboot", input);
+
+  expect(test1.compute.processOf(serverId) === before ? "same" : "other").toBe(process);
+});
+
+test("a stop gives the guest the time that is declared, in milliseconds", async () => {
+  const stop = vi.spyOn(test1.compute.domains, "stop");
+  await test1.make("server", "web", { ...world.server, timeouts: { shutdown: 7 } });
+
+  await test1.cloud.act("server", serverId, "stop", {});
+
+  expect(stop.mock.lastCall?.[2]).toBe(7_000);
 });
 
 test("an action is stopped by its signal", async () => {
