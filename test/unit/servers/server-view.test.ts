@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { nameTap } from "../../../providers/compute/marks.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
 import type { DomainSpec } from "../../../providers/core/ports.ts";
+import { declaredBytes } from "../../../providers/servers/server-view.ts";
 import { hostInputs, makeSmallWorld, nameOfHost, TestCloud, type SmallWorld } from "../../support/cloud.ts";
 
 let test1: TestCloud;
@@ -110,4 +111,12 @@ test.each([
   await expect(buildWith({ image: image.id })).rejects.toThrow(
     `image has the property ${key} ${value}: not one of`,
   );
+});
+
+test.each([
+  ["the flavor's", 2, 5, 2 * 2 ** 30],
+  ["the image's with a flavor of 0 GiB", 0, 5, 5],
+  ["open without either", 0, undefined, undefined],
+])("the size of a new root disk is %s", (_whose, diskGib, imageBytes, bytes) => {
+  expect(declaredBytes(diskGib, imageBytes)).toBe(bytes);
 });
