@@ -30,6 +30,11 @@ describe("a worker", () => {
     expect(isWorkerDead(`${machine ?? ""}/${pid ?? ""}/1`)).toBe(true);
   });
 
+  test("of which the start is not known may be alive", () => {
+    const [machine] = workerName.split("/");
+    expect(isWorkerDead(`${machine ?? ""}/1/?`)).toBe(false);
+  });
+
   test("on another machine may be alive", () => {
     expect(isWorkerDead("elsewhere/1/1")).toBe(false);
   });
@@ -112,6 +117,17 @@ describe("a lease", () => {
       .execute();
     return { database, id };
   }
+
+  test("that another worker has taken over is not given back by who had it before", async () => {
+    const { database, id } = await insertTask();
+    const lease = await takeLease(database, id);
+    await database.updateTable("tasks").set({ worker: "elsewhere/1/1" }).where("id", "=", id).execute();
+
+    await lease?.release();
+
+    const task = database.selectFrom("tasks").select("worker").where("id", "=", id);
+    expect(await task.executeTakeFirst()).toEqual({ worker: "elsewhere/1/1" });
+  });
 
   test("is given once", async () => {
     const { database, id } = await insertTask();

@@ -210,7 +210,7 @@ describe("the lease of a worker on another machine", () => {
 });
 
 describe("the lease of this process", () => {
-  test("is renewed for as long as it works", async () => {
+  test("is renewed for as long as it works, and no longer", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     const held = await hold(first);
     expect(await listPlaces()).toMatchObject([{ worker: workerName, lease_until_ms: atMs + 30_000 }]);
@@ -222,6 +222,7 @@ describe("the lease of this process", () => {
       expect(await listPlaces()).toMatchObject([{ lease_until_ms: atMs + 30_000 }]),
     );
     await held.end();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("that was taken for gone while it waited is taken anew, at the end of the queue", async () => {
