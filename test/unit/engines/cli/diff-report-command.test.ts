@@ -101,6 +101,10 @@ describe("of pulumi preview --json", () => {
     expect(stdout).not.toContain("Not expected");
   });
 
+  it.each(["Server", "Server.we", "web"])("does not let it pass when %s is allowed", async (address) => {
+    expect((await report(replaced, "--allow", address)).exitCode).toBe(3);
+  });
+
   it("calls what the engine makes anew replaced, though no field says so", async () => {
     const forced = { steps: [step("replace", "Server", "web", server, server)] };
     expect((await report(forced)).exitCode).toBe(3);
@@ -253,11 +257,19 @@ describe("the report", () => {
     expect(row.match(/\|/g)).toHaveLength(5);
   });
 
-  it("stays short however much changes, and still fails on what it does not show", async () => {
-    const steps = Array.from({ length: 400 }, (_, n) =>
+  it("takes the name of what was not expected for nothing but a name", async () => {
+    const { stdout } = await report({ steps: [step("replace", "Server", "**@everyone**", server, server)] });
+    expect(stdout).toContain("**Not expected:** server &#42;&#42;&#64;everyone&#42;&#42;.");
+  });
+
+  it("stays short however much changes, and shows first what was not expected", async () => {
+    const steps = Array.from({ length: 399 }, (_, n) =>
       step("update", "Server", `s${String(n)}`, server, { ...server, name: "x".repeat(5000) }),
     );
-    const { stdout } = await report({ steps });
+    const last = step("replace", "Server", "last", server, server);
+    const { stdout, exitCode } = await report({ steps: [...steps, last] });
+    expect(exitCode).toBe(3);
+    expect(stdout.split("\n")[4]).toContain("| server last | replace |");
     expect(stdout.length).toBeLessThan(65_536);
     expect(stdout).toContain("And 250 more.");
   });

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { StackyardError } from "../../../../providers/core/errors.ts";
 import { definitions } from "../../../../providers/registry.ts";
 import { FakeCloud } from "../../../fakes/cloud.ts";
 import { runStackyard, type CommandResult, type CommandSetting } from "../../../support/command-line.ts";
@@ -47,6 +48,19 @@ describe("drift", () => {
       "shut-off",
       "starts it (live)",
     ]);
+  });
+
+  it("counts what was looked at only", async () => {
+    cloud.unreachable.add((await cloud.find("image", "tiny")).id);
+    expect((await run(["drift"])).stdout).toBe("no drift in 2 resources\n");
+  });
+
+  it("ends a watch at an error", async () => {
+    const failure = new StackyardError("forbidden", { message: "no more" });
+    vi.spyOn(cloud, "drift").mockRejectedValueOnce(failure);
+    const { stderr, exitCode } = await run(["drift", "--watch", "60"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("no more");
   });
 
   it("ends with 1 when a host does not answer, and still shows what the others say", async () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { StackyardError } from "../../../../providers/core/errors.ts";
 import { definitions } from "../../../../providers/registry.ts";
 import { FakeCloud } from "../../../fakes/cloud.ts";
@@ -101,8 +101,8 @@ describe("preview", () => {
     });
   });
 
-  it("masks secrets", async () => {
-    const result = await runStackyard(cloud, ["preview", "user", "ada", "--password-file", "-"], {
+  it.each([[[]], [["--json"]]])("masks secrets, with %j", async (words) => {
+    const result = await runStackyard(cloud, ["preview", "user", "ada", "--password-file", "-", ...words], {
       stdin: "correct horse",
     });
     expect(result.stdout).toContain("[secret]");
@@ -110,8 +110,19 @@ describe("preview", () => {
   });
 
   it("shows what a host sent so that no terminal acts on it", async () => {
-    cloud.previewed = { domains: [{ host: "h\u001b[2J", name: "web", after: "<title>\u001b[2J</title>\n" }] };
+    cloud.previewed = {
+      domains: [{ host: "h\u001b[2J", name: "web", after: "<title>\u001b[2J</title>\n" }],
+      commands: [{ host: "h1", step: "spawn", purpose: "build server", command: "echo \u001b[2J" }],
+    };
     expect((await run("preview", "server", "web")).stdout).not.toContain("\u001b");
+  });
+
+  it("takes no failed look-up of a name for a new resource", async () => {
+    const ambiguous = new StackyardError("conflict", { message: "2 servers are called so" });
+    vi.spyOn(cloud, "find").mockRejectedValueOnce(ambiguous);
+    const { stderr, exitCode } = await run("preview", "server", "web");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("2 servers are called so");
   });
 
   it("refuses wrong inputs as create does", async () => {

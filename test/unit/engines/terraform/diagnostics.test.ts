@@ -61,6 +61,11 @@ it("what a host said cannot act on the terminal", () => {
   expect(summary + detail).not.toContain("\u0007");
 });
 
+it("nor can what a warning says", () => {
+  const { summary, detail } = warn("it is called \u001b[2J", "and \u0007");
+  expect([summary, detail]).toEqual(["it is called \\u001b[2J", "and \\u0007"]);
+});
+
 it("a warning is one, beside its attribute", () => {
   expect(warn("careful", "why", "ramMib", attributes)).toEqual({
     severity: 2,
