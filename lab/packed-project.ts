@@ -15,6 +15,8 @@ export interface PackedProject {
   readonly project: string;
   /** Where the packed package goes. */
   readonly tarballs: string;
+  /** What the engine asks for, in the versions that this package is tested with; default: Pulumi's SDK. */
+  readonly sdk?: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
 }
 
@@ -23,6 +25,7 @@ export async function installPackedProject({
   stack,
   project,
   tarballs,
+  sdk = ["@pulumi/pulumi"],
   environment,
 }: PackedProject): Promise<void> {
   const root = findPackageRoot();
@@ -47,7 +50,7 @@ export async function installPackedProject({
     [
       ...["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
       join(tarballs, filename),
-      await pulumiPackage(root),
+      ...(await Promise.all(sdk.map((name) => pinInstalled(root, name)))),
     ],
     { ...options, cwd: project },
   );
@@ -58,9 +61,8 @@ function lastJson(text: string): string {
   return text.slice(text.lastIndexOf("\n[") + 1);
 }
 
-/** The engine's SDK in the version that this package is tested with. */
-async function pulumiPackage(root: string): Promise<string> {
-  const name = "@pulumi/pulumi";
+/** A package in the version that is installed here. */
+async function pinInstalled(root: string, name: string): Promise<string> {
   const text = await readFile(join(root, "node_modules", name, "package.json"), "utf8");
   return `${name}@${z.object({ version: z.string() }).parse(JSON.parse(text)).version}`;
 }

@@ -57,10 +57,16 @@ test("files in the picture of the architecture are there", () => {
   expect(named.filter((path) => !isFile(path))).toEqual([]);
 });
 
-test("the README's first stack is cut from the quickstart", () => {
-  const program = readFileSync("stacks/quickstart/index.ts", "utf8");
-  const parts = [...byPath("README.md").text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
-    ([, part = ""]) => part,
+const indents = /^ +/gm;
+
+function readFlush(file: string): string {
+  return readFileSync(file, "utf8").replaceAll(indents, "");
+}
+
+test("the README's stacks are cut from the quickstart and its twin for cdktf", () => {
+  const program = ["stacks/quickstart/index.ts", "stacks/cdktf/main.ts"].map(readFlush).join("\n");
+  const parts = [...byPath("README.md").text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, part = ""]) =>
+    part.replaceAll(indents, ""),
   );
   expect(parts).not.toEqual([]);
   expect(parts.filter((part) => !program.includes(part))).toEqual([]);

@@ -242,7 +242,7 @@ test("nothing but set-up writes to the console", () => {
 
 test("stacks import the package by its name", () => {
   const relative = listImports(readSources("stacks/**/*.ts")).filter(
-    ({ target }) => !/^(stackyard|@pulumi\/pulumi)$/.test(target),
+    ({ target }) => !/^(stackyard(\/cdktf)?|@pulumi\/pulumi|cdktf|constructs|@cdktf\/[\w./-]+)$/.test(target),
   );
   expect(relative).toEqual([]);
 });

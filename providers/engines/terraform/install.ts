@@ -1,5 +1,5 @@
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StackyardError } from "../../core/errors.ts";
 
@@ -35,14 +35,12 @@ function describePlatform(): string {
  */
 export async function installMirror(folder: string, version: string): Promise<Installation> {
   const mirror = resolve(folder);
-  const launcher = join(
+  const launcher = await installProvider({
     mirror,
-    providerAddress,
+    address: providerAddress,
     version,
-    describePlatform(),
-    `terraform-provider-stackyard_v${version}`,
-  );
-  await writeLauncher(launcher, version);
+    launch: launch(version),
+  });
   return {
     folder: mirror,
     launcher,
@@ -63,7 +61,7 @@ export async function installMirror(folder: string, version: string): Promise<In
 export async function installOverride(folder: string, version: string): Promise<Installation> {
   const target = resolve(folder);
   const launcher = join(target, "terraform-provider-stackyard");
-  await writeLauncher(launcher, version);
+  await writeLauncher(launcher, launch(version));
   return {
     folder: target,
     launcher,
@@ -82,11 +80,47 @@ function quote(text: string): string {
   return JSON.stringify(text);
 }
 
-async function writeLauncher(path: string, version: string): Promise<void> {
-  // Beside this file, in the sources and in the published package alike.
-  const program = fileURLToPath(import.meta.url).replace(/install(\.[jt]s)$/, "process$1");
+/** A provider to write into a filesystem mirror. */
+export interface MirroredProvider {
+  readonly mirror: string;
+  /** `HOST/NAMESPACE/NAME`. */
+  readonly address: string;
+  readonly version: string;
+  readonly launch: Launch;
+}
+
+/** What a launcher starts. */
+export interface Launch {
+  /** One line about what it is. */
+  readonly title: string;
+  /** Path of a program for Node. */
+  readonly program: string;
+}
+
+/** Writes a launcher to where Terraform and OpenTofu look for the provider in a mirror. Gives its path. */
+export async function installProvider({
+  mirror,
+  address,
+  version,
+  launch,
+}: MirroredProvider): Promise<string> {
+  const file = `terraform-provider-${basename(address)}_v${version}`;
+  const launcher = join(mirror, address, version, describePlatform(), file);
+  await writeLauncher(launcher, launch);
+  return launcher;
+}
+
+function launch(version: string): Launch {
+  return {
+    title: `Terraform provider of Stackyard ${version}. Written by: stackyard terraform install`,
+    // Beside this file, in the sources and in the published package alike.
+    program: fileURLToPath(import.meta.url).replace(/install(\.[jt]s)$/, "process$1"),
+  };
+}
+
+async function writeLauncher(path: string, { title, program }: Launch): Promise<void> {
   const text = `#!/bin/sh
-# Terraform provider of Stackyard ${version}. Written by: stackyard terraform install
+# ${title}
 # What is set for the Node of whoever runs Terraform is not for this one.
 unset NODE_OPTIONS
 exec ${quoteForShell(process.execPath)} ${quoteForShell(program)}

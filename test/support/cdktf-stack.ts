@@ -1,0 +1,176 @@
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { z } from "zod";
+import { buildGuest } from "../../lab/guest/build.ts";
+import { bringUp, runOnHost } from "../../lab/lab.ts";
+import { installPackedProject } from "../../lab/packed-project.ts";
+import { installedNode } from "../../lab/setup/nodes.ts";
+import { requireProgram, runProgram, type ProgramResult } from "../../lab/setup/program.ts";
+import { parseTopology } from "../../lab/topology.ts";
+import { readPackageVersion } from "../../providers/core/package-root.ts";
+import { toCdktn } from "../../providers/engines/cdktf/generate.ts";
+import { installProvider } from "../../providers/engines/terraform/install.ts";
+import { openLabFolder } from "./lab-folder.ts";
+import { nullProviderVersion } from "./null-provider.ts";
+import type { TerraformCommand } from "./terraform.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const programs = join(root, "test", "fixtures", "cdktf-programs");
+const hosts = ["h1", "h2"] as const;
+
+/** Longest wait for one command, in milliseconds: a slow machine boots two guests by emulation. */
+const timeoutMs = 240_000;
+
+const table = z.object({
+  cloud: z.object({
+    table: z.array(z.object({ name: z.string(), host: z.string(), address: z.string(), status: z.string() })),
+  }),
+});
+
+/** The project `stacks/cdktf`, installed from the packed package into an empty folder, on a lab of its own. */
+export interface CdktfStack {
+  readonly project: string;
+  /** Compiles a folder of the project by its `tsconfig.json`. */
+  compile(folder: string): Promise<void>;
+  /** Compiles the program of the fixtures as one for a library and a kind of module, runs it on Node 22, and gives what it prints. */
+  compileAndRun(program: { readonly library: string; readonly kind: string }): Promise<string>;
+  /** Lets another CLI do the work from now on, in a cloud of its own, with nothing deployed. */
+  use(command: TerraformCommand): Promise<void>;
+  /** Runs a cdktf command. Its output has both streams. */
+  cdktf(...args: readonly string[]): Promise<ProgramResult>;
+  /** Runs the CLI itself in the folder of the synthesised stack. */
+  terraform(...args: readonly string[]): Promise<ProgramResult>;
+  /** The stack's output `table`, as of the last deploy. */
+  table(): Promise<z.infer<typeof table>["cloud"]["table"]>;
+  /** Changes the program's text. */
+  edit(from: string, to: string): Promise<void>;
+  /** Runs a shell command on a host of the lab and gives its output. */
+  onHost(host: string, command: string): Promise<string>;
+  /** What is on the lab's hosts: domains, bridges, namespaces, files. */
+  survey(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Brings the lab up and installs the packed package, with providers from a mirror: no registry is asked for any. */
+export async function openCdktfStack(labName: string): Promise<CdktfStack> {
+  const labs = openLabFolder(labName);
+  const folder = labs.path;
+  const project = join(folder, "project");
+  const home = join(folder, "home");
+  const cliConfig = join(folder, "cli.tfrc");
+  await mkdir(home);
+  const base: NodeJS.ProcessEnv = {
+    ...process.env,
+    PATH: [installedNode("22"), process.env["PATH"]].join(delimiter),
+    NODE_OPTIONS: "",
+    STACKYARD_HOME: join(folder, "clouds"),
+    TF_CLI_CONFIG_FILE: cliConfig,
+    TF_VAR_operatorPassword: "only-for-this-test",
+    TF_IN_AUTOMATION: "1",
+    CHECKPOINT_DISABLE: "1",
+    DISABLE_VERSION_CHECK: "1",
+    CDKTF_DISABLE_PLUGIN_CACHE_ENV: "1",
+    CDKTF_HOME: home,
+    CI: "1",
+  };
+  const [, guest] = await Promise.all([
+    bringUp(parseTopology({ name: labName, hosts: hosts.length })),
+    buildGuest(),
+    installPackedProject({
+      stack: join(root, "stacks", "cdktf"),
+      project,
+      tarballs: folder,
+      sdk: ["cdktf", "cdktn", "constructs"],
+      environment: process.env,
+    }),
+  ]);
+  const mirror = join(folder, "mirror");
+  await writeFile(
+    cliConfig,
+    `provider_installation {\n  filesystem_mirror {\n    path = "${mirror}"\n  }\n}\n`,
+  );
+  const stackyard = join(project, "node_modules", ".bin", "stackyard");
+  await requireProgram("installing the provider", stackyard, ["terraform", "install", "--dir", mirror]);
+  await mirrorNullProvider(mirror);
+  const settings = { lab: labName, guestFolder: dirname(guest.kernel) };
+  await changeFile(join(project, "cdktf.json"), (text) =>
+    JSON.stringify({ ...z.looseObject({}).parse(JSON.parse(text)), context: settings }),
+  );
+
+  let environment = base;
+  let cli = "";
+
+  const run = async (file: string, args: readonly string[], cwd: string): Promise<ProgramResult> => {
+    // All of the output: an error may stand far above its end.
+    const tail: string[] = [];
+    const onLine = (line: string): void => void tail.push(stripVTControlCharacters(line));
+    const options = { cwd, env: environment, timeoutMs, onLine };
+    return { ...(await runProgram(file, args, options)), tail };
+  };
+  const onHost = async (host: string, command: string): Promise<string> => {
+    const { exitCode, stdout, stderr } = await runOnHost(labName, host, ["sh", "-c", command]);
+    if (exitCode !== 0) throw new Error(`${host}: ${command}: ${String(exitCode)}\n${stderr}`);
+    return stdout;
+  };
+
+  const compile = async (at: string): Promise<void> => {
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    await requireProgram(`compiling ${at}`, process.execPath, [compiler, "--project", join(project, at)]);
+  };
+
+  return {
+    project,
+    compile,
+    compileAndRun: async ({ library, kind }) => {
+      const source = await readFile(join(programs, "program.ts"), "utf8");
+      await cp(join(programs, kind), join(project, kind), { recursive: true });
+      await writeFile(join(project, kind, "index.ts"), library === "cdktn" ? toCdktn(source) : source);
+      await compile(kind);
+      const node = join(installedNode("22"), "node");
+      const file = join(project, kind, "index.js");
+      return (await requireProgram(`running ${kind}`, node, [file], { env: environment })).stdout;
+    },
+    use: async ({ name, path }) => {
+      cli = path;
+      environment = { ...base, TERRAFORM_BINARY_NAME: path, STACKYARD_CLOUD: name };
+      for (const left of ["cdktf.out", "terraform.cloud.tfstate"])
+        await rm(join(project, left), { recursive: true, force: true });
+    },
+    cdktf: (...args) => run(join(project, "node_modules", ".bin", "cdktf"), args, project),
+    terraform: (...args) => run(cli, [...args, "-no-color"], join(project, "cdktf.out", "stacks", "cloud")),
+    table: async () =>
+      table.parse(JSON.parse(await readFile(join(project, "outputs.json"), "utf8"))).cloud.table,
+    edit: (from, to) => changeFile(join(project, "main.ts"), (text) => text.replace(from, to)),
+    onHost,
+    survey: async () => {
+      const parts = await Promise.all(
+        hosts.map(
+          async (host) =>
+            `${host}\n${await onHost(host, "virsh -q list --all --uuid; ovs-vsctl --columns=name list interface; ls /run/netns 2>/dev/null; find /var/lib/libvirt/images -mindepth 1")}`,
+        ),
+      );
+      return parts.join("\n");
+    },
+    close: () => labs.close(),
+  };
+}
+
+/** Puts the stand-in for hashicorp/null beside our provider, for Terraform and for OpenTofu, each of which has a registry of its own. */
+async function mirrorNullProvider(mirror: string): Promise<void> {
+  for (const registry of ["registry.terraform.io", "registry.opentofu.org"]) {
+    await installProvider({
+      mirror,
+      address: `${registry}/hashicorp/null`,
+      version: nullProviderVersion,
+      launch: {
+        title: `Stand-in for hashicorp/null, made for the tests of Stackyard ${readPackageVersion()}`,
+        program: join(import.meta.dirname, "null-provider-process.ts"),
+      },
+    });
+  }
+}
+
+async function changeFile(file: string, change: (text: string) => string): Promise<void> {
+  await writeFile(file, change(await readFile(file, "utf8")));
+}
