@@ -114,16 +114,16 @@ export interface NetworkMembership {
   readonly ports: readonly PortSpec[];
 }
 
-/** Membership of each network that `networkIds` names, seen from `host`. A server named `without` is left out. */
+/** Membership of each network that `networkIds` names, seen from `host`, of the servers that count; default: of all. */
 export function listMemberships(
   host: ComputeHost,
   networkIds: readonly string[],
   world: World,
   cloudId: CloudId,
-  without?: ResourceId,
+  counts: (server: WorldEntry) => boolean = () => true,
 ): readonly NetworkMembership[] {
   const placed = listPlacedServers(world)
-    .filter(({ entry }) => entry.id !== without)
+    .filter(({ entry }) => counts(entry))
     .flatMap(({ entry, inputs, hostId }) =>
       listInterfaces(inputs, entry.id, world).map((nic) => ({
         nic,

@@ -1,7 +1,7 @@
 import { hasCode, StackyardError } from "../core/errors.ts";
 import { brandId } from "../core/ids.ts";
 import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
-import type { Drift, Step, StepContext } from "../core/resource.ts";
+import type { Drift, Step, StepContext, WorldEntry } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import {
@@ -147,7 +147,8 @@ async function releaseInterfaces(
   const release = async (networkId: string, nics: readonly ServerInterface[]): Promise<void> => {
     if (world.find("network", networkId) === undefined) return;
     const leaving = nics.map((nic) => brandId<"resource">(nic.port));
-    for (const { network, peers } of listMemberships(host, [networkId], world, cloudId, record.id)) {
+    const stays = ({ id }: WorldEntry): boolean => id !== record.id;
+    for (const { network, peers } of listMemberships(host, [networkId], world, cloudId, stays)) {
       await switching.releaseNetwork(host, network, peers, leaving, signal);
     }
   };

@@ -243,11 +243,13 @@ async function observeServer(
   }
   const host = hostOf(context);
   const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
+  // What is being built elsewhere need not have its tunnel yet, and a neighbour's ports are the neighbour's to tell of.
   const memberships = listMemberships(
     host,
     (outputs.interfaces ?? []).map((nic) => nic.network),
     world,
     cloudId,
+    ({ id, status }) => id === record.id || status !== "building",
   );
   const [domain, ...wiring] = await Promise.all([
     ports.domains.observe(host, spec, signal).catch((error: unknown) => {
@@ -255,7 +257,13 @@ async function observeServer(
       throw error;
     }),
     ...memberships.map(({ network, peers, ports: here }) =>
-      ports.switching.observeNetwork(host, network, peers, here, signal),
+      ports.switching.observeNetwork(
+        host,
+        network,
+        peers,
+        here.filter(({ serverId }) => serverId === record.id),
+        signal,
+      ),
     ),
   ]);
   const here = (drift: Drift): Drift => ({ ...drift, host: host.name });

@@ -183,6 +183,32 @@ test("what a task is at work on is left out", async () => {
   await building;
 });
 
+test("a server that is not wired yet is no drift of its neighbour", async () => {
+  const held = test1.compute.hold("switching.ensureNetwork");
+  const building = test1.make("server", "late", world.server);
+  await held.reached;
+  expect(await findings()).toEqual([]);
+  held.goOn();
+  await building;
+});
+
+test("a server that is not wired yet is no drift at the other end of its network", async () => {
+  await test1.cloud.remove("server", db.id);
+  const held = test1.compute.hold("switching.ensureNetwork");
+  const building = test1.make("server", "late", { ...world.server, serverGroup: world.group.id });
+  await held.reached;
+  expect(await findings()).toEqual([]);
+  held.goOn();
+  await building;
+});
+
+test("a DHCP entry that is gone is the drift of its own server, and of no neighbour", async () => {
+  const late = await test1.make("server", "late", world.server);
+  const neighbour = `${world.network.id}/${portOf(late)}`;
+  test1.compute.meddle(hostOf(late), neighbour, "remove its DHCP entry");
+  expect(await findings()).toEqual([`late ports.${portOf(late)}.entry live`]);
+});
+
 describe("a member", () => {
   test("sees drift of its own project's resources only, and asks only their hosts", async () => {
     const project = await test1.make("project", "other");
