@@ -3,6 +3,7 @@ import type { ScryptCost } from "../authenticate/password.ts";
 import { authorize, authorizeAdministration, isAllowed, type Verb } from "../authenticate/policy.ts";
 import type { Principal } from "../authenticate/principal.ts";
 import type { Conductor } from "../conductor/conductor.ts";
+import { listInterrupted } from "../conductor/interrupted.ts";
 import { readJournal } from "../conductor/journal.ts";
 import { listAbandoned } from "../conductor/leftovers.ts";
 import { beginTrace, readTrace } from "../conductor/tracer.ts";
@@ -31,7 +32,7 @@ import { listReferences } from "../core/validate.ts";
 import { updateRecord } from "../store/records.ts";
 import { forgetOnceOnly, issueError, writeTask } from "./apply.ts";
 import { refuseReferenced } from "./dependents.ts";
-import { isInWork, reportDrift } from "./drift.ts";
+import { isUnfinished, reportDrift, reportInterrupted } from "./drift.ts";
 import { loginTrace, openRequestTrace } from "./request-trace.ts";
 import { planResource, projectOf, type Planner } from "./plan.ts";
 import { checkQuota } from "./quota.ts";
@@ -325,9 +326,15 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
         ? [...mirror.everything()].filter((record) => mayDo(principal, "read", record))
         : [(await requireRecord(resource.type, resource.id, "read")).record];
     const asked = visible.filter(({ type }) => definitionOf(type).observe !== undefined);
-    const settled = asked.filter((record) => !isInWork(record));
+    const settled = asked.filter((record) => !isUnfinished(record));
+    const broken = await database.transaction().execute((transaction) => listInterrupted(transaction));
+    const brokenIds = new Set(broken.map(({ record }) => record.id));
     const { observed, failures } = await conductor.observeAll(settled, { deep, signal });
-    return { inWork: asked.length - settled.length, ...reportDrift(observed, failures) };
+    return {
+      inWork: asked.filter((record) => isUnfinished(record) && !brokenIds.has(record.id)).length,
+      interrupted: reportInterrupted(visible, broken),
+      ...reportDrift(observed, failures),
+    };
   }
 
   return {

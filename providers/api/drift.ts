@@ -1,11 +1,24 @@
-import type { DriftFailure, DriftFinding, DriftReport, ResourceName } from "../core/cloud.ts";
+import type { DriftFailure, DriftFinding, DriftReport, Interruption, ResourceName } from "../core/cloud.ts";
 import type { HostFailure, Observed } from "../conductor/drift.ts";
+import type { Interrupted } from "../conductor/interrupted.ts";
 import type { StackyardError } from "../core/errors.ts";
 import type { ResourceRecord } from "../core/record.ts";
 
-/** Whether a task has the resource in hand: what is not there then is not there yet, or no more. */
-export function isInWork({ status }: ResourceRecord): boolean {
+/** Whether a task on the resource has not ended: what is not there then is not there yet, or no more. */
+export function isUnfinished({ status }: ResourceRecord): boolean {
   return status === "building" || status === "deleting";
+}
+
+/** Those of the records whose task was broken off. */
+export function reportInterrupted(
+  records: readonly ResourceRecord[],
+  interrupted: readonly Interrupted[],
+): readonly Interruption[] {
+  const broken = new Map(interrupted.map(({ record, was }) => [record.id, was]));
+  return records.flatMap((record) => {
+    const was = broken.get(record.id);
+    return was === undefined ? [] : [{ resource: nameOf(record), was }];
+  });
 }
 
 /** Findings by host, then in the order of the records; resources that share an error share its entry. */

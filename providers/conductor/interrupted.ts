@@ -1,3 +1,4 @@
+import type { InterruptedWork } from "../core/cloud.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import { parseRecord, type StoreTransaction } from "../store/records.ts";
@@ -11,7 +12,7 @@ const pickUpMs = 30_000;
 export interface Interrupted {
   readonly record: ResourceRecord;
   /** What was being done. */
-  readonly was: "creation" | "change" | "removal";
+  readonly was: InterruptedWork;
 }
 
 /**
@@ -40,7 +41,7 @@ export async function listInterrupted(
 }
 
 /** A creation that was being taken back has the status `deleting` as well. */
-function whatWasDone({ applied, status }: ResourceRecord): Interrupted["was"] {
+function whatWasDone({ applied, status }: ResourceRecord): InterruptedWork {
   if (applied === undefined) return "creation";
   return status === "deleting" ? "removal" : "change";
 }

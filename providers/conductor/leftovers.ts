@@ -108,5 +108,6 @@ function toAbandoned({ record, was }: Interrupted): Leftover {
     kind: "record",
     id: record.id,
     description: `${record.type} ${JSON.stringify(record.name)}: its ${was} was interrupted`,
+    interruption: { resource: { type: record.type, id: record.id, name: record.name }, was },
   };
 }

@@ -137,6 +137,15 @@ export interface DriftFinding extends Drift {
   readonly resource: ResourceName;
 }
 
+/** What a process was at when it ended before its work did. */
+export type InterruptedWork = "creation" | "change" | "removal";
+
+/** A resource whose task was broken off by the end of its process: nobody is at work on it. */
+export interface Interruption {
+  readonly resource: ResourceName;
+  readonly was: InterruptedWork;
+}
+
 /** Why resources could not be looked at. Says nothing of how they are. */
 export interface DriftFailure {
   /** Name of the host that did not answer; absent where it is not a host's. */
@@ -148,8 +157,10 @@ export interface DriftFailure {
 export interface DriftReport {
   /** How many resources the hosts were asked about, those of failures included. */
   readonly checked: number;
-  /** Resources that were left out since a task is making, changing or removing them. */
+  /** How many resources were left out since a task is making, changing or removing them. */
   readonly inWork: number;
+  /** Resources that were left out since a task on them was broken off, and nothing is at work on them. */
+  readonly interrupted: readonly Interruption[];
   readonly findings: readonly DriftFinding[];
   readonly failures: readonly DriftFailure[];
 }
@@ -216,6 +227,8 @@ export interface Leftover {
   readonly kind: string;
   readonly id: string;
   readonly description: string;
+  /** Of a `record`: whose it is, and what was broken off. */
+  readonly interruption?: Interruption;
 }
 
 /** How to reach a guest through its host. */

@@ -8,6 +8,7 @@ import type {
   GuestAccess,
   Issue,
   JournalEntry,
+  InterruptedWork,
   Leftover,
   PlacementAnswer,
   PlacementQuestion,
@@ -47,6 +48,8 @@ export class FakeCloud implements Cloud {
   /** Project that resources belong to which name none. */
   readonly projectId: ResourceId = brandId("00000000-0000-4000-8000-000000000001");
   readonly drifts = new Map<string, readonly Drift[]>();
+  /** Ids of resources whose task was broken off, until the next apply. */
+  readonly interrupted = new Map<string, InterruptedWork>();
   readonly events = new Map<string, readonly TraceEvent[]>();
   /** Ids of resources whose next apply or remove fails with this error. */
   readonly failures = new Map<string, StackyardError>();
@@ -59,6 +62,8 @@ export class FakeCloud implements Cloud {
   readonly accesses = new Map<string, GuestAccess>();
   /** What previews say beside the plan. */
   previewed: Partial<Preview> = {};
+  /** How many resources tasks are at work on. */
+  inWork = 0;
   expiredTokenCount = 0;
   revoked = false;
   closed = false;
@@ -122,6 +127,7 @@ export class FakeCloud implements Cloud {
     for (const step of definition.reconcile) request.onProgress?.(step.name);
     const failure = this.failures.get(id);
     this.failures.delete(id);
+    this.interrupted.delete(id);
     const at = this.#now();
     const record: ResourceRecord = {
       id: brandId(id),
@@ -153,13 +159,18 @@ export class FakeCloud implements Cloud {
   }
 
   drift({ resource }: DriftOptions = {}): Promise<DriftReport> {
-    const asked = [...this.#records.values()].filter(
+    const visible = [...this.#records.values()].filter(
       ({ type, id }) => resource === undefined || (resource.type === type && resource.id === id),
     );
+    const asked = visible.filter(({ id }) => !this.interrupted.has(id));
     const nameOf = ({ type, id, name }: ResourceRecord): ResourceName => ({ type, id, name });
     return Promise.resolve({
       checked: asked.length,
-      inWork: 0,
+      inWork: this.inWork,
+      interrupted: visible.flatMap((record) => {
+        const was = this.interrupted.get(record.id);
+        return was === undefined ? [] : [{ resource: nameOf(record), was }];
+      }),
       findings: asked
         .filter(({ id }) => !this.unreachable.has(id))
         .flatMap((record) =>

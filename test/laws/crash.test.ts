@@ -129,6 +129,14 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
     expect(await test1.holdings()).toEqual(bare);
   });
 
+  test("is named by drift, with nothing at work and nobody else's drift", async () => {
+    expect(await test1.cloud.drift()).toMatchObject({
+      inWork: 0,
+      interrupted: [{ resource: { type: "server", name: "web" }, was: "creation" }],
+      findings: [],
+    });
+  });
+
   test("is shown as abandoned, and cleared away by gc", async () => {
     const leftovers = await test1.cloud.listLeftovers();
     expect(leftovers).toMatchObject([

@@ -3,16 +3,19 @@ import { InvalidArgumentError, type Command } from "commander";
 import type { Cloud, DriftFailure, DriftFinding, DriftOptions, DriftReport } from "../../core/cloud.ts";
 import { describeRepair } from "../../core/drift.ts";
 import { describeError, encodeError } from "../../core/errors.ts";
+import { escapeLine } from "../../core/escape.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { describeInterruption } from "./interruption.ts";
+import { countThings } from "./text.ts";
 import { absent, toJsonDrift } from "./view.ts";
 
 /** Between two looks of `--watch`, in seconds. */
 const defaultWatchSeconds = 30;
 
-/** Drift was found, and every host was asked (terraform: `plan -detailed-exitcode`). */
+/** Drift or work that was broken off was found, and every host was asked (terraform: `plan -detailed-exitcode`). */
 const driftExitCode = 2;
 
 /** Adds `drift [TYPE NAME]`: what is not as declared, and what the next apply does about it. */
@@ -59,7 +62,7 @@ export function registerDriftCommand(program: Command, context: CommandContext):
   addJsonOption(command);
   describeCommand(
     command,
-    "show what is not as declared, and what the next apply does about it; ends with 2 when something drifted",
+    "show what is not as declared, and what the next apply does about it; ends with 2 when something drifted or was interrupted",
     ["drift", "drift server my-server", "drift --deep --json", "drift --watch 60"],
   );
 }
@@ -92,19 +95,21 @@ async function watch(
 }
 
 function writeReport(report: DriftReport, command: Command, context: CommandContext): void {
-  const { checked, inWork, findings, failures } = report;
-  context.exitCode = failures.length > 0 ? exitCodes.error.code : findings.length > 0 ? driftExitCode : 0;
+  const { checked, inWork, interrupted, findings, failures } = report;
+  const isAsDeclared = findings.length === 0 && interrupted.length === 0;
+  context.exitCode = failures.length > 0 ? exitCodes.error.code : isAsDeclared ? 0 : driftExitCode;
   if (wantsJson(command)) {
     context.writeJson({
       checked,
       inWork,
+      interrupted: interrupted.map(({ resource, was }) => ({ ...resource, was })),
       findings: findings.map(toJsonFinding),
       errors: failures.map(toJsonFailure),
     });
     return;
   }
   if (findings.length === 0) {
-    context.writeText(`no drift in ${String(checked - countFailed(failures))} resources`);
+    context.writeText(`no drift in ${countThings(checked - countFailed(failures), "resource")}`);
   } else {
     context.writeTable(
       ["HOST", "TYPE", "NAME", "FIELD", "EXPECTED", "FOUND", "NEXT APPLY"].map((title) => ({ title })),
@@ -119,10 +124,14 @@ function writeReport(report: DriftReport, command: Command, context: CommandCont
       ]),
     );
   }
-  if (inWork > 0) context.note(`${String(inWork)} resources were left out: tasks are at work on them`);
+  for (const interruption of interrupted) context.writeText(escapeLine(describeInterruption(interruption)));
+  if (inWork > 0)
+    context.note(
+      `${countThings(inWork, "resource")} left out: ${inWork === 1 ? "a task is at work on it" : "tasks are at work on them"}`,
+    );
   for (const { host, error, resources } of failures) {
     const where = host === undefined ? "" : ` of host ${host}`;
-    context.note(`${String(resources.length)} resources${where} could not be looked at:`);
+    context.note(`${countThings(resources.length, "resource")}${where} could not be looked at:`);
     for (const line of describeError(error).split("\n")) context.note(`  ${line}`);
   }
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Leftover } from "../../core/cloud.ts";
+import { describeWaysOut } from "./interruption.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
 
@@ -53,5 +54,12 @@ function writeLeftovers(
     [{ title: "HOST" }, { title: "KIND" }, { title: "ID", whole: true }, { title: "DESCRIPTION" }],
     leftovers.map(({ host, kind, id, description }) => [host, kind, id, description]),
   );
-  context.note(removed ? "all of it was removed" : "remove it with: stackyard gc --yes");
+  if (removed) {
+    context.note("all of it was removed");
+    return;
+  }
+  for (const { description, interruption } of leftovers) {
+    if (interruption !== undefined) context.note(`${description}; ${describeWaysOut(interruption)}`);
+  }
+  context.note("remove all of it with: stackyard gc --yes");
 }

@@ -11,3 +11,8 @@ export function formatDuration(durationMs: number): string {
   const whole = Math.round(seconds);
   return `${String(Math.floor(whole / 60))} min ${String(whole % 60).padStart(2, "0")} s`;
 }
+
+/** So many of them: `1 resource`, `2 resources`. */
+export function countThings(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DriftFinding, ResourceView } from "../../../providers/core/cloud.ts";
+import { updateRecord } from "../../../providers/store/records.ts";
 import type { Meddling } from "../../fakes/meddling.ts";
 import {
   addressOfHost,
@@ -178,7 +179,7 @@ test("what a task is at work on is left out", async () => {
   const held = test1.compute.hold("domains.spawn");
   const building = test1.make("server", "late", world.server);
   await held.reached;
-  expect(await test1.cloud.drift()).toMatchObject({ inWork: 1, findings: [] });
+  expect(await test1.cloud.drift()).toMatchObject({ inWork: 1, interrupted: [], findings: [] });
   held.goOn();
   await building;
 });
@@ -207,6 +208,42 @@ test("a DHCP entry that is gone is the drift of its own server, and of no neighb
   const neighbour = `${world.network.id}/${portOf(late)}`;
   test1.compute.meddle(hostOf(late), neighbour, "remove its DHCP entry");
   expect(await findings()).toEqual([`late ports.${portOf(late)}.entry live`]);
+});
+
+describe("a change that was broken off", () => {
+  beforeEach(async () => {
+    const database = await test1.database();
+    await database
+      .updateTable("tasks")
+      .set({ state: "running", worker: "elsewhere/1/1", lease_until_ms: 0 })
+      .where("record_id", "=", web.id)
+      .execute();
+    await database.transaction().execute(async (transaction) => {
+      await updateRecord(transaction, web.id, { status: "building" }, new Date().toISOString());
+    });
+  });
+
+  test("is named, and nothing is said to be at work on it", async () => {
+    expect(await test1.cloud.drift()).toMatchObject({
+      inWork: 0,
+      interrupted: [{ resource: { type: "server", id: web.id, name: "web" }, was: "change" }],
+      findings: [],
+    });
+  });
+
+  test("is named to whoever asks for the resource alone, and to nobody for another", async () => {
+    const [asked, other] = await Promise.all([
+      test1.cloud.drift({ resource: { type: "server", id: web.id } }),
+      test1.cloud.drift({ resource: { type: "server", id: db.id } }),
+    ]);
+    expect([asked.interrupted.length, other.interrupted.length]).toEqual([1, 0]);
+  });
+
+  test("is not told to members of other projects", async () => {
+    const project = await test1.make("project", "other");
+    const member = await test1.logIn("eve", "member", project.id);
+    expect((await member.drift()).interrupted).toEqual([]);
+  });
 });
 
 describe("a member", () => {

@@ -69,18 +69,51 @@ describe("drift", () => {
     const result = await run(["drift"]);
     expect(result.exitCode).toBe(1);
     expect(result.stdout).toContain("starts it (live)");
-    expect(result.stderr).toContain("1 resources of host h1 could not be looked at:");
+    expect(result.stderr).toContain("1 resource of host h1 could not be looked at:");
     expect(result.stderr).toContain("[host-unreachable]");
+  });
+
+  it.each([
+    ["creation", "finish it with stackyard reconcile server web, or take it back with stackyard gc --yes"],
+    ["change", "finish it with stackyard reconcile server web"],
+    ["removal", "finish it with stackyard gc --yes, or keep the server with stackyard reconcile server web"],
+  ] as const)("ends with 2 when a %s was interrupted, and tells the ways out", async (was, ways) => {
+    cloud.interrupted.set(serverId, was);
+    const result = await run(["drift"]);
+    expect(result.exitCode).toBe(2);
+    expect(result.stdout).toBe(
+      `no drift in 2 resources\nserver "web": its ${was} was interrupted; ${ways}\n`,
+    );
+  });
+
+  it("names an interrupted resource by its id where a shell would not read its name as one word", async () => {
+    await run(["flavor", "create", "--name", "a; b", "--vcpus", "1", "--ram-mib", "64"]);
+    const { id } = await cloud.find("flavor", "a; b");
+    cloud.interrupted.set(id, "change");
+    expect((await run(["drift"])).stdout).toContain(`finish it with stackyard reconcile flavor ${id}\n`);
+  });
+
+  it.each([
+    [1, "1 resource left out: a task is at work on it"],
+    [2, "2 resources left out: tasks are at work on them"],
+  ])("tells of %s that tasks are at work on", async (count, line) => {
+    cloud.inWork = count;
+    const result = await run(["drift"]);
+    expect(result.exitCode).toBe(0);
+    expect(result.stderr).toContain(line);
   });
 
   it("prints all of it as JSON", async () => {
     cloud.drifts.set(serverId, [stopped]);
     const image = await cloud.find("image", "tiny");
     cloud.unreachable.add(image.id);
+    const flavor = await cloud.find("flavor", "small");
+    cloud.interrupted.set(flavor.id, "change");
     const printed: unknown = JSON.parse((await run(["drift", "--json"])).stdout);
     expect(printed).toMatchObject({
-      checked: 3,
+      checked: 2,
       inWork: 0,
+      interrupted: [{ type: "flavor", id: flavor.id, name: "small", was: "change" }],
       findings: [{ type: "server", id: serverId, name: "web", ...stopped }],
       errors: [{ host: "h1", error: { code: "host-unreachable" }, resources: [{ id: image.id }] }],
     });

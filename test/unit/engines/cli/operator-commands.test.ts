@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Leftover, PlacementAnswer, PlacementQuestion } from "../../../../providers/core/cloud.ts";
+import { brandId } from "../../../../providers/core/ids.ts";
 import { definitions } from "../../../../providers/registry.ts";
 import { FakeCloud } from "../../../fakes/cloud.ts";
 import { runStackyard, type CommandResult } from "../../../support/command-line.ts";
@@ -166,6 +167,16 @@ describe("gc", () => {
       "HOST  KIND    ID           DESCRIPTION\nh1    domain  stackyard-1  running, no record\n",
     );
     expect(cloud.leftovers.size).toBe(1);
+  });
+
+  it("tells both ways out of a creation that was interrupted", async () => {
+    const id = brandId<"resource">(serverId);
+    const description = 'server "web": its creation was interrupted';
+    const interruption = { resource: { type: "server", id, name: "web" }, was: "creation" } as const;
+    cloud.leftovers.add({ hostId: undefined, host: "-", kind: "record", id, description, interruption });
+    expect((await run("gc")).stderr).toContain(
+      `${description}; finish it with stackyard reconcile server web, or take it back with stackyard gc --yes\n`,
+    );
   });
 
   it("removes it with --yes", async () => {
