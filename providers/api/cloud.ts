@@ -319,7 +319,12 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     return { principal, record };
   }
 
-  async function drift({ resource, deep = false, signal }: DriftOptions = {}): Promise<DriftReport> {
+  async function drift({
+    resource,
+    deep = false,
+    signal,
+    onWaiting,
+  }: DriftOptions = {}): Promise<DriftReport> {
     const principal = await begin();
     const visible =
       resource === undefined
@@ -329,7 +334,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const settled = asked.filter((record) => !isUnfinished(record));
     const broken = await database.transaction().execute((transaction) => listInterrupted(transaction));
     const brokenIds = new Set(broken.map(({ record }) => record.id));
-    const { observed, failures } = await conductor.observeAll(settled, { deep, signal });
+    const { observed, failures } = await conductor.observeAll(settled, { deep, signal, onWaiting });
     return {
       inWork: asked.filter((record) => isUnfinished(record) && !brokenIds.has(record.id)).length,
       interrupted: reportInterrupted(visible, broken),

@@ -1,4 +1,4 @@
-import type { WaitOptions } from "../core/cloud.ts";
+import type { OnWaiting, WaitOptions } from "../core/cloud.ts";
 import { decodeError, StackyardError } from "../core/errors.ts";
 import { brandId, newId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -27,7 +27,11 @@ export interface Conductor {
   /** The same of many, in one round trip a host. `deep` reads the files of images whole. */
   observeAll(
     records: readonly ResourceRecord[],
-    options: { readonly deep: boolean; readonly signal: AbortSignal | undefined },
+    options: {
+      readonly deep: boolean;
+      readonly signal: AbortSignal | undefined;
+      readonly onWaiting: OnWaiting | undefined;
+    },
   ): ReturnType<typeof observeTogether>;
   /** What carrying out a plan would do. `before`: as the resource is; absent for one that is made, or made anew. */
   preview(
@@ -92,7 +96,7 @@ export function openConductor(services: ConductorServices): Conductor {
         ),
       );
     },
-    observeAll: (records, { deep, signal = new AbortController().signal }) =>
+    observeAll: (records, { deep, signal = new AbortController().signal, onWaiting }) =>
       observeTogether(records, {
         scan: services.scan,
         ports: services.ports,
@@ -105,6 +109,7 @@ export function openConductor(services: ConductorServices): Conductor {
           ),
         deep,
         signal,
+        onWaiting,
       }),
     preview: (planned, before, signal) =>
       previewFlow(services, planned, before, ({ id }) =>

@@ -1,10 +1,12 @@
 import { valueOf, type Answer } from "../core/answer.ts";
+import type { OnWaiting } from "../core/cloud.ts";
 import { toStackyardError, type StackyardError } from "../core/errors.ts";
 import type { HostAddress } from "../core/host.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { HostAnswers, HostPorts, HostQuestions, ScanPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition, Observation, StepContext } from "../core/resource.ts";
+import { askHosts } from "./host-waits.ts";
 
 /** What the hosts say of a resource, or why they do not. `observation` is `undefined` for one that is proved absent. */
 export type Observed =
@@ -33,6 +35,7 @@ export async function observeTogether(
     contextOf,
     deep,
     signal,
+    onWaiting,
   }: {
     readonly scan: ScanPort;
     readonly ports: HostPorts;
@@ -42,9 +45,10 @@ export async function observeTogether(
     /** Read files of images whole. */
     readonly deep: boolean;
     readonly signal: AbortSignal;
+    readonly onWaiting: OnWaiting | undefined;
   },
 ): Promise<{ readonly observed: readonly Observed[]; readonly failures: readonly HostFailure[] }> {
-  const gathering = new Gathering(scan, deep, signal);
+  const gathering = new Gathering(scan, deep, signal, onWaiting);
   const gathered = gathering.over(ports);
   const observed = await Promise.all(
     records.map(async (record): Promise<Observed> => {
@@ -73,12 +77,14 @@ class Gathering {
   readonly #scan: ScanPort;
   readonly #deep: boolean;
   readonly #signal: AbortSignal;
+  readonly #onWaiting: OnWaiting | undefined;
   #batches = new Map<string, Batch>();
 
-  constructor(scan: ScanPort, deep: boolean, signal: AbortSignal) {
+  constructor(scan: ScanPort, deep: boolean, signal: AbortSignal, onWaiting: OnWaiting | undefined) {
     this.#scan = scan;
     this.#deep = deep;
     this.#signal = signal;
+    this.#onWaiting = onWaiting;
   }
 
   /** The ports, with observations that are gathered. */
@@ -148,12 +154,21 @@ class Gathering {
   #send(): void {
     const batches = [...this.#batches.values()];
     this.#batches = new Map();
-    for (const { address, questions, answered } of batches) {
-      this.#scan.ask(address, questions, this.#signal).then(answered.resolve, (cause: unknown) => {
-        const error = toStackyardError(cause, `looking at host ${address.name}`);
-        this.failures.push({ host: address.name, error });
-        answered.reject(error);
-      });
+    void askHosts(batches, {
+      nameOf: ({ address }) => address.name,
+      onWaiting: this.#onWaiting,
+      ask: (batch) => this.#sendOne(batch),
+    });
+  }
+
+  /** Never raises: an error is the answer to every question. */
+  async #sendOne({ address, questions, answered }: Batch): Promise<void> {
+    try {
+      answered.resolve(await this.#scan.ask(address, questions, this.#signal));
+    } catch (cause) {
+      const error = toStackyardError(cause, `looking at host ${address.name}`);
+      this.failures.push({ host: address.name, error });
+      answered.reject(error);
     }
   }
 }

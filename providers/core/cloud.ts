@@ -116,6 +116,9 @@ export interface PlacementAnswer {
   readonly explanation: readonly string[];
 }
 
+/** Hears the names of the hosts that are waited for: at first of all, then whenever one answers, until none is left. */
+export type OnWaiting = (hosts: readonly string[]) => void;
+
 /** What is looked for drift. */
 export interface DriftOptions {
   /** One resource. Default: every one that the user may read. */
@@ -123,6 +126,7 @@ export interface DriftOptions {
   /** Read the files of images on hosts whole, and compare their checksums. Default false: sizes and times of change tell. */
   readonly deep?: boolean;
   readonly signal?: AbortSignal;
+  readonly onWaiting?: OnWaiting;
 }
 
 /** A resource as reports name it. */

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { text } from "node:stream/consumers";
 import type { Readable } from "node:stream";
-import type { Cloud } from "../../core/cloud.ts";
+import type { Cloud, OnWaiting } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
 import type { Definition } from "../../core/resource.ts";
 import { escapeLine, formatJson } from "../../core/escape.ts";
@@ -69,10 +69,16 @@ export class CommandContext {
   }
 
   /** Runs long work under a progress display on standard error. */
-  async withProgress<T>(title: string, work: (onProgress: (line: string) => void) => Promise<T>): Promise<T> {
+  async withProgress<T>(
+    title: string,
+    work: (onProgress: (line: string) => void, onWaiting: OnWaiting) => Promise<T>,
+  ): Promise<T> {
     const progress = startProgress(this.surroundings.stderr, escapeLine(title));
     try {
-      return await work((line) => progress.step(line));
+      return await work(
+        (line) => progress.step(line),
+        (hosts) => progress.await(hosts),
+      );
     } finally {
       progress.stop();
     }

@@ -47,9 +47,9 @@ export function registerDriftCommand(program: Command, context: CommandContext):
             signal: context.signal,
           };
           if (options.watch === undefined) {
-            const report = await context.withProgress("drift", (onProgress) => {
+            const report = await context.withProgress("drift", (onProgress, onWaiting) => {
               onProgress("asking the hosts");
-              return cloud.drift(asked);
+              return cloud.drift({ ...asked, onWaiting });
             });
             writeReport(report, command, context);
             return;
@@ -109,7 +109,7 @@ function writeReport(report: DriftReport, command: Command, context: CommandCont
     return;
   }
   if (findings.length === 0) {
-    context.writeText(`no drift in ${countThings(checked - countFailed(failures), "resource")}`);
+    context.writeText(escapeLine(`no drift in ${countSeen(checked, failures)}`));
   } else {
     context.writeTable(
       ["HOST", "TYPE", "NAME", "FIELD", "EXPECTED", "FOUND", "NEXT APPLY"].map((title) => ({ title })),
@@ -136,8 +136,14 @@ function writeReport(report: DriftReport, command: Command, context: CommandCont
   }
 }
 
-function countFailed(failures: readonly DriftFailure[]): number {
-  return failures.reduce((sum, { resources }) => sum + resources.length, 0);
+/** How many resources were looked at, of how many, and where the others are. */
+function countSeen(checked: number, failures: readonly DriftFailure[]): string {
+  if (failures.length === 0) return countThings(checked, "resource");
+  const failed = failures.reduce((sum, { resources }) => sum + resources.length, 0);
+  const places = failures.map(({ host, resources }) =>
+    [String(resources.length), ...(host === undefined ? [] : [`on ${host}`])].join(" "),
+  );
+  return `${String(checked - failed)} of ${countThings(checked, "resource")}; ${places.join(", ")} could not be looked at`;
 }
 
 /** A finding as `--json` prints it. Keys and their order are part of the interface. */

@@ -13,8 +13,19 @@ export interface ProgressStream {
 export interface Progress {
   /** Shows the step that now runs, or what it waits for. */
   step(line: string): void;
+  /** Shows hosts that are still waited for. A log tells them when it takes long only. */
+  await(hosts: readonly string[]): void;
   /** Takes the updating line away, before results or errors are written. */
   stop(): void;
+}
+
+/** How many names a line of progress has at most. */
+const maxNames = 3;
+
+function describeWaiting(hosts: readonly string[]): string {
+  const more = hosts.length - maxNames;
+  const names = hosts.slice(0, maxNames).join(", ");
+  return escapeLine(`waiting for ${names}${more > 0 ? ` and ${String(more)} more` : ""}`);
 }
 
 const redrawMs = 100;
@@ -48,6 +59,10 @@ function startUpdatingLine(stream: ProgressStream, title: string): Progress {
       current = escapeLine(line);
       draw();
     },
+    await(hosts) {
+      current = describeWaiting(hosts);
+      draw();
+    },
     stop() {
       clearInterval(timer);
       stream.write(clearLine);
@@ -69,6 +84,9 @@ function startPlainLines(stream: ProgressStream, title: string): Progress {
     step(line) {
       current = escapeLine(line);
       write(current);
+    },
+    await(hosts) {
+      current = describeWaiting(hosts);
     },
     stop() {
       clearInterval(timer);

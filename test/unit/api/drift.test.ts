@@ -175,6 +175,16 @@ test("a look that is given up is an error, and no report", async () => {
   await expect(test1.cloud.drift({ signal: AbortSignal.abort() })).rejects.toThrow();
 });
 
+test("who asks hears which hosts are waited for", async () => {
+  const heard: (readonly string[])[] = [];
+  const held = test1.compute.hold("scan.ask");
+  const asking = test1.cloud.drift({ onWaiting: (hosts) => heard.push(hosts) });
+  await vi.waitFor(() => expect(heard).toEqual([["h1", "h2"], ["h1"]]));
+  held.goOn();
+  await asking;
+  expect(heard).toHaveLength(2);
+});
+
 test("what a task is at work on is left out", async () => {
   const held = test1.compute.hold("domains.spawn");
   const building = test1.make("server", "late", world.server);

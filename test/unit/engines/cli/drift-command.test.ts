@@ -103,6 +103,12 @@ describe("drift", () => {
     expect(result.stderr).toContain(line);
   });
 
+  it("does not count what could not be looked at as without drift", async () => {
+    cloud.unreachable.add((await cloud.find("image", "tiny")).id);
+    const result = await run(["drift"]);
+    expect(result.stdout).toBe("no drift in 2 of 3 resources; 1 on h1 could not be looked at\n");
+  });
+
   it("prints all of it as JSON", async () => {
     cloud.drifts.set(serverId, [stopped]);
     const image = await cloud.find("image", "tiny");

@@ -30,6 +30,15 @@ describe("progress in a log", () => {
     ]);
   });
 
+  it("names the hosts that it still waits for when that takes long", () => {
+    const log = new Recorder(undefined);
+    const progress = startProgress(log, "drift");
+    progress.await(["h1", "h2"]);
+    progress.await(["h2"]);
+    vi.advanceTimersByTime(10_000);
+    expect(log.text).toBe("[10.0 s] drift: still waiting for h2\n");
+  });
+
   it("is silent once stopped", () => {
     const log = new Recorder(undefined);
     startProgress(log, "create server web").stop();
@@ -51,6 +60,12 @@ describe("progress on a terminal", () => {
     vi.advanceTimersByTime(300);
     expect(terminal.text.split("\r\u001b[2K").at(-1)).toBe("create server web 0.30 s  starting the domain");
     expect(terminal.text).not.toContain("\n");
+  });
+
+  it("names a few of the hosts that it waits for", () => {
+    const terminal = new Recorder(80);
+    startProgress(terminal, "drift").await(["h1", "h2", "h3", "h4", "h5"]);
+    expect(terminal.text.split("\r\u001b[2K").at(-1)).toBe("drift 0.00 s  waiting for h1, h2, h3 and 2 more");
   });
 
   it("never fills the line, so that it cannot wrap", () => {
