@@ -149,7 +149,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
             question,
             principal.projectId ?? "",
           ),
-        listLeftovers: (signal) => listLeftovers(leftoverServices, signal ?? new AbortController().signal),
+        listLeftovers: (options) => listLeftovers(leftoverServices, options),
         removeLeftover: (leftover, signal) =>
           removeLeftover(leftoverServices, leftover, signal ?? new AbortController().signal),
         guestAccess: (server) => describeGuestAccess(server, world, cloudId),

@@ -14,6 +14,8 @@ import type {
   DriftReport,
   GuestAccess,
   Leftover,
+  LeftoverReport,
+  LookOptions,
   PlacementAnswer,
   PlacementQuestion,
   Preview,
@@ -49,7 +51,7 @@ export interface CloudServices extends TaskServices {
   readonly definitions: readonly Definition[];
   /** Handed on by the facade, as are the services after it. The question names resources by their ids. */
   readonly explainPlacement: (question: PlacementQuestion, principal: Principal) => Promise<PlacementAnswer>;
-  readonly listLeftovers: (signal: AbortSignal | undefined) => Promise<readonly Leftover[]>;
+  readonly listLeftovers: (options: LookOptions) => Promise<LeftoverReport>;
   readonly removeLeftover: (leftover: Leftover, signal: AbortSignal | undefined) => Promise<void>;
   readonly guestAccess: (server: ResourceRecord) => GuestAccess;
   /** One line for whoever runs the session, about what it does unasked. */
@@ -389,9 +391,9 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       else permit(principal, "read", definitionOf(record.type), record);
       return readJournal(database, id);
     },
-    listLeftovers: async (signal) => {
+    listLeftovers: async (options = {}) => {
       authorizeAdministration(await begin(), "leftovers:list");
-      return services.listLeftovers(signal);
+      return services.listLeftovers(options);
     },
     removeLeftover: async (leftover, signal) => {
       authorizeAdministration(await begin(), "leftovers:remove");

@@ -1,5 +1,12 @@
-import type { DriftFailure, DriftFinding, DriftReport, Interruption, ResourceName } from "../core/cloud.ts";
-import type { HostFailure, Observed } from "../conductor/drift.ts";
+import type {
+  DriftFailure,
+  DriftFinding,
+  DriftReport,
+  HostFailure,
+  Interruption,
+  ResourceName,
+} from "../core/cloud.ts";
+import type { Observed } from "../conductor/drift.ts";
 import type { Interrupted } from "../conductor/interrupted.ts";
 import type { StackyardError } from "../core/errors.ts";
 import type { ResourceRecord } from "../core/record.ts";

@@ -1,5 +1,5 @@
 import { valueOf, type Answer } from "../core/answer.ts";
-import type { OnWaiting } from "../core/cloud.ts";
+import type { HostFailure, OnWaiting } from "../core/cloud.ts";
 import { toStackyardError, type StackyardError } from "../core/errors.ts";
 import type { HostAddress } from "../core/host.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -15,12 +15,6 @@ export type Observed =
       readonly observation: Observation<JsonObject, JsonObject> | undefined;
     }
   | { readonly record: ResourceRecord; readonly error: StackyardError };
-
-/** A host that did not answer. */
-export interface HostFailure {
-  readonly host: string;
-  readonly error: StackyardError;
-}
 
 /**
  * Observes resources as each would be alone, in one round trip a host: their definitions' own `observe` is given ports that gather what is asked of

@@ -1,5 +1,5 @@
-import type { Leftover } from "../core/cloud.ts";
-import { StackyardError } from "../core/errors.ts";
+import type { HostFailure, Leftover, LeftoverReport, LookOptions } from "../core/cloud.ts";
+import { StackyardError, toStackyardError } from "../core/errors.ts";
 import type { Exclusive } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { ComputeHost, LeftoversPort, MarkedThing } from "../core/ports.ts";
@@ -11,6 +11,7 @@ import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { viewStore } from "../store/world.ts";
+import { askHosts } from "./host-waits.ts";
 import { listInterrupted, type Interrupted } from "./interrupted.ts";
 
 export interface LeftoverServices {
@@ -22,23 +23,35 @@ export interface LeftoverServices {
   readonly exclusive: Exclusive;
 }
 
-/** What carries the cloud's mark on a host and belongs to no record there, and creations and removals that nobody finishes. */
+/**
+ * What carries the cloud's mark on a host and belongs to no record there, and creations and removals that nobody finishes. A host that does not
+ * answer is a failure beside what the others and the store say.
+ */
 export async function listLeftovers(
   { database, mirror, cloudId, leftovers }: LeftoverServices,
-  signal: AbortSignal,
-): Promise<readonly Leftover[]> {
+  { signal = new AbortController().signal, onWaiting }: LookOptions,
+): Promise<LeftoverReport> {
   await mirror.refresh();
   const world = viewStore(mirror);
-  const onHosts = await Promise.all(
-    listComputeHosts(world, cloudId).map(async (host) => {
+  const failures: HostFailure[] = [];
+  const onHosts = await askHosts(listComputeHosts(world, cloudId), {
+    nameOf: ({ name }) => name,
+    onWaiting,
+    ask: async (host) => {
       const owned = listOwned(host, world);
-      const things = await leftovers.list(host, signal);
-      return things
-        .filter((thing) => !thing.ownerIds.every((id) => owned.has(id)))
-        .map((thing) => toLeftover(host, thing));
-    }),
-  );
-  return [...onHosts.flat(), ...(await listAbandoned(database))];
+      try {
+        const things = await leftovers.list(host, signal);
+        return things
+          .filter((thing) => !thing.ownerIds.every((id) => owned.has(id)))
+          .map((thing) => toLeftover(host, thing));
+      } catch (cause) {
+        signal.throwIfAborted();
+        failures.push({ host: host.name, error: toStackyardError(cause, `looking at host ${host.name}`) });
+        return [];
+      }
+    },
+  });
+  return { leftovers: [...onHosts.flat(), ...(await listAbandoned(database))], failures };
 }
 
 /** What is made when a network is wired. */

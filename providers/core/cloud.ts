@@ -120,13 +120,11 @@ export interface PlacementAnswer {
 export type OnWaiting = (hosts: readonly string[]) => void;
 
 /** What is looked for drift. */
-export interface DriftOptions {
+export interface DriftOptions extends LookOptions {
   /** One resource. Default: every one that the user may read. */
   readonly resource?: { readonly type: string; readonly id: string };
   /** Read the files of images on hosts whole, and compare their checksums. Default false: sizes and times of change tell. */
   readonly deep?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onWaiting?: OnWaiting;
 }
 
 /** A resource as reports name it. */
@@ -235,6 +233,25 @@ export interface Leftover {
   readonly interruption?: Interruption;
 }
 
+/** A host that did not answer. */
+export interface HostFailure {
+  readonly host: string;
+  readonly error: StackyardError;
+}
+
+/** What no record owns, as far as hosts answered. */
+export interface LeftoverReport {
+  readonly leftovers: readonly Leftover[];
+  /** Nothing is known of what is on these. */
+  readonly failures: readonly HostFailure[];
+}
+
+/** How hosts are looked at. */
+export interface LookOptions {
+  readonly signal?: AbortSignal;
+  readonly onWaiting?: OnWaiting;
+}
+
 /** How to reach a guest through its host. */
 export interface GuestAccess {
   readonly host: HostAddress;
@@ -280,8 +297,8 @@ export interface Cloud {
   explainPlacement(question: PlacementQuestion): Promise<PlacementAnswer>;
   /** What was done to a resource, removed ones included, oldest first. */
   journal(id: string): Promise<readonly JournalEntry[]>;
-  /** What no record owns, on all hosts. An unreachable host is an error. */
-  listLeftovers(signal?: AbortSignal): Promise<readonly Leftover[]>;
+  /** What no record owns, on all hosts that answer, and in the store. */
+  listLeftovers(options?: LookOptions): Promise<LeftoverReport>;
   removeLeftover(leftover: Leftover, signal?: AbortSignal): Promise<void>;
   guestAccess(serverId: string): Promise<GuestAccess>;
   /** Ends the login: its token is no longer valid. */

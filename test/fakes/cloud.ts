@@ -9,7 +9,9 @@ import type {
   Issue,
   JournalEntry,
   InterruptedWork,
+  HostFailure,
   Leftover,
+  LeftoverReport,
   PlacementAnswer,
   PlacementQuestion,
   Planned,
@@ -51,7 +53,7 @@ export class FakeCloud implements Cloud {
   /** Ids of resources whose task was broken off, until the next apply. */
   readonly interrupted = new Map<string, InterruptedWork>();
   readonly events = new Map<string, readonly TraceEvent[]>();
-  /** Ids of resources whose next apply or remove fails with this error. */
+  /** Ids of resources whose next apply or remove, and of leftovers whose removal, fails with this error. */
   readonly failures = new Map<string, StackyardError>();
   /** Ids whose host cannot be asked. */
   readonly unreachable = new Set<string>();
@@ -59,6 +61,8 @@ export class FakeCloud implements Cloud {
   readonly applied: ApplyRequest[] = [];
   readonly entries = new Map<string, readonly JournalEntry[]>();
   readonly leftovers = new Set<Leftover>();
+  /** Hosts that a look at leftovers does not reach. */
+  readonly hostFailures: HostFailure[] = [];
   readonly accesses = new Map<string, GuestAccess>();
   /** What previews say beside the plan. */
   previewed: Partial<Preview> = {};
@@ -239,11 +243,13 @@ export class FakeCloud implements Cloud {
     return Promise.resolve(this.entries.get(id) ?? []);
   }
 
-  listLeftovers(): Promise<readonly Leftover[]> {
-    return Promise.resolve([...this.leftovers]);
+  listLeftovers(): Promise<LeftoverReport> {
+    return Promise.resolve({ leftovers: [...this.leftovers], failures: this.hostFailures });
   }
 
   removeLeftover(leftover: Leftover): Promise<void> {
+    const failure = this.failures.get(leftover.id);
+    if (failure !== undefined) return Promise.reject(failure);
     return this.leftovers.delete(leftover)
       ? Promise.resolve()
       : reject("not-found", "there is no such leftover", leftover.id);

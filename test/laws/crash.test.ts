@@ -91,7 +91,7 @@ async function expectConverged(): Promise<void> {
     outputs: { status: "ACTIVE" },
   });
   expect((await test1.plan(server, "web", world.server)).change.action).toBe("none");
-  expect(await test1.cloud.listLeftovers()).toEqual([]);
+  expect(await test1.cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
 }
 
 /** Changes something, which begins to finish what others left, and waits until that is done. */
@@ -138,7 +138,7 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
   });
 
   test("is shown as abandoned, and cleared away by gc", async () => {
-    const leftovers = await test1.cloud.listLeftovers();
+    const { leftovers } = await test1.cloud.listLeftovers();
     expect(leftovers).toMatchObject([
       { kind: "record", description: expect.stringContaining('"web"') as unknown },
     ]);
@@ -146,7 +146,7 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
     for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
 
     expect(await test1.holdings()).toEqual(bare);
-    expect(await test1.cloud.listLeftovers()).toEqual([]);
+    expect(await test1.cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
   });
 });
 
@@ -166,7 +166,7 @@ describe.each(changePoints)("a change that is killed at: %s", (point) => {
   });
 
   test("is no leftover", async () => {
-    expect(await test1.cloud.listLeftovers()).toEqual([]);
+    expect(await test1.cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
   });
 });
 
@@ -188,7 +188,7 @@ describe.each(removalPoints)("a removal that is killed at: %s", (point) => {
   });
 
   test("is shown as abandoned, and finished by gc", async () => {
-    const leftovers = await test1.cloud.listLeftovers();
+    const { leftovers } = await test1.cloud.listLeftovers();
     for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
 
     expect(leftovers).toMatchObject([{ kind: "record" }]);

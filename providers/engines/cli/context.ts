@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { text } from "node:stream/consumers";
 import type { Readable } from "node:stream";
 import type { Cloud, OnWaiting } from "../../core/cloud.ts";
-import { StackyardError } from "../../core/errors.ts";
+import { describeError, StackyardError } from "../../core/errors.ts";
 import type { Definition } from "../../core/resource.ts";
 import { escapeLine, formatJson } from "../../core/escape.ts";
 import { startProgress, type ProgressStream } from "./progress.ts";
@@ -101,6 +101,12 @@ export class CommandContext {
   /** A line for the reader that is no result. */
   note(line: string): void {
     this.surroundings.stderr.write(`${escapeLine(line)}\n`);
+  }
+
+  /** An error that does not end the command, under a line that says what it is about. */
+  noteError(title: string, error: StackyardError): void {
+    this.note(title);
+    for (const line of describeError(error).split("\n")) this.note(`  ${line}`);
   }
 
   /** The text of a file, or of standard input for `-`. Raises `invalid-input` naming `option`. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, type Command } from "commander";
 import type { Cloud, DriftFailure, DriftFinding, DriftOptions, DriftReport } from "../../core/cloud.ts";
 import { describeRepair } from "../../core/drift.ts";
-import { describeError, encodeError } from "../../core/errors.ts";
+import { encodeError } from "../../core/errors.ts";
 import { escapeLine } from "../../core/escape.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
@@ -131,8 +131,7 @@ function writeReport(report: DriftReport, command: Command, context: CommandCont
     );
   for (const { host, error, resources } of failures) {
     const where = host === undefined ? "" : ` of host ${host}`;
-    context.note(`${countThings(resources.length, "resource")}${where} could not be looked at:`);
-    for (const line of describeError(error).split("\n")) context.note(`  ${line}`);
+    context.noteError(`${countThings(resources.length, "resource")}${where} could not be looked at:`, error);
   }
 }
 

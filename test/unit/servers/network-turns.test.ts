@@ -78,7 +78,7 @@ describe("while one process wires a network, another one", () => {
 test("a build waits while another process clears its network away as a leftover, and wires it anew", async () => {
   const database = await test1.database();
   await database.transaction().execute((transaction) => deleteRecord(transaction, old.id));
-  const leftovers = await other.listLeftovers();
+  const { leftovers } = await other.listLeftovers();
   const network = leftovers.find(({ kind }) => kind === "network");
   const held = test1.compute.hold("leftovers.remove");
   const clearing = other.removeLeftover(network ?? expect.fail());

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Leftover, PlacementAnswer, PlacementQuestion } from "../../../../providers/core/cloud.ts";
+import { StackyardError } from "../../../../providers/core/errors.ts";
 import { brandId } from "../../../../providers/core/ids.ts";
 import { definitions } from "../../../../providers/registry.ts";
 import { FakeCloud } from "../../../fakes/cloud.ts";
@@ -185,6 +186,44 @@ describe("gc", () => {
       { host: "h1", kind: "domain", id: "stackyard-1", description: "running, no record", removed: true },
     ]);
     expect(cloud.leftovers.size).toBe(0);
+  });
+
+  describe("when a host does not answer", () => {
+    beforeEach(() => {
+      const error = new StackyardError("host-unreachable", { message: "no answer from host h2" });
+      cloud.hostFailures.push({ host: "h2", error });
+    });
+
+    it("lists what is known, tells the error, and ends with 4", async () => {
+      cloud.leftovers.add(leftover);
+      const result = await run("gc");
+      expect(result.exitCode).toBe(4);
+      expect(result.stdout).toContain("h1    domain  stackyard-1");
+      expect(result.stderr).toMatch(/host h2 could not be looked at:\n.*no answer from host h2/);
+    });
+
+    it("does not say that nothing is left over", async () => {
+      expect((await run("gc")).stdout).toBe("nothing is left over where hosts answered\n");
+    });
+
+    it("removes what is listed with --yes, and ends with 4", async () => {
+      cloud.leftovers.add(leftover);
+      const result = await run("gc", "--yes", "--json");
+      expect(result.exitCode).toBe(4);
+      expect(JSON.parse(result.stdout)).toMatchObject([{ id: leftover.id, removed: true }]);
+    });
+  });
+
+  it("removes the rest when one removal fails, and tells its error", async () => {
+    const other = { ...leftover, id: "stackyard-2" };
+    cloud.leftovers.add(other).add(leftover);
+    cloud.failures.set(other.id, new StackyardError("not-ours", { message: "it is somebody else's" }));
+    const result = await run("gc", "--yes");
+    expect(result.exitCode).toBe(1);
+    expect(result.stderr).toContain(
+      "1 of 2 leftovers were removed\ndomain stackyard-2 could not be removed:\n",
+    );
+    expect([...cloud.leftovers]).toEqual([other]);
   });
 
   it("says when there is nothing", async () => {
