@@ -1,3 +1,4 @@
+import type { InterruptedWork } from "./cloud.ts";
 import { StackyardError, type ErrorCode } from "./errors.ts";
 import type { Drift } from "./resource.ts";
 
@@ -18,6 +19,12 @@ export function describeForeign(field: string, { message, remedy }: StackyardErr
 export function describeDrift(drift: Drift, apply: string): string {
   const where = drift.host === undefined ? "" : ` on ${drift.host}`;
   return `${drift.field}: expected ${drift.expected}, found ${drift.found}${where}; the next ${apply} ${describeRepair(drift)}`;
+}
+
+/** What was broken off, as a drift: the next apply finishes it. */
+export function describeBroken(was: InterruptedWork): Drift {
+  const repair = was === "removal" ? "keeps it, and makes anew what is gone" : "finishes it";
+  return { field: "resource", expected: "whole", found: `its ${was} was interrupted`, repair };
 }
 
 /** What the next apply does about a drift, with the label of that change: `starts it (live)`. */

@@ -49,6 +49,7 @@ export interface FakeCloudOptions {
 export class FakeCloud implements Cloud {
   /** Project that resources belong to which name none. */
   readonly projectId: ResourceId = brandId("00000000-0000-4000-8000-000000000001");
+  /** By id. An apply repairs what has a label. */
   readonly drifts = new Map<string, readonly Drift[]>();
   /** Ids of resources whose task was broken off, until the next apply. */
   readonly interrupted = new Map<string, InterruptedWork>();
@@ -57,6 +58,8 @@ export class FakeCloud implements Cloud {
   readonly failures = new Map<string, StackyardError>();
   /** Ids whose host cannot be asked. */
   readonly unreachable = new Set<string>();
+  /** Ids whose host cannot be asked any more after the next apply. */
+  readonly lostByApply = new Set<string>();
   /** What was applied, in order, secrets included. */
   readonly applied: ApplyRequest[] = [];
   readonly entries = new Map<string, readonly JournalEntry[]>();
@@ -132,6 +135,11 @@ export class FakeCloud implements Cloud {
     const failure = this.failures.get(id);
     this.failures.delete(id);
     this.interrupted.delete(id);
+    if (this.lostByApply.has(id)) this.unreachable.add(id);
+    this.drifts.set(
+      id,
+      (this.drifts.get(id) ?? []).filter(({ label }) => label === undefined),
+    );
     const at = this.#now();
     const record: ResourceRecord = {
       id: brandId(id),

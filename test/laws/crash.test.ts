@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../providers/core/cloud.ts";
 import { make, makerOf, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../support/cloud.ts";
+import { runStackyard } from "../support/command-line.ts";
 
 /** Before and after each effect on a host, and between the steps that have none. */
 const buildPoints = [
@@ -135,6 +136,17 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
       interrupted: [{ resource: { type: "server", name: "web" }, was: "creation" }],
       findings: [],
     });
+  });
+
+  test("is finished by stackyard reconcile, which says so", async () => {
+    const words = ["reconcile", "server", "web", "--json"];
+    const { exitCode, stdout } = await runStackyard(await test1.open(), words);
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: "active",
+      repairs: [{ found: "its creation was interrupted" }],
+      drift: [],
+    });
+    expect(exitCode).toBe(0);
   });
 
   test("is shown as abandoned, and cleared away by gc", async () => {

@@ -7,16 +7,13 @@ import { escapeLine } from "../../core/escape.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
-import { exitCodes } from "./exit-codes.ts";
+import { driftExitCode, exitCodes } from "./exit-codes.ts";
 import { describeInterruption } from "./interruption.ts";
 import { countThings } from "./text.ts";
 import { absent, toJsonDrift } from "./view.ts";
 
 /** Between two looks of `--watch`, in seconds. */
 const defaultWatchSeconds = 30;
-
-/** Drift or work that was broken off was found, and every host was asked (terraform: `plan -detailed-exitcode`). */
-const driftExitCode = 2;
 
 /** Adds `drift [TYPE NAME]`: what is not as declared, and what the next apply does about it. */
 export function registerDriftCommand(program: Command, context: CommandContext): void {

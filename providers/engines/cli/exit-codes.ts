@@ -20,6 +20,9 @@ export const exitCodes = {
   },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>;
 
+/** Something is not as declared, and every host was asked (terraform: `plan -detailed-exitcode`). */
+export const driftExitCode = 2;
+
 const kindsOfErrors: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "not-found": "notFound",
   "host-unreachable": "unreachable",

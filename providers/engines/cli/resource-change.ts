@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { isReplacing } from "../../core/change.ts";
 import type { Change, Cloud, ResourceView } from "../../core/cloud.ts";
-import { describeRepair } from "../../core/drift.ts";
+import { describeBroken, describeRepair } from "../../core/drift.ts";
 import { StackyardError } from "../../core/errors.ts";
 import type { ResourceId } from "../../core/ids.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -9,6 +9,7 @@ import type { ResourceRecord } from "../../core/record.ts";
 import type { Definition, Drift } from "../../core/resource.ts";
 import { wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
+import { driftExitCode, exitCodeOf } from "./exit-codes.ts";
 import { listFlags } from "./flags.ts";
 import { raiseIssues } from "./resource-inputs.ts";
 import {
@@ -68,7 +69,11 @@ export async function changeResource(
   const view = await context.withProgress(`${title} ${type} ${record.name}`, (onProgress) =>
     cloud.apply({ ...request, inputs: planned.inputs, onProgress, signal: context.signal }),
   );
-  await writeView(command, definition, view, cloud, context);
+  const left = await findLeft(cloud, definition, id, context);
+  const isLeft = ({ field, host }: Drift): boolean =>
+    left.some((drift) => drift.field === field && drift.host === host);
+  const outcome = { repaired: repairs.filter((drift) => !isLeft(drift)), left };
+  await writeChanged(command, definition, view, outcome, cloud, context);
 }
 
 /** What drifted. A host that does not answer ends a change before it begins; a dry run goes on without it. */
@@ -79,16 +84,40 @@ export async function findRepairs(
   isDryRun: boolean,
   context: CommandContext,
 ): Promise<readonly Drift[]> {
-  if (definition.observe === undefined) return [];
-  const { findings, failures } = await cloud.drift({
-    resource: { type: definition.type, id },
-    signal: context.signal,
-  });
-  const [failure] = failures;
-  if (failure === undefined) return findings;
-  if (!isDryRun) throw failure.error;
-  context.note(`what drifted is not known: ${failure.error.message} [${failure.error.code}]`);
-  return findings;
+  const { drift, error } = await look(cloud, definition, id, context);
+  if (error === undefined) return drift;
+  if (!isDryRun) throw error;
+  context.note(`what drifted is not known: ${error.message} [${error.code}]`);
+  return drift;
+}
+
+/** What is not as declared after an apply, which the exit code tells. The apply itself has ended well. */
+async function findLeft(
+  cloud: Cloud,
+  definition: Definition,
+  id: ResourceId,
+  context: CommandContext,
+): Promise<readonly Drift[]> {
+  const { drift, error } = await look(cloud, definition, id, context);
+  if (drift.length > 0) context.exitCode = driftExitCode;
+  if (error !== undefined) {
+    context.exitCode = exitCodeOf(error);
+    context.note(`whether anything is left is not known: ${error.message} [${error.code}]`);
+  }
+  return drift;
+}
+
+async function look(
+  cloud: Cloud,
+  { type }: Definition,
+  id: ResourceId,
+  { signal }: CommandContext,
+): Promise<{ readonly drift: readonly Drift[]; readonly error: StackyardError | undefined }> {
+  const { interrupted, findings, failures } = await cloud.drift({ resource: { type, id }, signal });
+  return {
+    drift: [...interrupted.map(({ was }) => describeBroken(was)), ...findings],
+    error: failures[0]?.error,
+  };
 }
 
 /** Raises `invalid-input` when a required secret is not given: the cloud keeps a digest only, and cannot fill it in. */
@@ -178,12 +207,36 @@ export function writePlanText(
       ]),
     );
   }
-  if (repairs.length > 0) {
-    context.writeTable(
-      [{ title: "DRIFTED" }, { title: "EXPECTED" }, { title: "FOUND" }, { title: "REPAIR" }],
-      repairs.map((drift) => [drift.field, drift.expected, drift.found, describeRepair(drift)]),
-    );
+  writeDrift(repairs, context);
+}
+
+function writeDrift(drift: readonly Drift[], context: CommandContext): void {
+  if (drift.length === 0) return;
+  context.writeTable(
+    [{ title: "DRIFTED" }, { title: "EXPECTED" }, { title: "FOUND" }, { title: "REPAIR" }],
+    drift.map((found) => [found.field, found.expected, found.found, describeRepair(found)]),
+  );
+}
+
+/** Prints a resource that was changed, what of it was repaired, and what is left. */
+async function writeChanged(
+  command: Command,
+  definition: Definition,
+  view: ResourceView,
+  { repaired, left }: { readonly repaired: readonly Drift[]; readonly left: readonly Drift[] },
+  cloud: Cloud,
+  context: CommandContext,
+): Promise<void> {
+  if (wantsJson(command)) {
+    const seen = toJsonView(definition, { ...view, drift: left });
+    context.writeJson({ ...seen, repairs: repaired.map(toJsonDrift) });
+    return;
   }
+  await writeView(command, definition, view, cloud, context);
+  if (repaired.length > 0) context.writeText("\nrepaired\n");
+  writeDrift(repaired, context);
+  if (left.length > 0) context.writeText("\nstill not as declared\n");
+  writeDrift(left, context);
 }
 
 function describeAction({ action }: Change, repairs: readonly Drift[]): string {

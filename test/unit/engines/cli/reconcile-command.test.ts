@@ -18,6 +18,10 @@ const shrunk = {
   label: "restart",
 } as const;
 
+/** No apply repairs it. */
+const replaced = { field: "disk", expected: "its own", found: "another", repair: "leaves it" } as const;
+const broken = { field: "resource", found: "its creation was interrupted", repair: "finishes it" } as const;
+
 let cloud: FakeCloud;
 let serverId: string;
 
@@ -47,6 +51,44 @@ describe.each([
     const { record } = await cloud.find("server", "web");
     expect((await run(...words)).exitCode).toBe(0);
     expect(cloud.applied).toMatchObject([{ type: "server", inputs: { ...record.inputs, id: serverId } }]);
+  });
+
+  it("says what it repaired", async () => {
+    cloud.drifts.set(serverId, [stopped]);
+    const { exitCode, stdout } = await run(...words);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^repaired\nDRIFTED .*\nrunning +running +shut-off +starts it \(live\)\n$/m);
+    expect(stdout).not.toContain("still not as declared");
+  });
+
+  it("ends with 2 and says what is left when something is", async () => {
+    cloud.drifts.set(serverId, [stopped, replaced]);
+    const { exitCode, stdout } = await run(...words);
+    expect(exitCode).toBe(2);
+    expect(stdout).toMatch(
+      /^repaired\nDRIFTED .*\nrunning .*\n\nstill not as declared\nDRIFTED .*\ndisk .*leaves it\n$/m,
+    );
+  });
+
+  it("says both as JSON", async () => {
+    cloud.drifts.set(serverId, [stopped, replaced]);
+    expect(await runJson(...words)).toMatchObject({ id: serverId, repairs: [stopped], drift: [replaced] });
+  });
+
+  it("finishes what was interrupted, and says so", async () => {
+    cloud.interrupted.set(serverId, "creation");
+    expect(await runJson(...words, "--dry-run")).toMatchObject({ repairs: [broken] });
+    expect(await runJson(...words)).toMatchObject({ repairs: [broken], drift: [] });
+  });
+
+  it("ends with 4 when the host does not answer any more once all is done", async () => {
+    cloud.lostByApply.add(serverId);
+    const { exitCode, stdout, stderr } = await run(...words);
+    expect(exitCode).toBe(4);
+    expect(stdout).toContain(serverId);
+    expect(stderr).toContain(
+      "whether anything is left is not known: no answer from host h1 [host-unreachable]",
+    );
   });
 
   it("wants to be confirmed before it interrupts the server", async () => {
