@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { toCdktn } from "../../providers/engines/cdktf/generate.ts";
 import * as cdktf from "../support/cdktf-cloud.ts";
 import * as cdktn from "../support/cdktn-cloud.gen.ts";
@@ -7,6 +9,15 @@ import { AttachedProject, findTerraformCommands } from "../support/terraform.ts"
 
 const root = new URL("../../", import.meta.url).pathname;
 const ofThisRelease = /"?version"?( = |: )"[\d.]+"/;
+
+// cdktf's test apps make folders for what they synthesise, and leave them.
+const folder = mkdtempSync(join(tmpdir(), "stackyard-cdktf-"));
+vi.stubEnv("TMPDIR", folder);
+
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
 
 it("the program for cdktn is the one for cdktf", async () => {
   const source = readFileSync(`${root}test/support/cdktf-cloud.ts`, "utf8");
