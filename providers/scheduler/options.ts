@@ -169,21 +169,25 @@ interface Fault {
   readonly remedy: string;
 }
 
-/** The first fault, with the known names that are most like a wrong one. */
+/** The first fault, with the known names that are most like a wrong one; the others are notes. */
 function describeFault(error: z.ZodError, source: string): StackyardError {
-  const [issue] = error.issues;
-  if (issue === undefined)
+  const [fault, ...others] = error.issues.map(toFault);
+  if (fault === undefined)
     return new StackyardError("internal", { message: `${source} cannot be used, for no reason` });
-  const { path, value, what, remedy } = toFault(issue);
-  const field = path
-    .map((key) => (key.length <= maxKeyChars ? key : `${key.slice(0, maxKeyChars)}…`))
-    .join(".");
   return new StackyardError("invalid-input", {
-    message: `${source} cannot be used: ${[field, what].join(" ").trim()}`,
-    field,
-    value,
-    remedy,
+    message: `${source} cannot be used: ${[nameField(fault), fault.what].join(" ").trim()}`,
+    field: nameField(fault),
+    value: fault.value,
+    remedy: fault.remedy,
+    notes: others.slice(0, maxNotes).map((other) => `also: ${nameField(other)} ${other.what}`),
   });
+}
+
+/** Most faults that are told beside the first. */
+const maxNotes = 10;
+
+function nameField({ path }: Fault): string {
+  return path.map((key) => (key.length <= maxKeyChars ? key : `${key.slice(0, maxKeyChars)}…`)).join(".");
 }
 
 /** Longest part of a name that is repeated in full. */
@@ -221,9 +225,13 @@ function adviseName(key: string, group: string | undefined): string {
   if (home !== undefined)
     return `It is an option of the group ${home.slice(0, -key.length - 1)}: write it there.`;
   const groups = Object.keys(schedulerOptionsSchema.shape);
+  const inGroup = (name: string): string => name.slice(name.indexOf(".") + 1);
   const known =
     group === undefined
-      ? [...groups, ...optionNames.map((name) => name.slice(name.indexOf(".") + 1))]
-      : optionNames.flatMap((name) => (name.startsWith(`${group}.`) ? [name.slice(group.length + 1)] : []));
-  return `Nearest known names: ${listNearest(key, known).join(", ")}.`;
+      ? [...groups, ...optionNames.map(inGroup)]
+      : optionNames.flatMap((name) => (name.startsWith(`${group}.`) ? [inGroup(name)] : []));
+  const nearest = listNearest(key, known).map((name) =>
+    group === undefined ? (optionNames.find((full) => inGroup(full) === name) ?? name) : name,
+  );
+  return `Nearest known names: ${nearest.join(", ")}.`;
 }

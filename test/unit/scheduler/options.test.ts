@@ -48,7 +48,23 @@ describe("an error names source, option, value and the nearest known names", () 
       {
         message: "the file x.yaml cannot be used: filters is no group of options",
         field: "filters",
-        remedy: expect.stringMatching(/^Nearest known names: \w+, \w+, \w+\.$/) as unknown,
+        remedy: expect.stringMatching(/^Nearest known names: [\w.]+, [\w.]+, [\w.]+\.$/) as unknown,
+      },
+    ],
+    [
+      "a misspelt option without its group",
+      { ram_weight_multipler: 2 },
+      {
+        field: "ram_weight_multipler",
+        remedy: expect.stringContaining("filter_scheduler.ram_weight_multiplier") as unknown,
+      },
+    ],
+    [
+      "several faults",
+      { filter_scheduler: { ram_weight_multiplier: "abc", cpu_weight_multiplier: "def" } },
+      {
+        field: "filter_scheduler.ram_weight_multiplier",
+        notes: [expect.stringContaining("also: filter_scheduler.cpu_weight_multiplier") as unknown],
       },
     ],
     [
