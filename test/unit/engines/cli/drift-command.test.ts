@@ -52,7 +52,9 @@ describe("drift", () => {
 
   it("counts what was looked at only", async () => {
     cloud.unreachable.add((await cloud.find("image", "tiny")).id);
-    expect((await run(["drift"])).stdout).toBe("no drift in 2 resources\n");
+    expect((await run(["drift"])).stdout).toBe(
+      "no drift in 2 of 3 resources; 1 on h1 could not be looked at\n",
+    );
   });
 
   it("ends a watch at an error", async () => {
@@ -101,12 +103,6 @@ describe("drift", () => {
     const result = await run(["drift"]);
     expect(result.exitCode).toBe(0);
     expect(result.stderr).toContain(line);
-  });
-
-  it("does not count what could not be looked at as without drift", async () => {
-    cloud.unreachable.add((await cloud.find("image", "tiny")).id);
-    const result = await run(["drift"]);
-    expect(result.stdout).toBe("no drift in 2 of 3 resources; 1 on h1 could not be looked at\n");
   });
 
   it("prints all of it as JSON", async () => {
