@@ -25,7 +25,7 @@ const main = join(here, "main.ts");
 const verbs = {
   quickstart: { purpose: "quickstart", command: "npm run quickstart" },
   test: { purpose: "test", command: "npm test" },
-  bench: { purpose: "quickstart", command: "npm run bench" },
+  bench: { purpose: "test", command: "npm run bench" },
   setup: { purpose: "test", command: "node lab/setup/launch.mjs setup" },
   stackyard: { command: "npm run stackyard --" },
   run: { command: "node lab/setup/launch.mjs run" },

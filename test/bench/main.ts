@@ -9,6 +9,7 @@ import { describeError, StackyardError } from "../../providers/core/errors.ts";
 import { findPackageRoot } from "../../providers/core/package-root.ts";
 import { openBenchCloud } from "./cloud.ts";
 import { benchLab } from "./lab.ts";
+import { benchDrift } from "./drift.ts";
 import { describeMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import { summarise } from "./measurement.ts";
@@ -17,20 +18,21 @@ import { benchPreview } from "./preview.ts";
 import { renderText, writeInto } from "./report.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchServers } from "./servers.ts";
+import { benchTerraform } from "./terraform.ts";
 
 const usage = `npm run bench -- [--json FILE] [--readme] [--only PART]...
 
-Measures on this machine, in one run, against what a person would do by hand. Takes some ten minutes; use nothing else meanwhile.
+Measures on this machine, in one run, against what a person would do by hand. Takes some fifteen minutes; use nothing else meanwhile.
 
   --json FILE   write the figures there too
   --readme      put the table into README.md
-  --only PART   one of lab, servers, preview, scheduler; may be repeated
+  --only PART   one of lab, servers, preview, terraform, drift, scheduler; may be repeated
 `;
 
 /** Name of the lab that is made, and taken down again. */
 const labName = "bench";
 
-const parts = ["lab", "servers", "preview", "scheduler"] as const;
+const parts = ["lab", "servers", "preview", "terraform", "drift", "scheduler"] as const;
 type Part = (typeof parts)[number];
 
 /** What the parts of a run share. */
@@ -59,6 +61,10 @@ async function runPart(part: Part, run: Run): Promise<Findings> {
       return runServers(run);
     case "preview":
       return { measurements: await benchPreview(join(run.folder, "preview"), run.say) };
+    case "terraform":
+      return { measurements: await benchTerraform(join(run.folder, "terraform"), run.say) };
+    case "drift":
+      return { measurements: await benchDrift() };
   }
 }
 

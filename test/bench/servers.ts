@@ -10,6 +10,7 @@ import type { ComputeHost } from "../../providers/core/ports.ts";
 import { script, sh } from "../../providers/hosts/command.ts";
 import type { Shell } from "../../providers/hosts/command.ts";
 import type { BenchCloud } from "./cloud.ts";
+import { measureScan } from "./drift.ts";
 import { compare, summarise, timeMs } from "./measurement.ts";
 import type { Measurement } from "./measurement.ts";
 
@@ -42,7 +43,7 @@ export async function benchServers(bench: BenchCloud, folder: string): Promise<r
   const measurements = [...(await benchOne(bench, single))];
   const names = Array.from({ length: 10 }, (_none, index) => `ten${index}`);
   const subjects = await Promise.all(names.map((name) => prepare(bench, name, shared)));
-  measurements.push(await benchTen(bench, subjects));
+  measurements.push(await benchTen(bench, subjects), await benchScan(bench, subjects));
   return measurements;
 }
 
@@ -177,6 +178,19 @@ async function benchTen(bench: BenchCloud, subjects: readonly Subject[]): Promis
     unit: "ms",
     ...compare({ own, baseline: bare }, { name: "bare commands, all in parallel" }),
   };
+}
+
+/** The scan of the lab while the ten servers run. */
+async function benchScan({ cloud, hosts }: BenchCloud, subjects: readonly Subject[]): Promise<Measurement> {
+  await Promise.all(subjects.map(({ request }) => cloud.apply(request)));
+  const { checked } = await cloud.drift();
+  const scan = await measureScan(
+    cloud,
+    `drift scan of ten servers on ${hosts.length} hosts`,
+    `Of ${checked} resources in all: the hosts and their networks are looked at too. One round trip a host, on warm connections.`,
+  );
+  await Promise.all(subjects.map(({ id }) => cloud.remove("server", id)));
+  return scan;
 }
 
 /** What a person would type for the server, in one session. */

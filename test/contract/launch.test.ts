@@ -157,7 +157,7 @@ describe.runIf(process.getuid?.() === 0)("the whole set-up", () => {
 
   test.each([
     ["quickstart", "quickstart\n"],
-    ["bench", "quickstart\n"],
+    ["bench", "test\n"],
     ["test", "test\n"],
     ["setup", "test\n"],
   ])("of %s is for %j", async (verb, purpose) => {

@@ -8,11 +8,9 @@ import { installPackedProject } from "../../lab/packed-project.ts";
 import { installedNode } from "../../lab/setup/nodes.ts";
 import { requireProgram, runProgram, type ProgramResult } from "../../lab/setup/program.ts";
 import { parseTopology } from "../../lab/topology.ts";
-import { readPackageVersion } from "../../providers/core/package-root.ts";
 import { toCdktn } from "../../providers/engines/cdktf/generate.ts";
-import { installProvider } from "../../providers/engines/terraform/install.ts";
 import { openLabFolder } from "./lab-folder.ts";
-import { nullProviderVersion } from "./null-provider.ts";
+import { mirrorNullProvider } from "./null-provider-mirror.ts";
 import type { TerraformCommand } from "./terraform.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -154,21 +152,6 @@ export async function openCdktfStack(labName: string): Promise<CdktfStack> {
     },
     close: () => labs.close(),
   };
-}
-
-/** Puts the stand-in for hashicorp/null beside our provider, for Terraform and for OpenTofu, each of which has a registry of its own. */
-async function mirrorNullProvider(mirror: string): Promise<void> {
-  for (const registry of ["registry.terraform.io", "registry.opentofu.org"]) {
-    await installProvider({
-      mirror,
-      address: `${registry}/hashicorp/null`,
-      version: nullProviderVersion,
-      launch: {
-        title: `Stand-in for hashicorp/null, made for the tests of Stackyard ${readPackageVersion()}`,
-        program: join(import.meta.dirname, "null-provider-process.ts"),
-      },
-    });
-  }
 }
 
 async function changeFile(file: string, change: (text: string) => string): Promise<void> {
