@@ -66,6 +66,19 @@ export function listInterfaces(
   serverId: ResourceId,
   world: World,
 ): readonly ServerInterface[] {
+  return listPlaces(inputs, world).map(({ port, ...place }) => ({
+    port: port ?? ownPortId(serverId, place.mac),
+    ...place,
+  }));
+}
+
+/** An interface's place on its network. Without a port it is one of the server's own. */
+interface InterfacePlace extends Omit<ServerInterface, "port"> {
+  readonly port: string | undefined;
+}
+
+/** The interfaces without the ids of the server's own ports, which take time to derive. */
+function listPlaces(inputs: ServerInputs, world: World): readonly InterfacePlace[] {
   return inputs.networks.map((entry, index) => {
     const place =
       entry.port === undefined ? entry : portInputs.parse(mustFind("port", entry.port, world).inputs);
@@ -76,7 +89,7 @@ export function listInterfaces(
         field: `networks.${String(index)}`,
       });
     }
-    return { port: entry.port ?? ownPortId(serverId, mac), network, subnet, address, mac };
+    return { port: entry.port, network, subnet, address, mac };
   });
 }
 
@@ -95,6 +108,17 @@ export function ownPortId(serverId: ResourceId, mac: string): string {
   return deriveId("port", serverId, mac);
 }
 
+/** Inputs of stored servers as read: a scan of many servers reads all of them for each. Stored objects do not change. */
+const readInputs = new WeakMap<JsonObject, ServerInputs>();
+
+function readServerInputs(stored: JsonObject): ServerInputs {
+  const known = readInputs.get(stored);
+  if (known !== undefined) return known;
+  const inputs = serverInputs.parse(stored);
+  readInputs.set(stored, inputs);
+  return inputs;
+}
+
 /** Servers that are on a host, or have been placed there, and are to stay. */
 function listPlacedServers(
   world: World,
@@ -102,7 +126,7 @@ function listPlacedServers(
   return world.all("server").flatMap((entry) => {
     const hostId = entry.outputs["hostId"];
     return typeof hostId === "string" && entry.status !== "deleting"
-      ? [{ entry, inputs: serverInputs.parse(entry.inputs), hostId }]
+      ? [{ entry, inputs: readServerInputs(entry.inputs), hostId }]
       : [];
   });
 }
@@ -125,8 +149,8 @@ export function listMemberships(
   const placed = listPlacedServers(world)
     .filter(({ entry }) => counts(entry))
     .flatMap(({ entry, inputs, hostId }) =>
-      listInterfaces(inputs, entry.id, world).map((nic) => ({
-        nic,
+      listPlaces(inputs, world).map((place) => ({
+        place,
         hostId,
         serverId: entry.id,
         hostname: inputs.hostname ?? entry.name,
@@ -134,19 +158,19 @@ export function listMemberships(
     );
   const hosts = listComputeHosts(world, cloudId);
   return [...new Set(networkIds)].map((networkId) => {
-    const here = placed.filter(({ nic }) => nic.network === networkId);
+    const here = placed.filter(({ place }) => place.network === networkId);
     const carriers = new Set(here.map(({ hostId }) => hostId));
     return {
       network: toNetworkSpec(mustFind("network", networkId, world), world),
       peers: hosts.filter((candidate) => candidate.id !== host.id && carriers.has(candidate.id)),
       ports: here
         .filter(({ hostId }) => hostId === host.id)
-        .map(({ nic, serverId, hostname }) => ({
-          id: brandId(nic.port),
+        .map(({ place, serverId, hostname }) => ({
+          id: brandId(place.port ?? ownPortId(serverId, place.mac)),
           serverId,
-          mac: nic.mac,
-          networkId: brandId(nic.network),
-          addresses: [{ subnetId: brandId(nic.subnet), address: nic.address }],
+          mac: place.mac,
+          networkId: brandId(place.network),
+          addresses: [{ subnetId: brandId(place.subnet), address: place.address }],
           hostname,
         })),
     };
