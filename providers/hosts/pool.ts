@@ -1,14 +1,13 @@
 import { interruption } from "./connection.ts";
 import type { HostAddress, HostConnection } from "./connection.ts";
 import { connectLocal } from "./local.ts";
-import { connectSsh } from "./ssh.ts";
 import type { SshOptions } from "./ssh.ts";
 
 /** The connections of one process: one a host, shared by all who ask. */
 export interface HostPool {
   /**
    * The connection to a host, opened by the first caller. A failed attempt is not remembered. `signal` ends this caller's wait alone, with
-   * `interrupted`. Raises what {@link connectSsh} raises.
+   * `interrupted`. Raises what `connectSsh` raises.
    */
   get(address: HostAddress, signal?: AbortSignal): Promise<HostConnection>;
   /** Closes all connections, those still being opened too. */
@@ -60,11 +59,12 @@ async function waitFor<T>(
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", onAbort));
 }
 
-function connectHost(address: HostAddress, ssh: SshOptions): Promise<HostConnection> {
+async function connectHost(address: HostAddress, ssh: SshOptions): Promise<HostConnection> {
   switch (address.transport) {
     case "local":
-      return Promise.resolve(connectLocal(address));
+      return connectLocal(address);
     case "ssh":
-      return connectSsh(address, ssh);
+      // A plan of what needs no host is spared the time that the library takes to load.
+      return (await import("./ssh.ts")).connectSsh(address, ssh);
   }
 }
