@@ -1,6 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import ts from "typescript";
 import { z } from "zod";
 import { installPackedProject } from "../../lab/packed-project.ts";
 import { requireProgram } from "../../lab/setup/program.ts";
@@ -83,6 +82,8 @@ async function installProviders(folder: string, mirror: string): Promise<Launche
   const install = ["terraform", "install", "--dir", mirror, "--json"];
   const stackyard = join(modules, ".bin", "stackyard");
   const { stdout } = await requireProgram("installing the provider", stackyard, install);
+  // Loaded here, since the memory of this process is measured in another part.
+  const { default: ts } = await import("typescript");
   // Its imports lead to where the package has the same modules.
   const support = join(modules, "stackyard", "dist", "test", "support");
   await mkdir(support, { recursive: true });
