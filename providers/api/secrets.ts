@@ -1,15 +1,8 @@
 import { digestSecret, verifySecret, type ScryptCost } from "../authenticate/password.ts";
-import { policyOf, shapeOf } from "../core/fields.ts";
+import { listSecretKeys, policyOf, shapeOf } from "../core/fields.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import type { Definition } from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
-
-/** Inputs that are secrets. They are text, and at the top level: a law holds definitions to it. */
-function listSecretInputs(definition: Definition): readonly string[] {
-  return Object.entries(shapeOf(definition.inputs))
-    .filter(([, schema]) => policyOf(schema)?.secret === true)
-    .map(([key]) => key);
-}
 
 /** Inputs as they are stored: digests in the place of secrets. An unchanged secret keeps its digest. */
 export async function digestInputs(
@@ -38,7 +31,7 @@ export async function matchSecrets(
 
 /** Inputs and outputs without their secrets: what a reader may see. */
 export function omitSecrets(definition: Definition, inputs: JsonObject): JsonObject {
-  const secrets = listSecretInputs(definition);
+  const secrets = listSecretKeys(definition.inputs);
   return Object.fromEntries(Object.entries(inputs).filter(([key]) => !secrets.includes(key)));
 }
 
@@ -48,7 +41,7 @@ async function mapSecrets(
   change: (key: string, value: string) => Promise<string>,
 ): Promise<JsonObject> {
   const changed: Record<string, JsonValue | undefined> = { ...inputs };
-  for (const key of listSecretInputs(definition)) {
+  for (const key of listSecretKeys(definition.inputs)) {
     const value = inputs[key];
     if (typeof value === "string") changed[key] = await change(key, value);
   }

@@ -1,7 +1,6 @@
-import { z } from "zod";
 import { isReplacing, worseLabel, type ChangeLabel } from "./change.ts";
 import type { Change, FieldChange } from "./cloud.ts";
-import { policyOf, shapeOf, type ChangeRule } from "./fields.ts";
+import { policyOf, presetOf, shapeOf, type ChangeRule } from "./fields.ts";
 import { equalJson, type JsonObject, type JsonValue } from "./json.ts";
 import type { Definition } from "./resource.ts";
 
@@ -27,12 +26,6 @@ function summarizeChange(fields: readonly FieldChange[]): Change {
   if (first === undefined) return { action: "none", fields };
   const label = rest.reduce((worst, change) => worseLabel(worst, change.label), first.label);
   return { action: isReplacing(label) ? "replace" : "update", label, fields };
-}
-
-/** The default of a field that has one. */
-function presetOf(schema: z.core.$ZodType): JsonValue | undefined {
-  if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return undefined;
-  return schema.parse(undefined) as JsonValue;
 }
 
 function labelChange(rule: ChangeRule, from: JsonValue | undefined, to: JsonValue | undefined): ChangeLabel {

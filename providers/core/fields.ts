@@ -68,6 +68,19 @@ export function unwrapSchema(schema: z.core.$ZodType): z.core.$ZodType {
   return schema;
 }
 
+/** The default of a field that has one. */
+export function presetOf(schema: z.core.$ZodType): JsonValue | undefined {
+  if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return undefined;
+  return schema.parse(undefined) as JsonValue;
+}
+
+/** Keys of an object schema's fields that are secret. A law holds definitions to secrets that are text, at the top level of their inputs. */
+export function listSecretKeys(object: z.ZodObject): readonly string[] {
+  return Object.entries(shapeOf(object))
+    .filter(([, schema]) => policyOf(schema)?.secret === true)
+    .map(([key]) => key);
+}
+
 /** Every field of an object schema, nested ones after their parent. */
 export function* listLeaves(object: z.ZodObject, prefix = ""): Generator<Leaf> {
   for (const [key, schema] of Object.entries(shapeOf(object))) {

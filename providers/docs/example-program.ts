@@ -1,8 +1,8 @@
+import { listSecretKeys } from "../core/fields.ts";
 import { toCamelCase, toClassName, toSnakeCase } from "../core/names.ts";
 import { findDefinition } from "../registry.ts";
 import {
   resourceAttributes,
-  secretKeys,
   typeNameOf,
   writeOnlyKeys,
   type Attribute,
@@ -101,7 +101,7 @@ function variableOf(type: string): string {
 
 /** Inputs of a construct: a secret goes the way that keeps it out of the state. */
 function writeSecretsOnly(type: string, inputs: ExampleObject): ExampleObject {
-  const secret = secretKeys(definitionOf(type));
+  const secret = listSecretKeys(definitionOf(type).inputs);
   return Object.fromEntries(
     Object.entries(inputs).flatMap(([key, value]): [string, ExampleValue][] => {
       if (!secret.includes(key)) return [[key, value]];

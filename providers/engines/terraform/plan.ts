@@ -1,3 +1,4 @@
+import { listSecretKeys } from "../../core/fields.ts";
 import { isReplacing } from "../../core/change.ts";
 import { warningFor } from "../../core/change-text.ts";
 import type { Cloud, Planned } from "../../core/cloud.ts";
@@ -12,7 +13,7 @@ import {
   type AttributePath,
   type Diagnostic,
 } from "./diagnostics.ts";
-import { secretKeys, typeNameOf, writeOnlyKeys, type Attribute } from "./schema.ts";
+import { typeNameOf, writeOnlyKeys, type Attribute } from "./schema.ts";
 import type { Session } from "./session.ts";
 import { makerOf, readInputs, type GivenInputs, type PrivateState } from "./state.ts";
 import {
@@ -129,7 +130,7 @@ function readPrior(
         !(priorPrivate.filled.includes(key) && isOpenOrSame(config[key] ?? null, prior[key] ?? null)),
     ),
   );
-  const secrets = secretKeys(definition).flatMap((key): [string, JsonValue][] => {
+  const secrets = listSecretKeys(definition.inputs).flatMap((key): [string, JsonValue][] => {
     const keys = writeOnlyKeys(key);
     const secret = given.inputs[key];
     const isSame =

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Cloud, Issue } from "../../core/cloud.ts";
+import { listSecretKeys } from "../../core/fields.ts";
 import { StackyardError } from "../../core/errors.ts";
 import type { Definition } from "../../core/resource.ts";
 import { parseInputs } from "../../core/validate.ts";
@@ -18,7 +19,6 @@ import {
 import {
   dataSourceAttributes,
   resourceAttributes,
-  secretKeys,
   toWireSchema,
   typeNameOf,
   writeOnlyKeys,
@@ -342,7 +342,7 @@ function validate(
   const open = unknownKeys.filter((key) => !partly.some(([known]) => known === key));
   const { issues } = parseInputs(definition, { ...inputs, ...Object.fromEntries(partly) }, open);
   const known = issues.filter(({ field }) => !containsUnknown(valueAt(config, field.split("."))));
-  const twins = secretKeys(definition).flatMap((key) => checkTwin(key, config, mayWriteOnly));
+  const twins = listSecretKeys(definition.inputs).flatMap((key) => checkTwin(key, config, mayWriteOnly));
   return [...known, ...twins].map((issue) => describeIssue(issue, attributes));
 }
 

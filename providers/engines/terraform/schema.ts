@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { describeChange } from "../../core/change-text.ts";
-import { policyOf, shapeOf, unwrapSchema, type FieldPolicy } from "../../core/fields.ts";
+import {
+  listSecretKeys,
+  presetOf,
+  policyOf,
+  shapeOf,
+  unwrapSchema,
+  type FieldPolicy,
+} from "../../core/fields.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { toSnakeCase } from "../../core/names.ts";
 import type { Definition } from "../../core/resource.ts";
@@ -52,13 +59,6 @@ export function writeOnlyKeys(key: string): { readonly value: string; readonly v
 /** Name of a definition's resource and data source: `stackyard_server_group`. */
 export function typeNameOf(definition: Definition): string {
   return `${typePrefix}${toSnakeCase(definition.type)}`;
-}
-
-/** Keys of the inputs that are secret. A law holds them to be text at the top level. */
-export function secretKeys(definition: Definition): readonly string[] {
-  return Object.entries(shapeOf(definition.inputs))
-    .filter(([, schema]) => policyOf(schema)?.secret === true)
-    .map(([key]) => key);
 }
 
 /** A computed attribute that no definition declares. */
@@ -116,7 +116,7 @@ export function dataSourceAttributes(definition: Definition): readonly Attribute
 }
 
 function isVersionOf(definition: Definition, key: string): boolean {
-  return secretKeys(definition).some((secret) => writeOnlyKeys(secret).version === key);
+  return listSecretKeys(definition.inputs).some((secret) => writeOnlyKeys(secret).version === key);
 }
 
 /** The same attribute, as something that is only read. */
@@ -199,11 +199,6 @@ function describe(policy: FieldPolicy | undefined): string {
     ...(policy?.change === undefined || policy.change === "live" ? [] : [describeChange(policy.change)]),
   ];
   return parts.filter((part) => part !== "").join(" ");
-}
-
-function presetOf(schema: z.core.$ZodType): JsonValue | undefined {
-  if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return undefined;
-  return schema.parse(undefined) as JsonValue;
 }
 
 function typeOf(

@@ -2,11 +2,11 @@ import { z } from "zod";
 import type { ResourceView } from "../../core/cloud.ts";
 import { listIdentityFields } from "../../core/diff.ts";
 import { describeDrift } from "../../core/drift.ts";
-import { shapeOf } from "../../core/fields.ts";
+import { listSecretKeys, shapeOf } from "../../core/fields.ts";
 import { canonicalJson, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { Drift, Definition } from "../../core/resource.ts";
 import { parseInputs } from "../../core/validate.ts";
-import { secretKeys, writeOnlyKeys, type Attribute } from "./schema.ts";
+import { writeOnlyKeys, type Attribute } from "./schema.ts";
 import {
   containsUnknown,
   fromJson,
@@ -85,7 +85,7 @@ export function toState(
   view: ResourceView,
   known: Values | undefined,
 ): Values {
-  const secrets = secretKeys(definition);
+  const secrets = listSecretKeys(definition.inputs);
   const kept = [...secrets, ...secrets.map((key) => writeOnlyKeys(key).version)];
   // Fields that an older release did not know have their defaults.
   const inputs = Object.fromEntries(Object.entries(view.inputs).filter(([key]) => key !== "id"));
