@@ -153,6 +153,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
         removeLeftover: (leftover, signal) =>
           removeLeftover(leftoverServices, leftover, signal ?? new AbortController().signal),
         guestAccess: (server) => describeGuestAccess(server, world, cloudId),
+        previewDetail: config.previewDetail,
         notify: options.notify ?? (() => undefined),
         close: async () => {
           board.abortAll(new StackyardError("interrupted", { message: "the cloud was closed" }));

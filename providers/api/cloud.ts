@@ -25,6 +25,7 @@ import type {
   ResourceView,
 } from "../core/cloud.ts";
 import { StackyardError } from "../core/errors.ts";
+import type { PreviewDetail } from "../core/preview-detail.ts";
 import type { ResourceId } from "../core/ids.ts";
 import { textOf, type JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
@@ -54,6 +55,7 @@ export interface CloudServices extends TaskServices {
   readonly listLeftovers: (options: LookOptions) => Promise<LeftoverReport>;
   readonly removeLeftover: (leftover: Leftover, signal: AbortSignal | undefined) => Promise<void>;
   readonly guestAccess: (server: ResourceRecord) => GuestAccess;
+  readonly previewDetail: PreviewDetail;
   /** One line for whoever runs the session, about what it does unasked. */
   readonly notify: (line: string) => void;
   readonly close: () => Promise<void>;
@@ -161,7 +163,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const result = planResource(definition, request, plannerFor(principal), planned);
     const { id, issues, change } = result;
     const shown = { inputs: result.inputs, issues, change, domains: [], commands: [] };
-    if (issues.length > 0 || id === undefined) return shown;
+    if (issues.length > 0 || id === undefined || planned.isIncomplete(id)) return shown;
     const { id: known, ...inputs } = { ...result.inputs, id };
     const projectId = projectOf(definition, inputs);
     const before = stored(request.type, known);
@@ -175,7 +177,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       { id, projectId, inputs },
       isKept ? before : undefined,
     );
-    return { ...shown, ...(await conductor.preview(record, isKept ? before : undefined, signal)) };
+    return { ...shown, ...(await conductor.preview(record, isKept ? before : undefined, planned, signal)) };
   }
 
   async function apply(request: ApplyRequest): Promise<ResourceView> {
@@ -345,6 +347,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
   }
 
   return {
+    previewDetail: services.previewDetail,
     plan,
     preview,
     apply,

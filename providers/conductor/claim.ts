@@ -13,6 +13,7 @@ import type { RequestSpec } from "../scheduler/request.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { readRecord, updateRecord, type StoreTransaction } from "../store/records.ts";
+import { viewStore } from "../store/world.ts";
 import { readHostStates } from "./host-states.ts";
 import { listHostFailures } from "./journal.ts";
 import { toRequestSpec } from "./request.ts";
@@ -124,7 +125,7 @@ async function claim(services: PlacementServices, taskId: TaskId, serverId: Reso
       placementInputs.parse(record.inputs),
       { ids: [serverId], projectId: record.projectId ?? "" },
       names,
-      mirror,
+      viewStore(mirror),
     );
     const schedule = await tracer.time(8, () =>
       bus.call("scheduler", "select_destinations", { hosts, request, weights: false }),
@@ -179,7 +180,7 @@ async function resize({ database, mirror, options }: PlacementServices, serverId
     placementInputs.parse(record.inputs),
     { ids: [serverId], projectId: record.projectId ?? "" },
     [],
-    mirror,
+    viewStore(mirror),
   );
   await database.transaction().execute(async (transaction) => {
     const host = await allocatedHost(transaction, serverId);

@@ -3,7 +3,13 @@ import { decodeError, StackyardError } from "../core/errors.ts";
 import { brandId, newId, type ResourceId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import { findAction, type Definition, type Observation, type StepContext } from "../core/resource.ts";
+import {
+  findAction,
+  type Definition,
+  type Observation,
+  type StepContext,
+  type World,
+} from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
 import { schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
@@ -33,10 +39,14 @@ export interface Conductor {
       readonly onWaiting: OnWaiting | undefined;
     },
   ): ReturnType<typeof observeTogether>;
-  /** What carrying out a plan would do. `before`: as the resource is; absent for one that is made, or made anew. */
+  /**
+   * What carrying out a plan would do. `before`: as the resource is; absent for one that is made, or made anew. `world`: the store with the plans of
+   * what the resource refers to.
+   */
   preview(
     planned: ResourceRecord,
     before: ResourceRecord | undefined,
+    world: World,
     signal: AbortSignal | undefined,
   ): Promise<FlowPreview>;
   act(
@@ -111,8 +121,8 @@ export function openConductor(services: ConductorServices): Conductor {
         signal,
         onWaiting,
       }),
-    preview: (planned, before, signal) =>
-      previewFlow(services, planned, before, ({ id }) =>
+    preview: (planned, before, world, signal) =>
+      previewFlow(services, planned, before, world, ({ id }) =>
         idleTask(id, database, undefined, signal === undefined ? {} : { signal }),
       ),
     act: async (record, action, input, token, options) => {

@@ -1,11 +1,13 @@
 import type { Bus } from "../bus/bus.ts";
 import type { PlacementAnswer, PlacementQuestion } from "../core/cloud.ts";
 import { newId } from "../core/ids.ts";
+import type { World } from "../core/resource.ts";
 import { explainSchedule } from "../scheduler/explain.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
 import type { Schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
+import { viewStore } from "../store/world.ts";
 import { readHostStates } from "./host-states.ts";
 import { toRequestSpec, type PlacementInputs } from "./request.ts";
 
@@ -17,14 +19,15 @@ export interface SchedulerServices {
   readonly options: SchedulerOptions;
 }
 
-/** What the scheduler would decide for these servers. Claims nothing. Raises `unknown-reference`. */
+/** What the scheduler would decide for these servers, going by what `world` says of flavors, images and groups; default: the store. Claims nothing. Raises `unknown-reference`. */
 export async function askScheduler(
   { database, mirror, bus, options }: SchedulerServices,
   inputs: PlacementInputs,
   servers: { readonly ids: readonly string[]; readonly projectId: string },
+  world: World = viewStore(mirror),
 ): Promise<Schedule> {
   const { hosts } = await readHostStates(database, mirror, options);
-  const request = toRequestSpec(inputs, servers, [], mirror);
+  const request = toRequestSpec(inputs, servers, [], world);
   return bus.call("scheduler", "select_destinations", { hosts, request, weights: true });
 }
 

@@ -5,7 +5,6 @@ import type { JsonObject } from "../core/json.ts";
 import type { DryRun, NotedDomain, PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { StepContext, World } from "../core/resource.ts";
-import { viewStore } from "../store/world.ts";
 import { allocatedHost, placementInputs, requireRoom } from "./claim.ts";
 import { askScheduler } from "./explain.ts";
 import { toRequestSpec } from "./request.ts";
@@ -18,18 +17,19 @@ export type FlowPreview = Pick<Preview, "placement" | "domains" | "commands" | "
 
 /**
  * Runs the flow of a resource over ports that look and note: what it would choose, define and run. `before` is the resource as it is, `undefined` for
- * one that is made, or made anew. Writes nothing, to no store and no host.
+ * one that is made, or made anew; `world` has what is planned beside it. Writes nothing, to no store and no host.
  */
 export async function previewFlow(
   services: ConductorServices,
   planned: ResourceRecord,
   before: ResourceRecord | undefined,
+  world: World,
   idle: (record: ResourceRecord) => TaskInWork,
 ): Promise<FlowPreview> {
-  const run = await runDry(services, planned, before !== undefined, idle);
+  const run = await runDry(services, planned, before !== undefined, world, idle);
   // How it was defined is rendered by the same flow: libvirt fills a definition up with much of its own.
   const known =
-    before === undefined || run.domains.length === 0 ? [] : await renderKnown(services, before, idle);
+    before === undefined || run.domains.length === 0 ? [] : await renderKnown(services, before, world, idle);
   return {
     ...(run.placement === undefined ? {} : { placement: run.placement }),
     commands: run.commands,
@@ -49,10 +49,11 @@ export async function previewFlow(
 async function renderKnown(
   services: ConductorServices,
   before: ResourceRecord,
+  world: World,
   idle: (record: ResourceRecord) => TaskInWork,
 ): Promise<readonly NotedDomain[]> {
   const inputs = before.applied ?? before.inputs;
-  return (await runDry(services, { ...before, inputs }, true, idle)).domains;
+  return (await runDry(services, { ...before, inputs }, true, world, idle)).domains;
 }
 
 interface Run {
@@ -66,6 +67,7 @@ async function runDry(
   services: ConductorServices,
   planned: ResourceRecord,
   isThere: boolean,
+  world: World,
   idle: (record: ResourceRecord) => TaskInWork,
 ): Promise<Run> {
   const dry = services.dryRun();
@@ -75,7 +77,9 @@ async function runDry(
   for (const step of services.definitionOf(planned.type).reconcile) {
     const noted = dry.commands.length;
     try {
-      const patch = await step.run(makeDryContext(services, record, dry, isThere, choice, idle(record)));
+      const patch = await step.run(
+        makeDryContext(services, record, dry, isThere, choice, world, idle(record)),
+      );
       record = { ...record, outputs: { ...record.outputs, ...patch } };
     } catch (error) {
       const incomplete = { step: step.name, error: toStackyardError(error, `previewing step ${step.name}`) };
@@ -98,20 +102,21 @@ function makeDryContext(
   dry: DryRun,
   isThere: boolean,
   choice: Choice,
+  world: World,
   task: TaskInWork,
 ): StepContext<JsonObject, JsonObject> {
-  const placement = chooseOnly(services, record, isThere, choice);
+  const placement = chooseOnly(services, record, isThere, choice, world);
   const context = makeStepContext({ ...services, ports: { ...dry.ports, placement } }, record, task);
   return {
     ...context,
-    world: withRecord(viewStore(services.mirror), record),
+    world: withRecord(world, record),
     // Turns are kept in the store, and what only looks needs none.
     exclusive: (_key, work) => work(),
     together: (_key, _purpose, work) => work(),
   };
 }
 
-/** The store with one record as it would be. */
+/** A world with one record as it would be. */
 function withRecord(store: World, record: ResourceRecord): World {
   return {
     find: (type, id) => (type === record.type && id === record.id ? record : store.find(type, id)),
@@ -129,13 +134,14 @@ function chooseOnly(
   record: ResourceRecord,
   isThere: boolean,
   choice: Choice,
+  world: World,
 ): PlacementPort {
   return {
     publish: () => Promise.resolve(),
     withdraw: () => Promise.resolve(),
     release: () => Promise.resolve(),
     claim: async () => {
-      const [hostId, preview] = await choose(services, record, isThere);
+      const [hostId, preview] = await choose(services, record, isThere, world);
       choice.preview = preview;
       if (hostId !== undefined) return hostId;
       throw new StackyardError("no-valid-host", {
@@ -149,17 +155,18 @@ async function choose(
   services: ConductorServices,
   record: ResourceRecord,
   isThere: boolean,
+  world: World,
 ): Promise<readonly [HostId | undefined, PlacementPreview]> {
   const { database, mirror, bus, schedulerOptions: options } = services;
   const inputs = placementInputs.parse(record.inputs);
   const servers = { ids: [record.id], projectId: record.projectId ?? "" };
   const kept = isThere ? await allocatedHost(database, record.id) : undefined;
   if (kept !== undefined) {
-    await requireRoom(database, kept, record.id, toRequestSpec(inputs, servers, [], mirror), options);
+    await requireRoom(database, kept, record.id, toRequestSpec(inputs, servers, [], world), options);
     const host = mirror.find(kept)?.name ?? kept;
     return [brandId(kept), { host, isKept: true, hosts: 1, filters: [] }];
   }
-  const { selected, trace } = await askScheduler({ database, mirror, bus, options }, inputs, servers);
+  const { selected, trace } = await askScheduler({ database, mirror, bus, options }, inputs, servers, world);
   const [chosen] = selected;
   const filters = (trace.rounds[0]?.stages ?? []).map(({ name, before, removed }) => ({
     name,

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { World } from "../core/resource.ts";
 import { requestSpecFrom, type RequestSpec } from "../scheduler/request.ts";
-import type { RecordMirror } from "../store/mirror.ts";
 
 const flavorInputs = z.object({
   vcpus: z.int(),
@@ -31,9 +31,9 @@ export function toRequestSpec(
   inputs: PlacementInputs,
   servers: { readonly ids: readonly string[]; readonly projectId: string },
   ignoreHosts: readonly string[],
-  mirror: RecordMirror,
+  world: World,
 ): RequestSpec {
-  const flavor = inputsOf(mirror, "flavor", inputs.flavor);
+  const flavor = inputsOf(world, "flavor", inputs.flavor);
   const amounts = flavorInputs.parse(flavor.inputs);
   return requestSpecFrom({
     projectId: servers.projectId,
@@ -44,7 +44,7 @@ export function toRequestSpec(
       vcpus: amounts.vcpus,
       ramMib: amounts.ramMib,
       // Without a size of its own the disk has the image's, which must count: else whoever brings the image fills a host past its claims.
-      rootGib: amounts.diskGib === 0 ? readImageGib(inputs.image, mirror) : amounts.diskGib,
+      rootGib: amounts.diskGib === 0 ? readImageGib(inputs.image, world) : amounts.diskGib,
       extraSpecs: amounts.extraSpecs,
     },
     image:
@@ -52,24 +52,26 @@ export function toRequestSpec(
         ? null
         : {
             id: inputs.image,
-            properties: imageInputs.parse(inputsOf(mirror, "image", inputs.image).inputs).properties,
+            properties: imageInputs.parse(inputsOf(world, "image", inputs.image).inputs).properties,
           },
     availabilityZone: inputs.availabilityZone ?? null,
     hints: inputs.schedulerHints ?? {},
-    group: inputs.serverGroup === undefined ? null : toGroup(inputs.serverGroup, servers.ids, mirror),
+    group: inputs.serverGroup === undefined ? null : toGroup(inputs.serverGroup, servers.ids, world),
     ignoreHosts,
   });
 }
 
 /** Size of the disk that an image makes, GiB; 0 without a disk, or while it is not inspected. */
-function readImageGib(id: string | undefined, mirror: RecordMirror): number {
-  const { diskFacts } = imageOutputs.parse((id === undefined ? undefined : mirror.find(id)?.outputs) ?? {});
+function readImageGib(id: string | undefined, world: World): number {
+  const { diskFacts } = imageOutputs.parse(
+    (id === undefined ? undefined : world.find("image", id)?.outputs) ?? {},
+  );
   return diskFacts === undefined ? 0 : Math.ceil(diskFacts.virtualSizeBytes / 1024 ** 3);
 }
 
-function toGroup(id: string, placing: readonly string[], mirror: RecordMirror): RequestSpec["group"] {
-  const { policy, maxServersPerHost } = groupInputs.parse(inputsOf(mirror, "server-group", id).inputs);
-  const members = mirror.all("server").filter((server) => server.inputs["serverGroup"] === id);
+function toGroup(id: string, placing: readonly string[], world: World): RequestSpec["group"] {
+  const { policy, maxServersPerHost } = groupInputs.parse(inputsOf(world, "server-group", id).inputs);
+  const members = world.all("server").filter((server) => server.inputs["serverGroup"] === id);
   const hosts = members
     .filter((server) => !placing.includes(server.id))
     .map((server) => server.outputs["host"]);
@@ -83,12 +85,12 @@ function toGroup(id: string, placing: readonly string[], mirror: RecordMirror): 
 }
 
 function inputsOf(
-  mirror: RecordMirror,
+  world: World,
   type: string,
   id: string,
 ): { readonly name: string; readonly inputs: JsonObject } {
-  const record = mirror.find(id);
-  if (record?.type !== type)
+  const entry = world.find(type, id);
+  if (entry === undefined)
     throw new StackyardError("unknown-reference", { message: `${type} ${id} does not exist`, value: id });
-  return record;
+  return entry;
 }

@@ -3,6 +3,7 @@ import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
+import { previewDetails, type PreviewDetail } from "../core/preview-detail.ts";
 
 const printableText = /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u;
 
@@ -30,6 +31,12 @@ export const settings = z.object({
     .optional()
     .describe(
       "Name of a Terraform configuration in the cloud; ids of new resources follow from it. Default: the working directory and the workspace.",
+    ),
+  STACKYARD_PREVIEW: z
+    .enum(previewDetails)
+    .default("brief")
+    .describe(
+      "What the plans of Pulumi and Terraform tell administrators of what would be done on the hosts: off is nothing, brief the host chosen, the filters, changed lines of the domain XML and what each command is for, full also new XML and the text of each command.",
     ),
   STACKYARD_TOKEN_SECONDS: z.coerce
     .number()
@@ -90,6 +97,7 @@ export interface Config {
   readonly password: string | undefined;
   readonly passwordFile: string | undefined;
   readonly project: string | undefined;
+  readonly previewDetail: PreviewDetail;
   readonly tokenSeconds: number;
   /** Wrong passwords after which a user is kept out; `undefined` when none is. */
   readonly lockoutFailureAttempts: number | undefined;
@@ -128,6 +136,7 @@ export function readConfig(
     password: values.STACKYARD_PASSWORD,
     passwordFile: values.STACKYARD_PASSWORD_FILE,
     project: values.STACKYARD_PROJECT,
+    previewDetail: values.STACKYARD_PREVIEW,
     tokenSeconds: values.STACKYARD_TOKEN_SECONDS,
     lockoutFailureAttempts: values.STACKYARD_LOCKOUT_FAILURE_ATTEMPTS,
     lockoutDurationSeconds: values.STACKYARD_LOCKOUT_DURATION_SECONDS,

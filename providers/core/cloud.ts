@@ -1,6 +1,7 @@
 import type { ChangeLabel } from "./change.ts";
 import type { ErrorCode, StackyardError } from "./errors.ts";
 import type { HostAddress } from "./host.ts";
+import type { PreviewDetail } from "./preview-detail.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { NotedCommand } from "./ports.ts";
@@ -262,6 +263,8 @@ export interface GuestAccess {
 
 /** A logged-in user's way to the cloud: the one facade that every engine uses. Each call validates the token and authorises. */
 export interface Cloud {
+  /** How much of a preview engines tell beside their plans: the user's setting. */
+  readonly previewDetail: PreviewDetail;
   /** Validates and completes inputs and says what applying them would do. Writes nothing anywhere. */
   plan(request: PlanRequest): Promise<Planned>;
   /**

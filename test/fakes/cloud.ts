@@ -24,6 +24,7 @@ import type {
 import { diffInputs, listIdentityFields } from "../../providers/core/diff.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { policyOf, shapeOf, type FieldPolicy } from "../../providers/core/fields.ts";
+import type { PreviewDetail } from "../../providers/core/preview-detail.ts";
 import { brandId, deriveId, type ResourceId } from "../../providers/core/ids.ts";
 import { canonicalJson, type JsonObject } from "../../providers/core/json.ts";
 import type { ResourceRecord } from "../../providers/core/record.ts";
@@ -49,6 +50,8 @@ export interface FakeCloudOptions {
 export class FakeCloud implements Cloud {
   /** Project that resources belong to which name none. */
   readonly projectId: ResourceId = brandId("00000000-0000-4000-8000-000000000001");
+  /** As the user would set it. */
+  previewDetail: PreviewDetail = "brief";
   /** By id. An apply repairs what has a label. */
   readonly drifts = new Map<string, readonly Drift[]>();
   /** Ids of resources whose task was broken off, until the next apply. */

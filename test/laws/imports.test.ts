@@ -51,14 +51,21 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "lab/inventory.ts",
   ],
   "providers/engines/cdktn": ["providers/core", "providers/engines/terraform/install.ts", "lab/inventory.ts"],
-  "providers/engines/cli": ["providers/core"],
+  "providers/engines/cli": ["providers/core", "providers/engines/preview"],
+  "providers/engines/preview": ["providers/core"],
   "providers/engines/pulumi": [
     "providers/core",
+    "providers/engines/preview",
     "providers/registry.ts",
     "providers/wiring.ts",
     "lab/inventory.ts",
   ],
-  "providers/engines/terraform": ["providers/core", "providers/registry.ts", "providers/wiring.ts"],
+  "providers/engines/terraform": [
+    "providers/core",
+    "providers/engines/preview",
+    "providers/registry.ts",
+    "providers/wiring.ts",
+  ],
   "providers/docs": [
     "providers/core",
     "providers/config",
@@ -122,7 +129,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
     "providers/engines/cdktf/constructs.gen.ts",
     "providers/engines/cdktn",
   ],
-  diff: ["providers/engines/cli/preview-command.ts"],
+  diff: ["providers/engines/preview/preview-text.ts"],
   "fast-xml-parser": ["providers/hosts/xml.ts"],
   handlebars: ["providers/compute/render.ts"],
   "ipaddr.js": [

@@ -32,6 +32,7 @@ describe.each(definitions)("$type, by Terraform,", (definition) => {
   function openPhase(): Session {
     return {
       stack: "law",
+      isApplying: false,
       claims: new Claims(),
       log: (_level, message) => void logged.push(message),
       signal: new AbortController().signal,

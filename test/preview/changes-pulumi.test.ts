@@ -11,6 +11,7 @@ function openPulumi(test1: TestCloud): ChangeDriver {
   const log = {
     follow: <T>(_urn: string, work: (onProgress: (line: string) => void) => Promise<T>) =>
       work(() => undefined),
+    inform: () => undefined,
     warn: (_urn: string, message: string) => void warnings.push(message),
   };
   const providerOf = (type: string) => {

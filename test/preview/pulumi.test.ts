@@ -77,6 +77,40 @@ describe("preview", () => {
     expect(run.seen.get("box")).toMatchObject({ shelf: uuid, neighbours: [uuid], sides: [{ faces: uuid }] });
   });
 
+  it("tells beside a resource what would be done on the hosts, and an update does not tell it again", async () => {
+    await engine.steer({ what: "foretell", host: "host-1" });
+    const told = (): readonly string[] =>
+      engine.display
+        .filter(({ urn, text }) => urn === boxUrn && text.includes("host-1"))
+        .map(({ text }) => text);
+    await engine.preview(boxProgram());
+    expect(told()).toEqual(["it stays on host host-1"]);
+    await engine.up(boxProgram());
+    await engine.preview(boxProgram());
+    expect(told()).toHaveLength(1);
+    await engine.preview(boxProgram({ color: "red" }));
+    expect(told()).toHaveLength(2);
+    const { inputs, outputs } = engine.state.get(boxUrn) ?? {};
+    expect({ ...inputs, ...outputs }).not.toHaveProperty("__preview");
+  });
+
+  it("tells it of a resource that drifted, and once of one that is made anew", async () => {
+    await engine.up(boxProgram());
+    await engine.steer({ what: "foretell", host: "host-1" });
+    await engine.steer({ what: "drift", id: boxId(), field: "running", expected: "on", found: "off" });
+    await engine.refresh();
+    engine.display.length = 0;
+    const told = (): number => engine.display.filter(({ text }) => text.includes("host-1")).length;
+    await engine.preview(boxProgram());
+    expect(told()).toBe(1);
+    await engine.steer({ what: "recover" });
+    await engine.up(boxProgram());
+    await engine.steer({ what: "foretell", host: "host-1" });
+    engine.display.length = 0;
+    await engine.preview(boxProgram({ mac: "fa:16:3e:00:00:01" }));
+    expect(told()).toBe(1);
+  });
+
   it("promises the id that the update then gives", async () => {
     const { seen } = await engine.preview(boxProgram());
     await engine.up(boxProgram());

@@ -384,9 +384,11 @@ resource "stackyard_subnet" "s" {
 
     it("of a create that leaves nothing leaves nothing in the state", async () => {
       project.write(serverStack());
-      project.test.compute.fail("hosts.observe", { code: "host-unreachable" });
+      // The plan looks at the host too.
+      project.test.compute.fail("hosts.observe", { code: "host-unreachable", times: 2 });
       const failed = await project.run("apply", "-auto-approve", "-no-color");
       expect(failed.exitCode).toBe(1);
+      expect(failed.stdout).toContain("not known further than step check: hosts.observe was made to fail");
       project.test.compute.mend();
       await project.apply();
       expect(await project.actions()).toEqual({});

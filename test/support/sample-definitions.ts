@@ -68,6 +68,7 @@ export const deepBox = defineResource({
   complete: ({ mac }, { id }) => ({ mac: mac ?? deriveMac(id) }),
   reconcile: [{ name: "fold", run: () => Promise.resolve(undefined) }],
   remove: [{ name: "unfold", run: () => Promise.resolve(undefined) }],
+  observe: () => Promise.resolve({ drift: [] }),
 });
 
 export const sampleDefinitions: readonly Definition[] = [shelf, deepBox];

@@ -35,6 +35,7 @@ export const steeringSchema = z.discriminatedUnion("what", [
   z.object({ what: z.literal("fail"), id: z.string() }),
   z.object({ what: z.literal("vanish"), id: z.string(), type: z.string() }),
   z.object({ what: z.literal("unreachable"), id: z.string() }),
+  z.object({ what: z.literal("foretell"), host: z.string() }),
   z.object({ what: z.literal("recover") }),
 ]);
 export type Steering = z.infer<typeof steeringSchema>;
@@ -57,7 +58,11 @@ process.on("message", (message) => {
     case "unreachable":
       cloud.unreachable.add(steering.id);
       break;
+    case "foretell":
+      cloud.previewed = { placement: { host: steering.host, isKept: true, hosts: 1, filters: [] } };
+      break;
     case "recover":
+      cloud.previewed = {};
       cloud.drifts.clear();
       cloud.failures.clear();
       cloud.unreachable.clear();

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { createTwoFilesPatch } from "diff";
-import type { Cloud, CommandPreview, DomainPreview, Preview } from "../../core/cloud.ts";
+import type { Cloud, Preview } from "../../core/cloud.ts";
 import { hasCode } from "../../core/errors.ts";
 import { escapeLines } from "../../core/escape.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { describeCommand as describePreviewed, diffDomain } from "../preview/preview-text.ts";
 import type { Definition } from "../../core/resource.ts";
 import { addJsonOption, describeCommand, wantsJson, writeExampleFlags } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
@@ -102,7 +102,11 @@ function writePreview(
     context.writeJson({
       ...toJsonPlan(definition, planned),
       placement: placement === undefined ? null : { host: null, ...placement },
-      domains: domains.map((domain) => ({ host: domain.host, name: domain.name, diff: diffDomain(domain) })),
+      domains: domains.map((domain) => ({
+        host: domain.host,
+        name: domain.name,
+        diff: diffDomain(domain, contextLines),
+      })),
       commands: commands.map(({ host, step, purpose, command: text, inputBytes }) => ({
         host,
         step,
@@ -120,13 +124,13 @@ function writePreview(
   writePlanText(definition, planned, context);
   if (placement !== undefined) writePlacement(placement, context);
   for (const domain of domains) {
-    const diff = diffDomain(domain);
+    const diff = diffDomain(domain, contextLines);
     context.writeText(
       escapeLines(`\ndomain of ${domain.name} on host ${domain.host}:${diff === "" ? " as it is" : ""}`),
     );
     if (diff !== "") context.writeText(escapeLines(diff));
   }
-  for (const entry of commands) context.writeText(escapeLines(describeCommandEntry(entry)));
+  for (const entry of commands) context.writeText(escapeLines(`\n${describePreviewed(entry)}`));
   if (commands.length === 0 && incomplete === undefined) context.writeText("no command would run on a host");
   if (incomplete !== undefined)
     context.note(
@@ -147,23 +151,4 @@ function writePlacement(
     [{ title: "FILTER" }, { title: "HOSTS" }, { title: "REMOVED" }],
     filters.map(({ name, before, removed }) => [name, String(before), String(removed)]),
   );
-}
-
-/** Unified diff of a domain's XML; empty where nothing changes. */
-function diffDomain({ before = "", after }: DomainPreview): string {
-  if (before === after) return "";
-  const patch = createTwoFilesPatch("as it is", "as it would be", before, after, undefined, undefined, {
-    context: contextLines,
-  });
-  return patch.replace(/^=+\n/, "");
-}
-
-function describeCommandEntry({ host, step, purpose, command, inputBytes }: CommandPreview): string {
-  const reads =
-    inputBytes === 0
-      ? ""
-      : inputBytes === undefined
-        ? ", reads a file"
-        : `, reads ${String(inputBytes)} bytes that are not shown`;
-  return `\n# on host ${host}: ${purpose} (step ${step}${reads})\n${command}`;
 }

@@ -3,6 +3,7 @@ import type { Cloud, FieldChange, Issue, ResourceView } from "../../core/cloud.t
 import { diffInputs } from "../../core/diff.ts";
 import { describeError, StackyardError } from "../../core/errors.ts";
 import { equalJson, type JsonObject } from "../../core/json.ts";
+import { describeHostPreview } from "../preview/host-preview.ts";
 import type { Definition } from "../../core/resource.ts";
 import { warningFor } from "../../core/change-text.ts";
 import { hasLastingUsers, keysWith, pick, topKey } from "./definition-keys.ts";
@@ -15,6 +16,7 @@ import {
   filledKeys,
   fromCloudInputs,
   internalsOf,
+  previewKey,
   stateVersion,
   textProperty,
   toCloudInputs,
@@ -139,14 +141,20 @@ export function createDynamicProvider(
     const wanted = toCloudInputs(news);
     const unknown = pick(wanted, (key) => containsUnknown(wanted[key]));
     const maker = textProperty(olds, "__maker") || textProperty(news, "__urn");
-    const planned = await cloud.plan({
+    const request = {
       type,
       inputs: pick(wanted, (key) => !(key in unknown)),
       unknown: Object.keys(unknown),
       ...(Object.keys(olds).length === 0 ? {} : { prior: toCloudInputs(olds) }),
       maker,
       defaultName: textProperty(news, "__defaultName"),
-    });
+    };
+    const planned = await cloud.plan(request);
+    if (news[previewKey] === true) {
+      const isDrifted = !equalJson(olds[driftKey] ?? [], []);
+      const text = await describeHostPreview(cloud, { definition, request, planned, isDrifted });
+      if (text !== undefined) log.inform(textProperty(news, "__urn"), text);
+    }
     return {
       inputs: {
         ...fromCloudInputs({ ...planned.inputs, ...unknown }, []),

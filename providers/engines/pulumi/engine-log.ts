@@ -7,6 +7,8 @@ import { createRequire } from "node:module";
 export interface EngineLog {
   /** Shows the lines that `work` reports in the resource's Info column while it runs; the latest wins. */
   follow<T>(urn: string, work: (onProgress: (line: string) => void) => Promise<T>): Promise<T>;
+  /** Lines about the resource, kept in the diagnostics. */
+  inform(urn: string, message: string): void;
   /** A warning beside the resource, kept in the diagnostics. */
   warn(urn: string, message: string): void;
 }
@@ -47,6 +49,7 @@ export function createEngineLog(send: (message: EngineMessage) => void): EngineL
         clearTimeout(timer);
       }
     },
+    inform: (urn, message) => send({ urn, severity: "info", text: message, ephemeral: false }),
     warn: (urn, message) => send({ urn, severity: "warning", text: message, ephemeral: false }),
   };
 }

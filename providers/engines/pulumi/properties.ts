@@ -13,6 +13,9 @@ export const stateVersion = 1;
  * `__urn` addresses messages to the resource; `__maker` is the URN it was created under, which a later alias does not change.
  */
 const internalKeys = ["__provider", "__urn", "__maker", "__defaultName", "__v"] as const;
+/** Set in a preview only. `check` takes it away: it is in no state and no diff. */
+export const previewKey = "__preview";
+
 export type InternalKey = (typeof internalKeys)[number];
 
 /** Output of ours: the inputs that the cloud filled in when it applied, and that the program left open. */

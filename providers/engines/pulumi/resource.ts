@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { previewKey } from "./properties.ts";
 import { serialisedProvider } from "./serialised-provider.ts";
 
 /** What the base class must know of a resource type. */
@@ -56,10 +57,11 @@ export abstract class StackyardResource extends pulumi.CustomResource {
           __provider: serialisedProvider(shape.type),
           __urn: pulumi.createUrn(name, token, options.parent),
           __defaultName: name,
+          ...(pulumi.runtime.isDryRun() ? { [previewKey]: true } : {}),
         },
         pulumi.mergeOptions(options, {
           additionalSecretOutputs: [...shape.secretOutputs],
-          hideDiffs: ["__provider", "__urn", "__maker", "__defaultName", "__v"],
+          hideDiffs: ["__provider", "__urn", "__maker", "__defaultName", "__v", previewKey],
         }),
       );
     } catch (error) {

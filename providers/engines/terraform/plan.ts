@@ -1,8 +1,9 @@
 import { listSecretKeys } from "../../core/fields.ts";
 import { isReplacing } from "../../core/change.ts";
 import { warningFor } from "../../core/change-text.ts";
-import type { Cloud, Planned } from "../../core/cloud.ts";
+import type { Cloud, Planned, PlanRequest } from "../../core/cloud.ts";
 import { hasCode } from "../../core/errors.ts";
+import { describeHostPreview } from "../preview/host-preview.ts";
 import { isJsonObject, textOf, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import {
@@ -53,17 +54,16 @@ export async function planResource(session: Session, request: ResourcePlanReques
   const given = readInputs(definition, config);
   const kept = dropFilled(request, given);
   const priorInputs = prior === undefined ? undefined : readPrior(request, prior, given);
-  const ask = (maker: string | undefined): Promise<Planned> =>
-    cloud.plan({
-      type: definition.type,
-      inputs: kept,
-      unknown: given.unknown,
-      ...(priorInputs === undefined ? {} : { prior: priorInputs }),
-      maker,
-      defaultName: textOf(kept, "name") ?? definition.type,
-    });
   const maker = makerOf(session.stack, definition, given);
-  let planned = await ask(maker);
+  let asked: PlanRequest = {
+    type: definition.type,
+    inputs: kept,
+    unknown: given.unknown,
+    ...(priorInputs === undefined ? {} : { prior: priorInputs }),
+    maker,
+    defaultName: textOf(kept, "name") ?? definition.type,
+  };
+  let planned = await cloud.plan(asked);
   if (planned.issues.length > 0) {
     const diagnostics = await Promise.all(
       planned.issues.map(async (issue) => {
@@ -79,7 +79,10 @@ export async function planResource(session: Session, request: ResourcePlanReques
     const id = textOf(planned.inputs, "id");
     if (maker !== undefined) {
       const kind = session.claims.noteCreate(maker, id, name, config);
-      if (kind === "succeeding") planned = await ask(undefined);
+      if (kind === "succeeding") {
+        asked = { ...asked, maker: undefined };
+        planned = await cloud.plan(asked);
+      }
       if (kind === "first" && id !== undefined) warnings.push(...(await warnOfTakeUp(cloud, definition, id)));
     }
   } else if (typeof prior["id"] === "string") {
@@ -95,6 +98,8 @@ export async function planResource(session: Session, request: ResourcePlanReques
       );
     }),
   );
+  if (!session.isApplying)
+    warnings.push(...(await foretell(session, cloud, definition, asked, planned, isDriftedState(prior))));
   return {
     planned: planState(request, given, planned),
     requiresReplace: fields
@@ -102,6 +107,30 @@ export async function planResource(session: Session, request: ResourcePlanReques
       .flatMap(({ field }) => toAttributePath(field, attributes) ?? []),
     diagnostics: warnings,
   };
+}
+
+/**
+ * What the apply would do on the hosts. Terraform has no messages but warnings; of those with one summary it shows the first and counts the others
+ * where there are many.
+ */
+async function foretell(
+  { signal }: Session,
+  cloud: Cloud,
+  definition: Definition,
+  request: PlanRequest,
+  planned: Planned,
+  isDrifted: boolean,
+): Promise<readonly Diagnostic[]> {
+  const text = await describeHostPreview(cloud, { definition, request, planned, isDrifted, signal });
+  if (text === undefined) return [];
+  const name = textOf(planned.inputs, "name") ?? "";
+  return [
+    warn("What the apply would do on the hosts", `${definition.type} ${JSON.stringify(name)}: ${text}`),
+  ];
+}
+
+function isDriftedState(prior: Values | undefined): boolean {
+  return isList(prior?.["drift"]) && prior["drift"].length > 0;
 }
 
 const restartDetail = "Terraform's own words for the change do not say so.";
@@ -157,7 +186,7 @@ function planState(
   { inputs, change }: Planned,
 ): Values {
   const inputKeys = Object.keys(definition.inputs.shape);
-  const isDrifted = isList(prior?.["drift"]) && prior["drift"].length > 0;
+  const isDrifted = isDriftedState(prior);
   const changed = change.fields.map(({ field }) => field);
   const isChanged = changed.length > 0 || isDrifted;
   const plan = (attribute: Attribute): Value => {

@@ -13,6 +13,10 @@ const settings = {
   password: { variable: "STACKYARD_PASSWORD", doc: "Password of the user." },
   passwordFile: { variable: "STACKYARD_PASSWORD_FILE", doc: "File that holds the password." },
   project: { variable: "STACKYARD_PROJECT", doc: "Project by name or id." },
+  preview: {
+    variable: "STACKYARD_PREVIEW",
+    doc: "What plans tell administrators of what would be done on the hosts, as warnings: `off`, `brief` or `full`.",
+  },
 } as const;
 
 /** What a provider block sets. */

@@ -62,6 +62,7 @@ export async function applyResource(
 ): Promise<Stored> {
   const { definition, attributes } = type;
   const { prior, planned, config } = request;
+  session.isApplying = true;
   const cloud = await session.openCloud();
   const inputs = chooseInputs(type, request);
   const name = textOf(inputs, "name") ?? definition.type;
@@ -103,6 +104,7 @@ export async function destroyResource(
   { definition }: ResourceType,
   prior: Values,
 ): Promise<readonly Diagnostic[]> {
+  session.isApplying = true;
   const id = idOf(prior);
   if (id === undefined) return [];
   if (session.claims.isTakenUp(id)) {

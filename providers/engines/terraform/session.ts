@@ -7,6 +7,8 @@ export interface Session {
   /** Tells the resources of one configuration from those of another in the same cloud. */
   readonly stack: string;
   readonly claims: Claims;
+  /** Whether something was applied: the plan was shown before, and what is planned once more is not told again. */
+  isApplying: boolean;
   readonly log: ProviderLog;
   /** Aborted when Terraform is interrupted. */
   readonly signal: AbortSignal;
@@ -25,6 +27,7 @@ export function openSession(
     log: options.log,
     signal: options.signal,
     claims: new Claims(),
+    isApplying: false,
     openCloud: () => (opened ??= options.open()),
     close: async () => {
       const cloud = await opened?.catch(() => undefined);

@@ -61,7 +61,10 @@ const calls: Readonly<Record<string, (cloud: Cloud) => Promise<unknown>>> = {
 const endings = ["revoke", "close"];
 
 test("the walk below names every method of the facade", () => {
-  expect([...Object.keys(calls), ...endings].toSorted()).toEqual(Object.keys(test1.cloud).toSorted());
+  const methods = Object.entries(test1.cloud).flatMap(([name, member]) =>
+    typeof member === "function" ? [name] : [],
+  );
+  expect([...Object.keys(calls), ...endings].toSorted()).toEqual(methods.toSorted());
 });
 
 describe.each(Object.entries(calls))("%s", (_name, call) => {

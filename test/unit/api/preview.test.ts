@@ -92,6 +92,34 @@ test("another flavor: it stays on its host, is stopped and started, and its XML 
   expect(seen.domains[0]?.after).toContain("<vcpu>2</vcpu>");
 });
 
+test("what the server refers to may be planned only", async () => {
+  const planned = await test1.cloud.plan({
+    type: "flavor",
+    inputs: { vcpus: 3, ramMib: 512, diskGib: 1 },
+    maker: makerOf("flavor", "planned"),
+    defaultName: "planned",
+  });
+  const seen = await preview("server", "web", { ...world.server, flavor: planned.inputs["id"] });
+  expect(seen.incomplete).toBeUndefined();
+  expect(seen.placement?.hosts).toBe(3);
+  expect(seen.domains[0]?.after).toContain("<vcpu>3</vcpu>");
+});
+
+test("of what is not known in full no host is asked", async () => {
+  const { image, networks } = world.server;
+  test1.compute.calls.length = 0;
+  const seen = await test1.cloud.preview({
+    type: "server",
+    inputs: { image, networks },
+    unknown: ["flavor"],
+    maker: makerOf("server", "web"),
+    defaultName: "web",
+  });
+  expect(seen).toMatchObject({ issues: [], commands: [], domains: [] });
+  expect(seen).not.toHaveProperty("incomplete");
+  expect(test1.compute.calls).toEqual([]);
+});
+
 test("a flavor for which the server's host has no room ends the preview with the apply's own error", async () => {
   const web = await test1.make("server", "web", world.server);
   const flavor = await test1.make("flavor", "huge", { vcpus: 1, ramMib: 1_000_000, diskGib: 1 });

@@ -15,6 +15,7 @@ const news: JsonObject = { room: "cellar", __urn: urn, __defaultName: "shelf", _
 
 const quietLog: EngineLog = {
   follow: (_urn, work) => work(() => undefined),
+  inform: () => undefined,
   warn: () => undefined,
 };
 

@@ -20,6 +20,11 @@ function texts(): string[] {
   return sent.map(({ text }) => text);
 }
 
+it("keeps what it is to inform of", () => {
+  createEngineLog((message) => sent.push(message)).inform("urn", "it stays on host host-1");
+  expect(sent).toEqual([{ urn: "urn", severity: "info", text: "it stays on host host-1", ephemeral: false }]);
+});
+
 describe("follow", () => {
   it("shows the first line at once, and of those that come fast only the latest", async () => {
     const log = createEngineLog((message) => sent.push(message));

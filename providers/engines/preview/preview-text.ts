@@ -1,0 +1,84 @@
+import { createTwoFilesPatch } from "diff";
+import type { StackyardError } from "../../core/errors.ts";
+import type { CommandPreview, DomainPreview, PlacementPreview, Preview } from "../../core/cloud.ts";
+
+/** Lines around a change of a domain's XML. */
+const contextLines = { brief: 0, full: 3 } as const;
+
+/** What a plan would do on the hosts, in lines; `undefined` where it would do nothing there. Not escaped. */
+export function describePreview(
+  { placement, domains, commands, incomplete }: Preview,
+  detail: "brief" | "full",
+): string | undefined {
+  // Whose administrator the reader is not: that is no news to him.
+  if (incomplete?.error.code === "forbidden") return undefined;
+  const lines = [
+    ...(placement === undefined ? [] : describePlacement(placement, detail)),
+    ...domains.flatMap((domain) => describeDomain(domain, detail)),
+    ...commands.map((command) =>
+      detail === "full" ? describeCommand(command) : `command on host ${command.host}: ${command.purpose}`,
+    ),
+  ];
+  if (lines.length === 0 && (incomplete === undefined || waitsForPlans(incomplete.error))) return undefined;
+  const end =
+    incomplete === undefined
+      ? []
+      : [`not known further than step ${incomplete.step}: ${incomplete.error.message}`];
+  return [...lines, ...end].join("\n");
+}
+
+/** Whether it says no more than that something is planned which the apply makes first: a first deployment is full of that. */
+function waitsForPlans({ code }: StackyardError): boolean {
+  return code === "wrong-state" || code === "unknown-reference" || code === "no-valid-host";
+}
+
+function describePlacement(
+  { host, isKept, hosts, filters }: PlacementPreview,
+  detail: "brief" | "full",
+): readonly string[] {
+  if (hosts === 0) return [];
+  if (isKept) return [`it stays on host ${host ?? "?"}`];
+  const told = filters.filter(({ removed }) => detail === "full" || removed > 0);
+  const removals = told.map(
+    ({ name, before, removed }) => `${name} removes ${String(removed)} of ${String(before)}`,
+  );
+  return [
+    `host ${host ?? "none"} of ${String(hosts)} would be chosen`,
+    ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`]),
+  ];
+}
+
+function describeDomain(domain: DomainPreview, detail: "brief" | "full"): readonly string[] {
+  const title = `domain of ${domain.name} on host ${domain.host}`;
+  if (domain.before === undefined && detail === "brief")
+    return [`${title}: new, ${String(domain.after.trimEnd().split("\n").length)} lines of XML`];
+  const diff = diffDomain(domain, contextLines[detail]);
+  if (diff === "") return [`${title}: as it is`];
+  return [`${title}:`, detail === "brief" ? changedLines(diff) : diff.trimEnd()];
+}
+
+/** Lines that go and lines that come, without headings. */
+function changedLines(patch: string): string {
+  const isChanged = (line: string): boolean => /^[-+](?!-- |\+\+ )/.test(line);
+  return patch.split("\n").filter(isChanged).join("\n");
+}
+
+/** Unified diff of a domain's XML with so many lines around each change; empty where nothing changes. */
+export function diffDomain({ before = "", after }: DomainPreview, context: number): string {
+  if (before === after) return "";
+  const patch = createTwoFilesPatch("as it is", "as it would be", before, after, undefined, undefined, {
+    context,
+  });
+  return patch.replace(/^=+\n/, "");
+}
+
+/** A command with its text, below a line that says where and what for. What it reads is told by its length alone: secrets go that way. */
+export function describeCommand({ host, step, purpose, command, inputBytes }: CommandPreview): string {
+  const reads =
+    inputBytes === 0
+      ? ""
+      : inputBytes === undefined
+        ? ", reads a file"
+        : `, reads ${String(inputBytes)} bytes that are not shown`;
+  return `# on host ${host}: ${purpose} (step ${step}${reads})\n${command}`;
+}
