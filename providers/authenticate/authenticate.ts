@@ -3,6 +3,7 @@ import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Database } from "../store/database.ts";
+import { readSetting } from "../store/settings.ts";
 import {
   findProject,
   findProjectByIdOrName,
@@ -123,7 +124,8 @@ export function openAuthenticate(database: Database, options: AuthenticateOption
   async function validate(token: Secret): Promise<Principal> {
     const hash = hashToken(token);
     // Before the row: what is read after it can only be newer, and then the next call finds a newer sequence and reads again.
-    const sequence = await readIdentitySequence(database);
+    // It grows with every revocation and every change of a user, project or role (triggers of `store/migrations.ts`).
+    const sequence = await readSetting(database, "identity_sequence");
     const now = clock();
     const cached = cache.get(hash, sequence, now);
     if (cached !== undefined) return cached;
@@ -148,16 +150,6 @@ export function openAuthenticate(database: Database, options: AuthenticateOption
       return cache.counts;
     },
   };
-}
-
-/** Grows with every revocation and every change of a user, project or role (triggers of `store/migrations.ts`). */
-async function readIdentitySequence(database: Database): Promise<string> {
-  const row = await database
-    .selectFrom("settings")
-    .select("value")
-    .where("key", "=", "identity_sequence")
-    .executeTakeFirstOrThrow();
-  return row.value;
 }
 
 /**

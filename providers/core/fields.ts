@@ -76,10 +76,17 @@ export function presetOf(schema: z.core.$ZodType): JsonValue | undefined {
 
 /** Keys of an object schema's fields that are secret. A law holds definitions to secrets that are text, at the top level of their inputs. */
 export function listSecretKeys(object: z.ZodObject): readonly string[] {
-  return Object.entries(shapeOf(object))
+  const known = secretKeys.get(object);
+  if (known !== undefined) return known;
+  const keys = Object.entries(shapeOf(object))
     .filter(([, schema]) => policyOf(schema)?.secret === true)
     .map(([key]) => key);
+  secretKeys.set(object, keys);
+  return keys;
 }
+
+/** Asked for with every read of a resource, and the same for ever. */
+const secretKeys = new WeakMap<z.ZodObject, readonly string[]>();
 
 /** Every field of an object schema, nested ones after their parent. */
 export function* listLeaves(object: z.ZodObject, prefix = ""): Generator<Leaf> {

@@ -8,7 +8,13 @@ export interface JsonObject {
 
 /** Whether two plain values are equal, order of keys aside; an absent key equals `undefined`. */
 export function equalJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  // Text, numbers and what is absent, which are most values, need no writing down.
+  if (a === b || !isContainer(a) || !isContainer(b)) return a === b;
   return canonicalJson(a) === canonicalJson(b);
+}
+
+function isContainer(value: JsonValue | undefined): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 /** Text that is equal for equal values: keys sorted, absent keys dropped. */

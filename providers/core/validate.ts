@@ -13,11 +13,7 @@ export function parseInputs(
   inputs: JsonObject,
   unknown: readonly string[],
 ): { readonly inputs: JsonObject; readonly issues: readonly Issue[] } {
-  const shape = shapeOf(definition.inputs);
-  const schema = z.strictObject(
-    Object.fromEntries(Object.entries(shape).filter(([key]) => !unknown.includes(key))),
-  );
-  const result = schema.safeParse(inputs);
+  const result = schemaWithout(definition.inputs, unknown).safeParse(inputs);
   if (!result.success)
     return { inputs, issues: result.error.issues.flatMap((issue) => toIssues(definition, inputs, issue)) };
   const parsed = result.data as JsonObject;
@@ -30,6 +26,22 @@ export function parseInputs(
       message: `is longer than ${String(maxTextChars)} characters`,
     })),
   };
+}
+
+/** Schemas without some of their fields: zod compiles a new one at its first use, which takes longer than all later ones. */
+const partialSchemas = new WeakMap<z.ZodObject, Map<string, z.ZodObject>>();
+
+function schemaWithout(object: z.ZodObject, unknown: readonly string[]): z.ZodObject {
+  const fields = Object.entries(shapeOf(object)).filter(([key]) => !unknown.includes(key));
+  const ofObject = partialSchemas.get(object) ?? new Map<string, z.ZodObject>();
+  partialSchemas.set(object, ofObject);
+  // By the fields that the object has: what else callers name would grow the map for ever.
+  const key = fields.map(([name]) => name).join(" ");
+  const known = ofObject.get(key);
+  if (known !== undefined) return known;
+  const schema = z.strictObject(Object.fromEntries(fields));
+  ofObject.set(key, schema);
+  return schema;
 }
 
 function toIssues(definition: Definition, inputs: JsonObject, issue: z.core.$ZodIssue): readonly Issue[] {

@@ -3,6 +3,7 @@ import type { ResourceRecord } from "../core/record.ts";
 import type { Reservation } from "../core/resource.ts";
 import type { Database } from "./database.ts";
 import { parseRecord } from "./records.ts";
+import { readSetting } from "./settings.ts";
 
 /** All records in memory, kept current by reading only what changed. Plans look a great deal up and must not query each time. */
 export class RecordMirror {
@@ -30,12 +31,7 @@ export class RecordMirror {
   }
 
   async #load(): Promise<void> {
-    const setting = await this.#database
-      .selectFrom("settings")
-      .select("value")
-      .where("key", "=", "sequence")
-      .executeTakeFirstOrThrow();
-    const newest = Number(setting.value);
+    const newest = Number(await readSetting(this.#database, "sequence"));
     if (newest === this.#sequence) return;
     const [rows, tombstones] = await Promise.all([
       this.#database
