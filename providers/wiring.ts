@@ -5,7 +5,7 @@ import { openAuthenticate, type Session } from "./authenticate/authenticate.ts";
 import { bootstrap } from "./authenticate/bootstrap.ts";
 import { defaultScryptCost, type ScryptCost } from "./authenticate/password.ts";
 import { openInProcessBus } from "./bus/in-process.ts";
-import { openCompute } from "./compute/compute.ts";
+import { deferCompute } from "./compute/deferred-compute.ts";
 import { relayToGuest } from "./compute/guest-access.ts";
 import { serveCompute } from "./compute/service.ts";
 import { readConfig, readStack, type Config } from "./config/config.ts";
@@ -31,8 +31,9 @@ import { openHostPool } from "./hosts/pool.ts";
 import { definitions, findDefinition } from "./registry.ts";
 import { parseSchedulerOptions, type SchedulerOptions } from "./scheduler/options.ts";
 import { toComputeHost } from "./servers/host.ts";
-import { openDatabase, type Database } from "./store/database.ts";
+import { openDatabase } from "./store/database.ts";
 import { RecordMirror } from "./store/mirror.ts";
+import { readSetting } from "./store/settings.ts";
 import { viewStore } from "./store/world.ts";
 
 /** Port of a guest's SSH server. */
@@ -42,7 +43,7 @@ const sshPort = 22;
 export interface ComputePorts extends HostPorts {
   readonly leftovers: LeftoversPort;
   readonly scan: ScanPort;
-  readonly dryRun: () => DryRun;
+  readonly dryRun: () => DryRun | Promise<DryRun>;
   readonly close: () => Promise<void>;
 }
 
@@ -65,7 +66,7 @@ export interface CloudOptions {
  */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const config = options.config ?? readConfig(undefined, options.settings);
-  const schedulerOptions = readOptions(config);
+  const schedulerOptions = await readOptions(config);
   const scryptCost = options.scryptCost ?? defaultScryptCost;
   const database = await openDatabase(join(config.folder, "cloud.sqlite"));
   const compute = options.compute ?? openRealCompute(config);
@@ -84,7 +85,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     const logIn = async (): Promise<Session> => authenticate.login(await readCredentials(config));
     const session = await logIn();
 
-    const cloudId = await readCloudId(database);
+    const cloudId: CloudId = brandId(await readSetting(database, "cloud_id"));
     const mirror = new RecordMirror(
       database,
       (record) => findDefinition(record.type)?.reservations?.(record.inputs, record.id) ?? [],
@@ -173,8 +174,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
 }
 
 /** The scheduler's options: settings of the environment before the file, the file before Nova's defaults. */
-function readOptions(config: Config): SchedulerOptions {
-  const file = readSchedulerFile(config);
+async function readOptions(config: Config): Promise<SchedulerOptions> {
+  const file = await readSchedulerFile(config);
   const options = parseSchedulerOptions(
     file?.options,
     `the file of the scheduler's options ${file?.path ?? ""}`,
@@ -189,7 +190,7 @@ export function describeStack(): string {
 
 function openRealCompute(config: Config): ComputePorts {
   const pool = openHostPool({ ssh: { environment: config.ssh } });
-  return { ...openCompute({ pool }), close: () => pool.closeAll() };
+  return { ...deferCompute({ pool }), close: () => pool.closeAll() };
 }
 
 function requireDefinition(type: string): Definition {
@@ -199,15 +200,6 @@ function requireDefinition(type: string): Definition {
       message: `the store holds a record of type ${type}, which is unknown`,
     });
   return definition;
-}
-
-async function readCloudId(database: Database): Promise<CloudId> {
-  const row = await database
-    .selectFrom("settings")
-    .select("value")
-    .where("key", "=", "cloud_id")
-    .executeTakeFirstOrThrow();
-  return brandId(row.value);
 }
 
 const accessOutputs = z.object({

@@ -11,7 +11,6 @@ import {
   type World,
 } from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
-import { schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
 import { updateRecord } from "../store/records.ts";
 import { observeTogether } from "./drift.ts";
@@ -90,6 +89,8 @@ export function openConductor(services: ConductorServices): Conductor {
     select_destinations: async ({ hosts, request, weights }) => {
       const tracer = board.tracerOf(request.instanceIds[0]);
       await tracer?.time(9, () => undefined);
+      // Most processes place nothing, and are spared the time that filters and weighers take to load.
+      const { schedule } = await import("../scheduler/schedule.ts");
       const decide = () => schedule(hosts, request, services.schedulerOptions, { weights });
       return tracer === undefined ? decide() : tracer.time(10, decide);
     },

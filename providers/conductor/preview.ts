@@ -70,7 +70,7 @@ async function runDry(
   world: World,
   idle: (record: ResourceRecord) => TaskInWork,
 ): Promise<Run> {
-  const dry = services.dryRun();
+  const dry = await services.dryRun();
   const choice: Choice = { preview: undefined };
   const commands: CommandPreview[] = [];
   let record = planned;

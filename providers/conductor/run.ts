@@ -19,7 +19,7 @@ export interface ConductorServices extends ContextServices {
   readonly board: TaskBoard;
   readonly schedulerOptions: SchedulerOptions;
   readonly scan: ScanPort;
-  readonly dryRun: () => DryRun;
+  readonly dryRun: () => DryRun | Promise<DryRun>;
 }
 
 /** One task on its way. */

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parse } from "yaml";
 import { StackyardError } from "../core/errors.ts";
 import type { Config } from "./config.ts";
 
@@ -18,10 +17,10 @@ export interface SchedulerFile {
  * Reads the file that `STACKYARD_SCHEDULER_CONFIG` names, else `scheduler.yaml` of the cloud's folder, so that all programs on one cloud schedule alike;
  * `undefined` when there is neither. JSON is YAML too. Raises `invalid-input` naming the file.
  */
-export function readSchedulerFile({
+export async function readSchedulerFile({
   folder,
   schedulerFile,
-}: Pick<Config, "folder" | "schedulerFile">): SchedulerFile | undefined {
+}: Pick<Config, "folder" | "schedulerFile">): Promise<SchedulerFile | undefined> {
   const path = resolve(schedulerFile ?? join(folder, fileName));
   if (schedulerFile === undefined && !existsSync(path)) return undefined;
   const refuse = (message: string, remedy: string, cause: unknown): StackyardError =>
@@ -42,6 +41,8 @@ export function readSchedulerFile({
       cause,
     );
   }
+  // Most clouds have no such file, and are spared the time that the library takes to load.
+  const { parse } = await import("yaml");
   try {
     const options: unknown = parse(text);
     return { path, options };

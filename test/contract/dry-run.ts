@@ -13,10 +13,10 @@ export function describeDryRun(onStage: () => ComputeStage): void {
     let host: ComputeHost;
     let run: DryRun;
 
-    beforeAll(() => {
+    beforeAll(async () => {
       stage = onStage();
       [host] = stage.hosts;
-      run = stage.compute.dryRun();
+      run = await stage.compute.dryRun();
     });
 
     test("notes what a build would do, and does none of it", async () => {
@@ -39,7 +39,7 @@ export function describeDryRun(onStage: () => ComputeStage): void {
       const cached = await images.ensureCached(host, stage.image, silent, signal);
       const spec = { ...stage.domainOf(1, cached), interfaces: [] };
       await domains.spawn(host, spec, false, signal);
-      const { ports, commands } = stage.compute.dryRun();
+      const { ports, commands } = await stage.compute.dryRun();
       expect(await ports.images.ensureCached(host, stage.image, silent, signal)).toEqual(cached);
       expect(await ports.domains.observe(host, spec, signal)).toEqual(
         await domains.observe(host, spec, signal),

@@ -3,7 +3,6 @@ import type { Cloud, Preview } from "../../core/cloud.ts";
 import { hasCode } from "../../core/errors.ts";
 import { escapeLines } from "../../core/escape.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { describeCommand as describePreviewed, diffDomain } from "../preview/preview-text.ts";
 import type { Definition } from "../../core/resource.ts";
 import { addJsonOption, describeCommand, wantsJson, writeExampleFlags } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
@@ -55,7 +54,7 @@ function registerPreviewOf(group: Command, definition: Definition, context: Comm
       raiseIssues(`apply the ${type}`, preview.issues);
       const repairs =
         known === undefined ? [] : await findRepairs(cloud, definition, known.id, true, context);
-      writePreview(command, definition, preview, { ...preview, repairs }, context);
+      await writePreview(command, definition, preview, { ...preview, repairs }, context);
     });
   });
   addJsonOption(command);
@@ -90,14 +89,16 @@ function requestOfNew(
   return { type, maker: makerOf(type, inputs), defaultName: name, inputs };
 }
 
-function writePreview(
+async function writePreview(
   command: Command,
   definition: Definition,
   preview: Preview,
   planned: PlannedChange,
   context: CommandContext,
-): void {
+): Promise<void> {
   const { placement, domains, commands, incomplete } = preview;
+  // Other commands are spared the time that its library takes to load.
+  const { describeCommand: describePreviewed, diffDomain } = await import("../preview/preview-text.ts");
   if (wantsJson(command)) {
     context.writeJson({
       ...toJsonPlan(definition, planned),

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { parse } from "yaml";
 import { z } from "zod";
 import type { Cloud, Issue } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
@@ -13,7 +12,7 @@ import { addFlags, readFlags, setAt, type Flag } from "./flags.ts";
 const fragmentSchema = z.record(z.string(), z.json());
 
 /** Inputs out of the text of a YAML or JSON file. Raises `invalid-input` naming the file. */
-export function parseFragment(text: string, path: string): JsonObject {
+export async function parseFragment(text: string, path: string): Promise<JsonObject> {
   const wrong = (cause?: unknown): StackyardError =>
     new StackyardError("invalid-input", {
       message: "the file of --file does not hold the inputs of a resource",
@@ -22,6 +21,8 @@ export function parseFragment(text: string, path: string): JsonObject {
       remedy: "Write the fields as a YAML or JSON object, e.g. `ramMib: 512`.",
       cause,
     });
+  // Commands without a file are spared the time that the library takes to load.
+  const { parse } = await import("yaml");
   let value: unknown;
   try {
     value = parse(text);
@@ -98,7 +99,7 @@ export async function readInputs(
 ): Promise<JsonObject> {
   const path: unknown = command.getOptionValue("file");
   const fragment =
-    typeof path === "string" ? parseFragment(await context.readText(path, "--file"), path) : {};
+    typeof path === "string" ? await parseFragment(await context.readText(path, "--file"), path) : {};
   return readFlags(flags, command, { ...base, ...fragment }, (file, option) =>
     context.readSecret(file, option),
   );

@@ -20,30 +20,30 @@ function write(name: string, text: string): string {
   return path;
 }
 
-test("without a file there are no options", () => {
-  expect(readSchedulerFile({ folder, schedulerFile: undefined })).toBeUndefined();
+test("without a file there are no options", async () => {
+  expect(await readSchedulerFile({ folder, schedulerFile: undefined })).toBeUndefined();
 });
 
-test("the file of the cloud's folder is read", () => {
+test("the file of the cloud's folder is read", async () => {
   const path = write("scheduler.yaml", "scheduler: { max_attempts: 5 }");
-  expect(readSchedulerFile({ folder, schedulerFile: undefined })).toEqual({
+  expect(await readSchedulerFile({ folder, schedulerFile: undefined })).toEqual({
     path,
     options: { scheduler: { max_attempts: 5 } },
   });
 });
 
-test("a file that is named takes its place, and may be JSON", () => {
+test("a file that is named takes its place, and may be JSON", async () => {
   write("scheduler.yaml", "scheduler: { max_attempts: 5 }");
   const path = write("other.json", '{"scheduler": {"max_attempts": 6}}');
-  expect(readSchedulerFile({ folder, schedulerFile: path })).toEqual({
+  expect(await readSchedulerFile({ folder, schedulerFile: path })).toEqual({
     path,
     options: { scheduler: { max_attempts: 6 } },
   });
 });
 
-test("a file that is named must be there", () => {
+test("a file that is named must be there", async () => {
   const path = join(folder, "missing.yaml");
-  expect(() => readSchedulerFile({ folder, schedulerFile: path })).toThrow(
+  await expect(readSchedulerFile({ folder, schedulerFile: path })).rejects.toThrow(
     expect.objectContaining({ code: "invalid-input", field: "STACKYARD_SCHEDULER_CONFIG", value: path }),
   );
 });
@@ -55,9 +55,9 @@ test.each([
     "aliases that grow without end",
     `a: &a [x, x, x]\nb: &b [${"*a, ".repeat(99)}*a]\nc: [${"*b, ".repeat(99)}*b]`,
   ],
-])("%s is an error that names the file", (_what, text) => {
+])("%s is an error that names the file", async (_what, text) => {
   const path = write("scheduler.yaml", text);
-  expect(() => readSchedulerFile({ folder, schedulerFile: undefined })).toThrow(
+  await expect(readSchedulerFile({ folder, schedulerFile: undefined })).rejects.toThrow(
     expect.objectContaining({ code: "invalid-input", field: "scheduler.yaml", value: path }),
   );
 });

@@ -1,0 +1,53 @@
+import type { HostPool } from "../hosts/pool.ts";
+import type { DryRun } from "../core/ports.ts";
+import type { Compute } from "./compute.ts";
+
+/** {@link Compute} whose code comes with the first call. */
+export interface DeferredCompute extends Omit<Compute, "dryRun"> {
+  readonly dryRun: () => Promise<DryRun>;
+}
+
+/**
+ * The ports over `pool`, with what carries them out loaded at the first call: templates and XML take as long to load as all else together, and a
+ * plan that looks at no host needs neither.
+ */
+export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCompute {
+  let opened: Promise<Compute> | undefined;
+  const open = (): Promise<Compute> =>
+    (opened ??= import("./compute.ts").then(({ openCompute }) => openCompute({ pool })));
+  return {
+    hosts: {
+      enrol: async (...given) => (await open()).hosts.enrol(...given),
+      observe: async (...given) => (await open()).hosts.observe(...given),
+      release: async (...given) => (await open()).hosts.release(...given),
+    },
+    images: {
+      inspectDisk: async (...given) => (await open()).images.inspectDisk(...given),
+      inspectFile: async (...given) => (await open()).images.inspectFile(...given),
+      ensureCached: async (...given) => (await open()).images.ensureCached(...given),
+      observeCached: async (...given) => (await open()).images.observeCached(...given),
+      removeCached: async (...given) => (await open()).images.removeCached(...given),
+    },
+    switching: {
+      ensureNetwork: async (...given) => (await open()).switching.ensureNetwork(...given),
+      releaseNetwork: async (...given) => (await open()).switching.releaseNetwork(...given),
+      observeNetwork: async (...given) => (await open()).switching.observeNetwork(...given),
+    },
+    domains: {
+      spawn: async (...given) => (await open()).domains.spawn(...given),
+      start: async (...given) => (await open()).domains.start(...given),
+      stop: async (...given) => (await open()).domains.stop(...given),
+      reboot: async (...given) => (await open()).domains.reboot(...given),
+      remove: async (...given) => (await open()).domains.remove(...given),
+      observe: async (...given) => (await open()).domains.observe(...given),
+      readConsole: async (...given) => (await open()).domains.readConsole(...given),
+      waitReady: async (...given) => (await open()).domains.waitReady(...given),
+    },
+    leftovers: {
+      list: async (...given) => (await open()).leftovers.list(...given),
+      remove: async (...given) => (await open()).leftovers.remove(...given),
+    },
+    scan: { ask: async (...given) => (await open()).scan.ask(...given) },
+    dryRun: async () => (await open()).dryRun(),
+  };
+}
