@@ -8,6 +8,7 @@ import {
   isOurs,
   isUnder,
   listImports,
+  listLoaded,
   parseSource,
   readSources,
 } from "../support/source-tree.ts";
@@ -61,6 +62,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "lab/inventory.ts",
   ],
   "providers/engines/terraform": [
+    "providers/config/compile-cache.ts",
     "providers/core",
     "providers/engines/preview",
     "providers/registry.ts",
@@ -76,7 +78,8 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   ],
   "providers/registry.ts": ["providers/core", ...nouns],
   "providers/wiring.ts": ["providers"],
-  "providers/main.ts": [
+  "providers/main.ts": ["providers/config/compile-cache.ts", "providers/command-line.ts"],
+  "providers/command-line.ts": [
     "providers/core",
     "providers/engines/cli",
     "providers/engines/terraform/install-command.ts",
@@ -105,10 +108,31 @@ test("engines and the command's entry load the wiring only when they need a clou
     ({ from, target, kind }) =>
       target === "providers/wiring.ts" &&
       kind !== "lazy" &&
-      [...engines, "providers/main.ts"].some((path) => isUnder(from, path)),
+      [...engines, "providers/main.ts", "providers/command-line.ts"].some((path) => isUnder(from, path)),
   );
   expect(eager).toEqual([]);
 });
+
+test.each([
+  ["providers/main.ts", ["providers/config/compile-cache.ts"]],
+  [
+    "providers/engines/terraform/process.ts",
+    ["providers/config/compile-cache.ts", "providers/engines/terraform/provider-log.ts"],
+  ],
+])("%s loads nothing else of ours, and no package, before Node keeps what it compiles", (entry, few) => {
+  expect(listLoaded(sources, entry).filter((target) => !target.startsWith("node:"))).toEqual(few);
+});
+
+test.each(["providers/command-line.ts", "providers/wiring.ts"])(
+  "%s is loaded without what only some commands need",
+  (path) => {
+    const rare = [
+      ...["diff", "fast-xml-parser", "handlebars", "node-ssh", "ssh-config", "yaml"],
+      ...["providers/compute/compute.ts", "providers/scheduler/schedule.ts"],
+    ];
+    expect(listLoaded(sources, path).filter((target) => rare.includes(target))).toEqual([]);
+  },
+);
 
 /** Each package and the only places that import it. A package that nothing imports is none of our dependencies. */
 const places: Readonly<Record<string, readonly string[]>> = {
@@ -234,6 +258,7 @@ test("the environment is read in config and in the lab; guest ssh hands it on, a
     ({ path, globals }) => globals.includes("process.env") && !isUnder(path, "lab"),
   );
   expect(readers.map(({ path }) => path)).toEqual([
+    "providers/config/compile-cache.ts",
     "providers/config/config.ts",
     "providers/engines/cli/guest-ssh-command.ts",
     "providers/engines/terraform/process.ts",
@@ -286,6 +311,15 @@ test("an import that leads out of its folder is named", () => {
   expect(importsBeyond([source], "providers/scheduler", ["providers/core"])).toEqual([
     "providers/scheduler/x.ts -> providers/store/y.ts",
   ]);
+});
+
+test("what is loaded with a file is followed through what it imports, but for what comes later", () => {
+  const files = [
+    parseSource("a.ts", 'import "./b.ts"; import type { D } from "./d.ts";'),
+    parseSource("b.ts", 'import "zod"; import "./a.ts"; const c = () => import("./c.ts");'),
+    parseSource("c.ts", 'import "yaml";'),
+  ];
+  expect(listLoaded(files, "a.ts")).toEqual(["a.ts", "b.ts", "zod"]);
 });
 
 test("a circle is found, whatever leads into it", () => {

@@ -105,6 +105,20 @@ export function listImports(
   return sources.flatMap(({ path, imports }) => imports.map((entry) => ({ ...entry, from: path })));
 }
 
+/** All that is loaded with a file: what it imports, what that imports, and so on; not what is imported only when the code gets there. */
+export function listLoaded(sources: readonly Source[], path: string): readonly string[] {
+  const loaded = new Set<string>();
+  const follow = (from: string): void => {
+    for (const { target, kind } of sources.find((source) => source.path === from)?.imports ?? []) {
+      if (kind !== "value" || loaded.has(target)) continue;
+      loaded.add(target);
+      follow(target);
+    }
+  };
+  follow(path);
+  return [...loaded].sort();
+}
+
 /** Whether a path is a folder, or lies in it; also `@pulumi/pulumi/proto` in `@pulumi/pulumi`. */
 export function isUnder(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`);

@@ -2,9 +2,9 @@
 /**
  * The provider's process, which Terraform starts for each phase of a command. What is not needed for the handshake is loaded after it.
  */
+import { keepCompiledCode } from "../../config/compile-cache.ts";
 import { createProviderLog } from "./provider-log.ts";
 import type { Provider } from "./provider.ts";
-import { serveProvider, writeHandshake } from "./serve.ts";
 
 /** What tells a plugin that it is started by Terraform (terraform: internal/plugin/serve.go, `Handshake`). */
 const cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
@@ -29,6 +29,10 @@ if (process.env["TF_PLUGIN_MAGIC_COOKIE"] !== cookie) {
   );
   process.exit(1);
 }
+
+// Before the code that it is for.
+keepCompiledCode();
+const { serveProvider, writeHandshake } = await import("./serve.ts");
 
 let provider: Promise<Provider> | undefined;
 
