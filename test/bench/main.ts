@@ -16,8 +16,9 @@ import { summarise } from "./measurement.ts";
 import type { Measurement } from "./measurement.ts";
 import { benchPreview } from "./preview.ts";
 import { renderText, writeInto } from "./report.ts";
+import { benchScan } from "./scan.ts";
 import { benchScheduler } from "./scheduler.ts";
-import { benchServers } from "./servers.ts";
+import { benchServers, makeSurroundings } from "./servers.ts";
 import { benchTerraform } from "./terraform.ts";
 
 const usage = `npm run bench -- [--json FILE] [--readme] [--only PART]...
@@ -68,19 +69,22 @@ async function runPart(part: Part, run: Run): Promise<Findings> {
   }
 }
 
-async function runServers({ stack, folder, signal }: Run): Promise<Findings> {
+async function runServers({ stack, folder, signal, say }: Run): Promise<Findings> {
   await bringUp(parseTopology({ name: labName }), { signal });
   await using bench = await openBenchCloud(labName, join(folder, "clouds"));
   stack.defer(() => bench[Symbol.asyncDispose]());
-  const measurements = await benchServers(bench, folder);
+  const shared = await makeSurroundings(bench, folder);
+  const measurements = [...(await benchServers(bench, shared)), await benchScan(bench, shared, 10)];
   const memory: Measurement = {
     name: "memory of the process that drives the hosts, after the ten servers",
     unit: "MiB",
     ...summarise([process.memoryUsage.rss() / 2 ** 20]),
     note: "Resident set of the benchmark itself, which holds the facade, the store and the connections.",
   };
+  say("a hundred servers");
+  const hundred = await benchScan(bench, shared, 100);
   const isEmulated = bench.hosts.some(({ virtType }) => virtType === "qemu");
-  return { measurements: [...measurements, memory], virtualisation: isEmulated ? "TCG" : "KVM" };
+  return { measurements: [...measurements, memory, hundred], virtualisation: isEmulated ? "TCG" : "KVM" };
 }
 
 async function main(

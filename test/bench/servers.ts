@@ -10,7 +10,6 @@ import type { ComputeHost } from "../../providers/core/ports.ts";
 import { script, sh } from "../../providers/hosts/command.ts";
 import type { Shell } from "../../providers/hosts/command.ts";
 import type { BenchCloud } from "./cloud.ts";
-import { measureScan } from "./drift.ts";
 import { compare, summarise, timeMs } from "./measurement.ts";
 import type { Measurement } from "./measurement.ts";
 
@@ -35,26 +34,25 @@ interface Subject {
 }
 
 /** Times servers from the call of the facade until they run, against the bare commands over the same connections. */
-export async function benchServers(bench: BenchCloud, folder: string): Promise<readonly Measurement[]> {
-  const shared = await makeSurroundings(bench, folder);
+export async function benchServers(bench: BenchCloud, shared: Shared): Promise<readonly Measurement[]> {
   const [first] = bench.hosts;
   if (first === undefined) throw new StackyardError("internal", { message: "the lab has no host" });
   const single = await prepare(bench, "one", shared, first);
   const measurements = [...(await benchOne(bench, single))];
   const names = Array.from({ length: 10 }, (_none, index) => `ten${index}`);
   const subjects = await Promise.all(names.map((name) => prepare(bench, name, shared)));
-  measurements.push(await benchTen(bench, subjects), await benchScan(bench, subjects));
+  measurements.push(await benchTen(bench, subjects));
   return measurements;
 }
 
 /** What all servers share. */
-interface Shared {
+export interface Shared {
   readonly inputs: JsonObject;
   readonly imageId: string;
 }
 
 /** What servers need, and one that is off on each host: it keeps the network there. */
-async function makeSurroundings({ hosts, make }: BenchCloud, folder: string): Promise<Shared> {
+export async function makeSurroundings({ hosts, make }: BenchCloud, folder: string): Promise<Shared> {
   const disk = join(folder, "empty.raw");
   await writeFile(disk, Buffer.alloc(2 ** 20));
   // Nova's default quota of ten servers would be used up.
@@ -178,19 +176,6 @@ async function benchTen(bench: BenchCloud, subjects: readonly Subject[]): Promis
     unit: "ms",
     ...compare({ own, baseline: bare }, { name: "bare commands, all in parallel" }),
   };
-}
-
-/** The scan of the lab while the ten servers run. */
-async function benchScan({ cloud, hosts }: BenchCloud, subjects: readonly Subject[]): Promise<Measurement> {
-  await Promise.all(subjects.map(({ request }) => cloud.apply(request)));
-  const { checked } = await cloud.drift();
-  const scan = await measureScan(
-    cloud,
-    `drift scan of ten servers on ${hosts.length} hosts`,
-    `Of ${checked} resources in all: the hosts and their networks are looked at too. One round trip a host, on warm connections.`,
-  );
-  await Promise.all(subjects.map(({ id }) => cloud.remove("server", id)));
-  return scan;
 }
 
 /** What a person would type for the server, in one session. */
