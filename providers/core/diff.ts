@@ -1,7 +1,7 @@
-import { isReplacing, worseLabel, type ChangeLabel } from "./change.ts";
+import { isReplacing, worseLabel } from "./change.ts";
 import type { Change, FieldChange } from "./cloud.ts";
-import { policyOf, presetOf, shapeOf, type ChangeRule } from "./fields.ts";
-import { equalJson, type JsonObject, type JsonValue } from "./json.ts";
+import { policyOf, presetOf, shapeOf } from "./fields.ts";
+import { equalJson, type JsonObject } from "./json.ts";
 import type { Definition } from "./resource.ts";
 
 /**
@@ -10,14 +10,25 @@ import type { Definition } from "./resource.ts";
  * may not have known it.
  */
 export function diffInputs(definition: Definition, prior: JsonObject, desired: JsonObject): Change {
+  const before = fillPresets(definition, prior);
+  const after = fillPresets(definition, desired);
   const fields: FieldChange[] = [];
   for (const [key, schema] of Object.entries(shapeOf(definition.inputs))) {
-    const from = prior[key] ?? presetOf(schema);
-    const to = desired[key] ?? presetOf(schema);
+    const from = before[key];
+    const to = after[key];
     if (equalJson(from, to)) continue;
-    fields.push({ field: key, from, to, label: labelChange(policyOf(schema)?.change ?? "live", from, to) });
+    const rule = policyOf(schema)?.change ?? "live";
+    const label = typeof rule === "string" ? rule : rule.label(from, to, before, after);
+    fields.push({ field: key, from, to, label });
   }
   return summarizeChange(fields);
+}
+
+/** Inputs with the default of each field that they lack. */
+function fillPresets({ inputs: schema }: Definition, inputs: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(shapeOf(schema)).map(([key, leaf]) => [key, inputs[key] ?? presetOf(leaf)]),
+  );
 }
 
 /** The change that consists of these fields. */
@@ -26,10 +37,6 @@ function summarizeChange(fields: readonly FieldChange[]): Change {
   if (first === undefined) return { action: "none", fields };
   const label = rest.reduce((worst, change) => worseLabel(worst, change.label), first.label);
   return { action: isReplacing(label) ? "replace" : "update", label, fields };
-}
-
-function labelChange(rule: ChangeRule, from: JsonValue | undefined, to: JsonValue | undefined): ChangeLabel {
-  return typeof rule === "string" ? rule : rule.label(from, to);
 }
 
 /** Inputs whose change replaces the resource, whatever the values: together they are its identity. */

@@ -1,11 +1,20 @@
 import { z } from "zod";
 import type { ChangeLabel } from "./change.ts";
-import type { JsonValue } from "./json.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
 
-/** What a changed input does: one label, or a rule that decides by the two values and says so in the docs. */
+/** What a changed input does: one label, or a rule that decides by values and says so in the docs. */
 export type ChangeRule =
   | ChangeLabel
-  | { readonly says: string; label(from: JsonValue | undefined, to: JsonValue | undefined): ChangeLabel };
+  | {
+      readonly says: string;
+      /** By the field's two values, and all inputs before and after, with their defaults. */
+      label(
+        from: JsonValue | undefined,
+        to: JsonValue | undefined,
+        before: JsonObject,
+        after: JsonObject,
+      ): ChangeLabel;
+    };
 
 /** Everything about a leaf that its type does not say. All engines, the docs and the laws read it. */
 export interface FieldPolicy {
