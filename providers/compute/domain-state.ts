@@ -151,8 +151,8 @@ function toState(state: DomainState): DomainObservation["state"] {
   }
 }
 
-/** What a domain shows of its specification, by field. */
-const aspects: readonly (readonly [field: string, describe: (domain: Domain) => string])[] = [
+/** What a domain shows of its specification, by field; `undefined` where it does not tell. */
+const aspects: readonly (readonly [field: string, describe: (domain: Domain) => string | undefined])[] = [
   ["vcpus", ({ vcpus, currentVcpus }) => describePart(currentVcpus, vcpus)],
   ["ramMib", ({ ramMib, currentRamMib }) => describePart(currentRamMib, ramMib)],
   [
@@ -163,6 +163,11 @@ const aspects: readonly (readonly [field: string, describe: (domain: Domain) => 
     "interfaces",
     (domain) =>
       domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", ") || "none",
+  ],
+  // What the guest was told when it booted: a soft reboot brings it up to date. A domain of an older release does not tell.
+  [
+    "hostname",
+    ({ metadata }) => metadata.find(({ namespace }) => namespace === domainNamespace)?.attributes["hostname"],
   ],
 ];
 
@@ -175,19 +180,27 @@ function compareDomain(found: DescribedDomain, expected: Domain): readonly Drift
   const isOn = found.state !== "shut off";
   const compare = (domain: Domain): readonly (readonly [string, string, string])[] =>
     aspects
-      .map(([field, describe]) => [field, describe(expected), describe(domain)] as const)
+      .map(([field, describe]) => {
+        const wanted = describe(expected) ?? "";
+        return [field, wanted, describe(domain) ?? wanted] as const;
+      })
       .filter(([, wanted, actual]) => wanted !== actual);
   const running = compare(found.domain);
   const known = new Set(running.map(([field]) => field));
   const kept = compare(found.definition).filter(([field]) => !known.has(field));
   const redefined = { repair: "defines it anew", label: "live" } as const;
   const cycled = { repair: "power-cycles it with its own definition", label: "restart" } as const;
+  const rebooted = { repair: "reboots the guest with its own config drive", label: "reboot" } as const;
+  const repairOf = (field: string): Pick<Drift, "repair" | "label"> => {
+    if (!isOn) return redefined;
+    return field === "hostname" ? rebooted : cycled;
+  };
   return [
     ...running.map(([field, wanted, actual]) => ({
       field,
       expected: wanted,
       found: actual,
-      ...(isOn ? cycled : redefined),
+      ...repairOf(field),
     })),
     ...kept.map(([field, wanted, actual]) => ({
       field: `definition.${field}`,

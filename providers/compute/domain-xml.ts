@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { StackyardError } from "../core/errors.ts";
 import type { ComputeHost, DomainSpec } from "../core/ports.ts";
-import { consoleFile, serverFolder } from "./layout.ts";
+import { configDriveFile, consoleFile, serverFolder } from "./layout.ts";
 import { domainNamespace, integrationBridge, nameDomain, nameTap } from "./marks.ts";
 import { renderXml } from "./render.ts";
 
@@ -32,6 +32,7 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     namespace: domainNamespace,
     cloudId: spec.cloudId,
     projectId: spec.projectId,
+    hostname: spec.hostname,
     ramKib: spec.ramMib * 1024,
     vcpus: spec.vcpus,
     machine,
@@ -42,7 +43,7 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     kernelArguments: describeKernelArguments(host, spec),
     cpuMode: chooseCpuMode(host, family),
     diskPath: hasDisk(spec) ? posix.join(folder, "disk") : undefined,
-    configDrivePath: posix.join(folder, "config-drive.iso"),
+    configDrivePath: configDriveFile(host.folder, spec.id),
     consolePath: consoleFile(host.folder, spec.id),
     ...targets,
     hasScsi: targets.diskBus === "scsi" || targets.cdromBus === "scsi",

@@ -9,8 +9,8 @@ import type { DriveFile } from "./config-drive.ts";
 import { processFunctions } from "./domain-process.ts";
 import { readDiskSize } from "./domain-state.ts";
 import { hasDisk, renderDomain } from "./domain-xml.ts";
-import { serverFolder } from "./layout.ts";
-import { domainNamespace, nameDomain } from "./marks.ts";
+import { configDriveFile, consoleFile, lastRebootFile, serverFolder } from "./layout.ts";
+import { domainNamespace, domainPrefix, nameDomain } from "./marks.ts";
 import { readConsole, waitReady } from "./readiness.ts";
 import { scanDomain } from "./scan.ts";
 
@@ -86,7 +86,7 @@ is_whole ${xml.length} domain.xml`,
       });
     },
     async reboot(host, id, kind, signal) {
-      const body = kind === "soft" ? softReboot : hardReboot;
+      const body = kind === "soft" ? softReboot(host, id) : hardReboot;
       await run(host, id, "reboot server", script(requireDomain, body), signal, {
         timeoutMs: softRebootSeconds * 1000 + scriptTimeoutMs,
       });
@@ -253,13 +253,36 @@ look_for_domain
 [ "$state" = absent ] || [ "$(libvirt "domstate $name")" = "shut off" ]`;
 }
 
-/** The guest restarts by itself, and is reset if it does not within nova's limit. */
-const softReboot = sh`is_on || { ${startDomain}; exit 0; }
+/**
+ * The guest restarts by itself, and is reset if it does not within nova's limit. What it was told, it has from its config drive: the domain's metadata
+ * say so as long as the process lives, and follow the definition only when the guest has booted. Broken off anywhere, it can be done again.
+ */
+function softReboot(host: ComputeHost, id: ResourceId): Shell {
+  return sh`is_on || { ${startDomain}; exit 0; }
+told=$(libvirt metadata "$name" "$uri" --config 2> /dev/null) || told=
+${giveDrive(configDriveFile(host.folder, id))}
 limit=${softRebootSeconds}
 libvirt "event $name reboot --timeout $limit" > /dev/null 2>&1 & watch=$!
 sleep 0.1
 libvirt "reboot $name" > /dev/null
-wait "$watch" || libvirt "reset $name" > /dev/null`;
+wait "$watch" || libvirt "reset $name" > /dev/null
+printf '%s %s\n' "$pid" "$(stat -c %s -- ${consoleFile(host.folder, id)})" > ${lastRebootFile(host.folder, id)}
+[ -z "$told" ] || libvirt metadata "$name" "$uri" --live --key ${domainPrefix} --set "$told" > /dev/null`;
+}
+
+/**
+ * Puts the config drive into the running guest, which else keeps the file that it was started with, though another took its name. To libvirt a medium of
+ * the same name is the same: an update would do nothing, so that it is taken out and put in. By force, since a guest may lock the tray. A drive with a
+ * medium of somebody else is left alone. The definition needs nothing: a name for each content would make every rename a change of it.
+ */
+function giveDrive(file: string): Shell {
+  return sh`drive=${file}
+[ ! -e "$drive" ] || libvirt "domblklist $name --details" | while read -r _ device target medium; do
+  case $device:$medium in "cdrom:$drive" | cdrom:-) ;; *) continue ;; esac
+  [ "$medium" = - ] || libvirt change-media "$name" "$target" --eject --force --live > /dev/null
+  libvirt change-media "$name" "$target" "$drive" --insert --live > /dev/null
+done`;
+}
 
 const hardReboot = sh`! is_on || libvirt "destroy $name" > /dev/null
 libvirt "start $name" > /dev/null`;

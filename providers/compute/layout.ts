@@ -37,6 +37,16 @@ export function consoleFile(folder: string, serverId: string): string {
   return posix.join(serverFolder(folder, serverId), "console.log");
 }
 
+/** Config drive of a server, of the last apply. What a guest has in its drive may be an older one, whose name this file took. */
+export function configDriveFile(folder: string, serverId: string): string {
+  return posix.join(serverFolder(folder, serverId), "config-drive.iso");
+}
+
+/** `PID BYTES`: how long the console of this process was when its guest rebooted last. */
+export function lastRebootFile(folder: string, serverId: string): string {
+  return posix.join(serverFolder(folder, serverId), "last-reboot");
+}
+
 /** Folder of all networks on a host; their changes are made one at a time, under its lock. */
 export function networksFolder(folder: string): string {
   return posix.join(folder, "networks");

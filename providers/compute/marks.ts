@@ -9,6 +9,9 @@ import { nameDevice } from "../core/ids.ts";
 /** XML namespace of our element in a domain's `<metadata>`. */
 export const domainNamespace = "https://stackyard.dev/xmlns/domain/1";
 
+/** Prefix of its elements. */
+export const domainPrefix = "stackyard";
+
 /** Keys of Open vSwitch `external_ids`. */
 export const ovsKeys = {
   cloud: "stackyard-cloud",

@@ -8,7 +8,7 @@ import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { processFunctions } from "./domain-process.ts";
-import { consoleFile } from "./layout.ts";
+import { consoleFile, lastRebootFile } from "./layout.ts";
 import { nameDhcpPort, nameDomain, nameNamespace } from "./marks.ts";
 
 /** Longest that one script waits on a host, so that a wait can be given up between two. */
@@ -92,7 +92,7 @@ function lookFor(
         ? undefined
         : sh`in_network ${nameNamespace(at.networkId)} && greets ${at.address} ${nameNamespace(at.networkId)}`;
     case "cloud-init":
-      return sh`grep -aqE 'Cloud-init v\. .* finished at|STACKYARD-GUEST ready' -- ${consoleFile(host.folder, id)}`;
+      return sh`is_on && has_booted ${consoleFile(host.folder, id)} ${lastRebootFile(host.folder, id)}`;
   }
 }
 
@@ -114,6 +114,13 @@ answers() {
   case $(ip -n "$2" neigh show to "$1" dev "$3") in *REACHABLE*) ;; *) return 1 ;; esac
 }
 greets() { case $(knock "$1" "$2") in SSH-*) ;; *) return 1 ;; esac; }
+# A console goes on over reboots of the same process: what was there before the last one does not count.
+has_booted() {
+  process= bytes=0
+  { read -r process bytes < "$2"; } 2> /dev/null || true
+  [ "$process" = "$pid" ] || bytes=0
+  tail -c "+$((bytes + 1))" -- "$1" | grep -aqE 'Cloud-init v\. .* finished at|STACKYARD-GUEST ready'
+}
 limit=${Math.ceil(limitMs)} end=
 while :; do
   if ${look}; then echo reached; exit; fi

@@ -226,6 +226,8 @@ export interface DomainSpec {
     readonly kernelArguments: string;
   };
   readonly interfaces: readonly DomainInterface[];
+  /** What the config drive tells a guest that boots; one that runs and was told another is due a reboot. */
+  readonly hostname: string;
   readonly configDrive: ConfigDrive;
   /** hw_* and extra specs that shape the domain. */
   readonly hardware: {
@@ -276,7 +278,7 @@ export interface ReadinessRequest {
 export interface DomainsPort {
   /**
    * Root disk, config drive, XML, define, start: one script. Repeatable; what already is right stays, a domain that is on takes a new
-   * definition at its next start, and one that is paused goes on. Raises `not-ours` when a foreign domain has the name or uuid, and then leaves
+   * definition at its next start, a new config drive also at its next soft reboot, and one that is paused goes on. Raises `not-ours` when a foreign domain has the name or uuid, and then leaves
    * nothing; `invalid-input` when the image is larger than the disk.
    */
   spawn(host: ComputeHost, spec: DomainSpec, start: boolean, signal: AbortSignal): Promise<void>;
@@ -284,7 +286,10 @@ export interface DomainsPort {
   start(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
   /** ACPI shutdown, then power off after `graceMs`. Raises `not-found`, `not-ours`. */
   stop(host: ComputeHost, id: ResourceId, graceMs: number, signal: AbortSignal): Promise<void>;
-  /** `soft` asks the guest to, in the same process; `hard` is another process. One that is off is started. Raises `not-found`, `not-ours`. */
+  /**
+   * `soft` asks the guest to, in the same process; `hard` is another process. Either way it boots with the config drive of the last `spawn`. One that
+   * is off is started. Raises `not-found`, `not-ours`.
+   */
   reboot(host: ComputeHost, id: ResourceId, kind: "soft" | "hard", signal: AbortSignal): Promise<void>;
   /** Domain, disks, folder. Tolerates absence; never touches what is not ours. Raises `not-ours`. */
   remove(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;

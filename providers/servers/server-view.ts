@@ -153,7 +153,7 @@ export function listMemberships(
         place,
         hostId,
         serverId: entry.id,
-        hostname: inputs.hostname ?? entry.name,
+        hostname: readHostname(entry, inputs),
       })),
     );
   const hosts = listComputeHosts(world, cloudId);
@@ -230,6 +230,7 @@ export function toDomainSpec(
             },
           ];
     }),
+    hostname: readHostname(server, inputs),
     configDrive: toConfigDrive(server, inputs, outputs, interfaces, world, networks),
     hardware: {
       machine: image.properties["hw_machine_type"],
@@ -288,7 +289,7 @@ function toConfigDrive(
   const metaData: JsonObject = {
     uuid: server.id,
     name: server.name,
-    hostname: inputs.hostname ?? server.name,
+    hostname: readHostname(server, inputs),
     project_id: server.projectId,
     availability_zone: readZone(outputs.hostId, world),
     launch_index: 0,
@@ -320,6 +321,11 @@ function toConfigDrive(
     })),
   };
   return { metaData, networkData, userData: inputs.userData };
+}
+
+/** The plan fills it in. */
+function readHostname({ name }: { readonly name: string }, { hostname = name }: ServerInputs): string {
+  return hostname;
 }
 
 /** Where the server is, which is where it may be when it asked for no zone (nova: instance.availability_zone). */

@@ -56,7 +56,8 @@ function openFake(): Promise<ComputeStage> {
       compute.meddle("h1.test", id, how);
       return Promise.resolve();
     },
-    bootOf: (n) => Promise.resolve(compute.bootOf("h1.test", portOf(n).serverId)),
+    bootOf: (n) => Promise.resolve(`boot ${String(compute.bootsOf(portOf(n).serverId))}`),
+    hostnameOf: (n) => Promise.resolve(compute.hostnameOf(portOf(n).serverId) ?? ""),
     survey: () => Promise.resolve(JSON.stringify(compute.survey())),
     close: compute.close,
   });

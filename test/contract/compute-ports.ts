@@ -37,6 +37,8 @@ export interface ComputeStage {
   meddle(id: string, how: StagedMeddling): Promise<void>;
   /** Tells one boot of the n-th server, which answers by SSH on the first host, from another. */
   bootOf(n: number): Promise<string>;
+  /** Host name that the guest of such a server has. */
+  hostnameOf(n: number): Promise<string>;
   /** All of servers and networks that is on the hosts, as text. */
   survey(): Promise<string>;
   close(): Promise<void>;

@@ -22,6 +22,12 @@ function gib(count: number): number {
   return count * 1024 ** 3;
 }
 
+/** The server with another host name, which its guest is told by its config drive. */
+function renameHost({ configDrive, ...rest }: DomainSpec, hostname: string): DomainSpec {
+  const metaData = { ...configDrive.metaData, hostname };
+  return { ...rest, hostname, configDrive: { ...configDrive, metaData } };
+}
+
 /** Begins and ends with hosts that are enrolled and have nothing else. */
 export function describeDomainsPort(onStage: () => ComputeStage): void {
   describe("domains", () => {
@@ -48,6 +54,12 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
       domains.observe(host, wanted, signal);
     const wait = (until: ReadinessRung): Promise<void> =>
       domains.waitReady(host, spec.id, readinessOf(1, until), silent, signal);
+
+    /** By what the guest's console says alone: what it said in an earlier boot does not count. */
+    function waitUntilBooted(): Promise<void> {
+      const request = { ...readinessOf(1, "cloud-init"), address: undefined };
+      return domains.waitReady(host, spec.id, request, silent, signal);
+    }
 
     /** Waits for what will not come. */
     function waitInVain(until: ReadinessRung): Promise<void> {
@@ -158,25 +170,56 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
 
     describe("that are to be otherwise", () => {
       test.each([
-        ["vcpus", (was: DomainSpec) => ({ ...was, vcpus: 2 })],
-        ["ramMib", (was: DomainSpec) => ({ ...was, ramMib: 176 })],
-        ["disks", (was: DomainSpec) => ({ ...was, hardware: { ...was.hardware, diskBus: "scsi" as const } })],
+        ["vcpus", "restart", (was: DomainSpec) => ({ ...was, vcpus: 2 })],
+        ["ramMib", "restart", (was: DomainSpec) => ({ ...was, ramMib: 176 })],
+        [
+          "disks",
+          "restart",
+          (was: DomainSpec) => ({ ...was, hardware: { ...was.hardware, diskBus: "scsi" as const } }),
+        ],
         [
           "interfaces",
+          "restart",
           (was: DomainSpec) => ({
             ...was,
             interfaces: was.interfaces.map((nic) => ({ ...nic, mac: portOf(9).mac })),
           }),
         ],
-        ["interfaces", (was: DomainSpec) => ({ ...was, interfaces: [] })],
-      ])("in %s are seen to be so, and what that takes", async (field, change) => {
+        ["interfaces", "restart", (was: DomainSpec) => ({ ...was, interfaces: [] })],
+        ["hostname", "reboot", (was: DomainSpec) => renameHost(was, "renamed")],
+      ])("in %s are seen to be so, and what that takes: %s", async (field, label, change) => {
         const drift = (await observe(change(spec)))?.drift;
-        expect(drift?.map((entry) => [entry.field, entry.label])).toEqual([[field, "restart"]]);
+        expect(drift?.map((entry) => [entry.field, entry.label])).toEqual([[field, label]]);
       });
 
       test("in the MTU of their network are not: it holds from their next start", async () => {
         const interfaces = spec.interfaces.map((nic) => ({ ...nic, mtuBytes: 1400 }));
         expect(await observe({ ...spec, interfaces })).toMatchObject({ drift: [] });
+      });
+
+      test("in their host name are told it by a soft reboot, and not before", async () => {
+        const renamed = renameHost(spec, "renamed");
+        const was = await observe();
+        const boot = await stage.bootOf(1);
+        await build(renamed);
+        expect(await observe(renamed)).toMatchObject({
+          processId: was?.processId,
+          drift: [{ field: "hostname", expected: "renamed", found: spec.hostname, label: "reboot" }],
+        });
+        expect([await stage.bootOf(1), await stage.hostnameOf(1)]).toEqual([boot, spec.hostname]);
+        await domains.reboot(host, spec.id, "soft", signal);
+        await waitUntilBooted();
+        expect(await observe(renamed)).toEqual(was);
+        expect(await stage.hostnameOf(1)).toBe("renamed");
+        expect(await stage.bootOf(1)).not.toBe(boot);
+      });
+
+      test("in their host name are told it by their next start, too", async () => {
+        await stop();
+        await build();
+        await waitUntilBooted();
+        expect(await observe()).toMatchObject({ state: "running", drift: [] });
+        expect(await stage.hostnameOf(1)).toBe(spec.hostname);
       });
 
       test("become so with their next start, and not before", async () => {

@@ -34,6 +34,7 @@ async function openLab(): Promise<ComputeStage> {
       await h1.run(describeMeddling(id, how, h1.host.folder));
     },
     bootOf: (n) => h1.inGuest(n, "cat /proc/sys/kernel/random/boot_id"),
+    hostnameOf: async (n) => (await h1.inGuest(n, "hostname")).trim(),
     survey: () => lab.survey(),
     close: () => lab.close(),
   };

@@ -15,9 +15,9 @@ import type {
 } from "../../providers/core/ports.ts";
 import type { ComputePorts } from "../../providers/wiring.ts";
 import {
-  bootGuest,
   buildDomain,
   observeDomain,
+  rebootDomain,
   removeDomain,
   requireDomain,
   requireReady,
@@ -26,7 +26,7 @@ import {
 } from "./domain.ts";
 import { openFakeDryRun } from "./dry-run.ts";
 import { Faults, type ComputeMethod } from "./fault.ts";
-import { makeHost, type FakeHost } from "./host.ts";
+import { makeHost, type FakeDomain, type FakeHost } from "./host.ts";
 import { compareImage, fetchImage, findSource, removeImage, requireChecksum } from "./image.ts";
 import {
   listBareFolders,
@@ -104,13 +104,17 @@ export class FakeCompute extends Faults implements ComputePorts {
 
   /** Number of the process that runs a server, wherever it is; `undefined` when none does. */
   processOf(serverId: string): number | undefined {
-    return Object.values(this.#state.hosts).find((host) => serverId in host.domains)?.domains[serverId]
-      ?.processId;
+    return this.#domainOf(serverId)?.processId;
   }
 
-  /** Tells one boot of a server's guest from another. */
-  bootOf(address: string, serverId: string): string {
-    return `boot ${String(this.#machine(address).domains[serverId]?.boots ?? 0)}`;
+  /** How often a server's guest has booted, wherever it is; `undefined` for what has none. */
+  bootsOf(serverId: string): number | undefined {
+    return this.#domainOf(serverId)?.boots;
+  }
+
+  /** Host name that a server's guest took when it booted last. */
+  hostnameOf(serverId: string): string | undefined {
+    return this.#domainOf(serverId)?.hostname;
   }
 
   readonly hosts: HostsPort = {
@@ -232,7 +236,7 @@ export class FakeCompute extends Faults implements ComputePorts {
         const domain = requireDomain(machine, host, id);
         if (kind === "hard") stopDomain(machine, id, domain);
         if (domain.live === undefined) startDomain(machine, id, domain);
-        else bootGuest(machine, id, domain);
+        else rebootDomain(machine, id, domain, domain.live);
       }),
     remove: (host, id, signal) =>
       this.#carryOut("domains.remove", host.address.address, signal, (machine) =>
@@ -313,6 +317,10 @@ export class FakeCompute extends Faults implements ComputePorts {
       await this.strike(number, method, "after", location, signal);
       return result;
     });
+  }
+
+  #domainOf(serverId: string): FakeDomain | undefined {
+    return Object.values(this.#state.hosts).find((host) => serverId in host.domains)?.domains[serverId];
   }
 
   #machine(address: string): FakeHost {

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type {
   ComputeHost,
@@ -104,6 +105,7 @@ function defineDomain(spec: DomainSpec): FakeDefinition {
     disks: hasDisk(spec) ? `root on ${hardware.diskBus}` : "none",
     interfaces: interfaces.map((nic) => ({ ...nic })),
     bootFiles: [image.kernelPath, image.initrdPath].filter((path) => path !== undefined),
+    hostname: spec.hostname,
   };
 }
 
@@ -116,15 +118,26 @@ export function startDomain(machine: FakeHost, id: string, domain: FakeDomain): 
     machine.processes += 1;
     domain.processId = machine.processes;
     domain.live = domain.defined;
+    domain.medium = domain.configDrive;
     for (const { portId, localVlan } of domain.live.interfaces) machine.tags[portId] = localVlan;
     bootGuest(machine, id, domain);
   }
   domain.state = "running";
 }
 
-/** The guest starts anew, in the process that it has. */
-export function bootGuest(machine: FakeHost, id: string, domain: FakeDomain): void {
+/** The guest starts anew, in the process that it has, with the config drive of now. */
+export function rebootDomain(machine: FakeHost, id: string, domain: FakeDomain, live: FakeDefinition): void {
+  domain.medium = domain.configDrive;
+  bootGuest(machine, id, domain);
+  domain.live = { ...live, hostname: domain.defined.hostname };
+}
+
+/** What the drive holds for the guest. */
+const driveSchema = z.object({ metaData: z.object({ hostname: z.string() }) });
+
+function bootGuest(machine: FakeHost, id: string, domain: FakeDomain): void {
   domain.boots += 1;
+  domain.hostname = driveSchema.parse(JSON.parse(domain.medium ?? "{}")).metaData.hostname;
   const folder = (machine.folders[id] ??= { console: [] });
   folder.console = ["Linux", `boot ${String(domain.boots)}`, "ready"];
 }
@@ -133,6 +146,7 @@ export function bootGuest(machine: FakeHost, id: string, domain: FakeDomain): vo
 export function stopDomain(machine: FakeHost, id: string, domain: FakeDomain): void {
   for (const { portId } of domain.live?.interfaces ?? []) Reflect.deleteProperty(machine.tags, portId);
   domain.live = undefined;
+  domain.medium = undefined;
   domain.state = "shut-off";
   domain.processId = undefined;
   if (!domain.isPersistent) Reflect.deleteProperty(machine.domains, id);
@@ -166,7 +180,12 @@ const redefined = { repair: "defines it anew", label: "live" } as const;
 
 /** What runs, and what is kept for the next start, against what is asked for. */
 function compareDomain({ live, defined, isPersistent }: FakeDomain, spec: DomainSpec): readonly Drift[] {
-  const cycled = { repair: "power-cycles it with its own definition", label: "restart" } as const;
+  const repairOf = (field: string): Pick<Drift, "repair" | "label"> => {
+    if (live === undefined) return redefined;
+    return field === "hostname"
+      ? { repair: "reboots the guest with its own config drive", label: "reboot" }
+      : { repair: "power-cycles it with its own definition", label: "restart" };
+  };
   const running = compareDefinition(live ?? defined, spec);
   const known = running.map(([field]) => field);
   const kept = compareDefinition(defined, spec).filter(([field]) => !known.includes(field));
@@ -175,7 +194,7 @@ function compareDomain({ live, defined, isPersistent }: FakeDomain, spec: Domain
       field,
       expected,
       found,
-      ...(live === undefined ? redefined : cycled),
+      ...repairOf(field),
     })),
     ...kept.map(([field, expected, found]) => ({
       field: `definition.${field}`,
@@ -199,6 +218,7 @@ function compareDefinition(
     ["ramMib", ({ ramMib }: FakeDefinition) => String(ramMib)],
     ["disks", ({ disks }: FakeDefinition) => disks],
     ["interfaces", ({ interfaces }: FakeDefinition) => interfaces.map(describeInterface).join(", ")],
+    ["hostname", ({ hostname }: FakeDefinition) => hostname],
   ] as const;
   return aspects
     .map(([field, describe]) => [field, describe(expected), describe(found)] as const)

@@ -75,7 +75,12 @@ export interface FakeDomain {
   processId?: number | undefined;
   /** How often its guest has booted. */
   boots: number;
+  /** The file on the host. */
   configDrive: string;
+  /** What is in the drive of the process, which keeps it when the file becomes another. */
+  medium?: string | undefined;
+  /** As its guest read it when it booted last. */
+  hostname?: string | undefined;
 }
 
 export interface FakeDefinition {
@@ -85,6 +90,8 @@ export interface FakeDefinition {
   readonly interfaces: readonly DomainInterface[];
   /** Kernel and initial RAM disk. */
   readonly bootFiles: readonly string[];
+  /** Of what runs: what its guest was told when it booted. */
+  readonly hostname: string;
 }
 
 /** What a host offers unless told otherwise. */

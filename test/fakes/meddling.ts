@@ -137,7 +137,7 @@ function makeForeignDomain(): FakeDomain {
   return {
     cloudId: "someone else",
     name: "foreign",
-    defined: { vcpus: 1, ramMib: 64, disks: "none", interfaces: [], bootFiles: [] },
+    defined: { vcpus: 1, ramMib: 64, disks: "none", interfaces: [], bootFiles: [], hostname: "" },
     isPersistent: true,
     state: "shut-off",
     boots: 0,

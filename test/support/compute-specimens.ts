@@ -65,6 +65,7 @@ export function serverOf(
     interfaces: [
       { portId: port.id, mac: port.mac, localVlan: network.localVlan, mtuBytes: network.mtuBytes },
     ],
+    hostname: port.hostname,
     configDrive: {
       metaData: { uuid: port.serverId, hostname: port.hostname, public_keys: { lab: publicKey } },
       networkData: {},

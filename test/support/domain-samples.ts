@@ -36,6 +36,7 @@ export const sampleServer: DomainSpec = {
     kernelArguments: "",
   },
   interfaces: [interfaceOf(1)],
+  hostname: "web",
   configDrive: { metaData: { uuid: "u" }, networkData: {}, userData: "#!/bin/sh\n" },
   hardware: { machine: undefined, diskBus: "virtio", nicModel: "virtio", guestAgent: false, rng: true },
 };
