@@ -56,8 +56,12 @@ export const serverInputs = z.object({
       )
       .optional(),
     {
-      doc: "Host name that the guest is told at first boot. Default: made of the name (nova: utils.sanitize_hostname).",
-      change: "replace",
+      doc: "Host name that the guest is told at every boot. cloud-init takes it, unless `preserve_hostname` is set or somebody changed it in the guest. Default: made of the name (nova: utils.sanitize_hostname), and kept when that changes.",
+      change: {
+        says: "`reboot` while the server runs, `live` while it does not",
+        label: (_from, _to, before, after) =>
+          before["running"] === false || after["running"] === false ? "live" : "reboot",
+      },
       computed: "plan",
     },
   ),
@@ -72,7 +76,7 @@ export const serverInputs = z.object({
     change: "replace",
   }),
   keypair: field(idSchema().optional(), {
-    doc: "Key that may log in; given to the guest at first boot.",
+    doc: "Key that may log in. Guests take it at their first boot only.",
     references: "keypair",
     change: "replace",
   }),
@@ -103,7 +107,7 @@ export const serverInputs = z.object({
       )
       .optional(),
     {
-      doc: `Script or cloud-config for the first boot, at most ${String(maxUserDataBytes)} bytes. The guest and the cloud's store keep it readable: put no secret here.`,
+      doc: `Script or cloud-config for the first boot and no other, at most ${String(maxUserDataBytes)} bytes. The guest and the cloud's store keep it readable: put no secret here.`,
       change: "replace",
     },
   ),

@@ -171,7 +171,7 @@ const blockDevices: ServerStep = {
   },
 };
 
-/** Disk, config drive and domain are there; the domain runs if it should. */
+/** Disk, config drive and domain are there; the domain runs if it should, and its guest was told what it is told at boot. */
 const spawn: ServerStep = {
   name: "spawn",
   on: "compute",
@@ -201,6 +201,11 @@ const spawn: ServerStep = {
       }
       progress(inputs.running ? "starting the domain" : "defining the domain");
       await domains.spawn(host, spec, inputs.running, signal);
+      // A power cycle is a boot too. Of a guest that was told already nothing is due, so that this may be broken off and repeated.
+      if (!mustStop && found?.drift.some(needsReboot) === true) {
+        progress("rebooting the guest");
+        await domains.reboot(host, record.id, "soft", signal);
+      }
       return {
         status: inputs.running ? ("ACTIVE" as const) : ("SHUTOFF" as const),
         launchedAt: outputs.launchedAt ?? new Date().toISOString(),
@@ -221,7 +226,12 @@ function goesOn(state: DomainObservation["state"]): boolean {
 
 /** Whether a repair takes a power cycle. */
 function needsStop({ label }: Drift): boolean {
-  return label !== undefined && label !== "live";
+  return label !== undefined && label !== "live" && label !== "reboot";
+}
+
+/** Whether the guest has to boot again, in the process that it has. */
+function needsReboot({ label }: Drift): boolean {
+  return label === "reboot";
 }
 
 /** The root disk with the size that it has now: as declared, or larger where it was grown before. */

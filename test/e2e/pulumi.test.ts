@@ -8,6 +8,12 @@ interface Running {
   readonly pid: string;
 }
 
+/** What a guest says of itself when it has booted: its host name, and the id of that boot by its kernel. */
+interface Guest {
+  readonly hostname: string | undefined;
+  readonly bootId: string | undefined;
+}
+
 /** Lines of Pulumi's that tell nothing but that it goes on. */
 const isProgress = /^\s*$|^@ |refresh(ing)? *$|\[urn=/;
 
@@ -41,6 +47,14 @@ describe("pulumi on a lab", () => {
     return { state: state.trim(), pid: pid.trim() };
   }
 
+  async function guestOf(name: string): Promise<Guest> {
+    const { uuid, host } = await stack.server(name);
+    const console = `/var/lib/libvirt/images/stackyard/servers/${uuid}/console.log`;
+    const greeting = await stack.onHost(host, `grep -a 'STACKYARD-GUEST name=' ${console} | tail -n 1`);
+    const [, hostname, bootId] = / name=(\S+) .* boot=(\S+)/.exec(greeting) ?? [];
+    return { hostname, bootId };
+  }
+
   it("creates a server, and then has nothing to do", async () => {
     await stack.declare({ servers: { web: { waitFor: "ssh" } } });
     await up();
@@ -55,6 +69,24 @@ describe("pulumi on a lab", () => {
     expect(await stack.previewed()).toMatchObject({ web: "update" });
     await up();
     expect(await running("web")).toEqual(before);
+    await expectNoChanges();
+  });
+
+  it("reboots the guest of a server that gets another host name, and says so", async () => {
+    const before = await running("web");
+    const guest = await guestOf("web");
+    const { uuid } = await stack.server("web");
+    await stack.declare({
+      servers: { web: { waitFor: "cloud-init", timeouts: { shutdown: 5 }, hostname: "renamed" } },
+    });
+    const { tail } = await stack.pulumi("preview", "--diff");
+    expect(tail.join("\n")).toContain("changing hostname reboots the guest");
+    await up();
+    expect(await running("web")).toEqual(before);
+    expect((await stack.server("web")).uuid).toBe(uuid);
+    const rebooted = await guestOf("web");
+    expect([guest.hostname, rebooted.hostname]).toEqual(["web", "renamed"]);
+    expect(rebooted.bootId).not.toBe(guest.bootId);
     await expectNoChanges();
   });
 

@@ -48,15 +48,16 @@ export function verdictOf(label: ChangeLabel, field: string): unknown {
   };
 }
 
-/** The process of a server's domain, and its uuid. */
+/** The process of a server's domain, its uuid, and how often its guest has booted. */
 export interface Running {
   readonly id: string;
   readonly processId: number | undefined;
+  readonly boots: number | undefined;
 }
 
 /** What runs of a server; of anything else only its id. */
 export function observe(test1: TestCloud, id: string): Running {
-  return { id, processId: test1.compute.processOf(id) };
+  return { id, processId: test1.compute.processOf(id), boots: test1.compute.bootsOf(id) };
 }
 
 /** For the titles only. */
@@ -130,12 +131,13 @@ export function describeChanges(engine: string, open: (test: TestCloud) => Chang
   });
 }
 
-/** The label that fits what became of the resource; of the two that leave it alone, or make it anew, the one that was promised. */
+/** The label that fits what became of the resource; of the two that make it anew, the one that was promised. */
 export function whatHappened(promised: ChangeLabel, before: Running, after: Running): ChangeLabel {
   if (before.id !== after.id) return promised === "data-loss" ? "data-loss" : "replace";
   // Who was not running is not stopped by being started.
-  if (before.processId !== undefined && before.processId !== after.processId) return "restart";
-  return promised === "reboot" ? "reboot" : "live";
+  if (before.processId === undefined) return "live";
+  if (before.processId !== after.processId) return "restart";
+  return before.boots === after.boots ? "live" : "reboot";
 }
 
 /** One more of everything that cases refer to, in the same world. */

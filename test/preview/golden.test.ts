@@ -60,6 +60,11 @@ resource "stackyard_server" "web" {
     await expect(shown).toMatchFileSnapshot(golden("server.stackyard"));
   });
 
+  test("the command line previews a server that takes another host name", async () => {
+    const shown = await preview(project.test, "server", "web", "--hostname", "front");
+    await expect(shown).toMatchFileSnapshot(golden("server-hostname.stackyard"));
+  });
+
   test("the command line previews a flavor that takes more memory", async () => {
     const shown = await preview(project.test, "flavor", "spare", "--ram-mib", "128");
     await expect(shown).toMatchFileSnapshot(golden("flavor.stackyard"));

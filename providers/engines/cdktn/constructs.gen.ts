@@ -2433,9 +2433,10 @@ export interface ServerConfig extends TerraformMetaArguments {
    */
   readonly project?: Project | DataProject | string | undefined;
   /**
-   * Host name that the guest is told at first boot. Default: made of the name (nova:
-   * utils.sanitize_hostname).
-   * Changing it replaces the resource: it is removed and made anew.
+   * Host name that the guest is told at every boot. cloud-init takes it, unless `preserve_hostname` is set
+   * or somebody changed it in the guest. Default: made of the name (nova: utils.sanitize_hostname), and
+   * kept when that changes.
+   * Changing it is `reboot` while the server runs, `live` while it does not.
    */
   readonly hostname?: string | undefined;
   /**
@@ -2451,7 +2452,7 @@ export interface ServerConfig extends TerraformMetaArguments {
    */
   readonly image: Image | DataImage | string;
   /**
-   * Key that may log in; given to the guest at first boot.
+   * Key that may log in. Guests take it at their first boot only.
    * Takes the {@link Keypair} itself, or its id.
    * Changing it replaces the resource: it is removed and made anew.
    */
@@ -2480,8 +2481,8 @@ export interface ServerConfig extends TerraformMetaArguments {
    */
   readonly schedulerHints?: Readonly<Record<string, string>> | undefined;
   /**
-   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
-   * readable: put no secret here.
+   * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
+   * store keep it readable: put no secret here.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly userData?: string | undefined;
@@ -2537,8 +2538,9 @@ export class Server extends StackyardResource {
   }
 
   /**
-   * Host name that the guest is told at first boot. Default: made of the name (nova:
-   * utils.sanitize_hostname).
+   * Host name that the guest is told at every boot. cloud-init takes it, unless `preserve_hostname` is set
+   * or somebody changed it in the guest. Default: made of the name (nova: utils.sanitize_hostname), and
+   * kept when that changes.
    */
   get hostname(): string {
     return this.getStringAttribute("hostname");
@@ -2554,7 +2556,7 @@ export class Server extends StackyardResource {
     return this.getStringAttribute("image");
   }
 
-  /** Key that may log in; given to the guest at first boot. */
+  /** Key that may log in. Guests take it at their first boot only. */
   get keypair(): string {
     return this.getStringAttribute("keypair");
   }
@@ -2580,8 +2582,8 @@ export class Server extends StackyardResource {
   }
 
   /**
-   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
-   * readable: put no secret here.
+   * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
+   * store keep it readable: put no secret here.
    */
   get userData(): string {
     return this.getStringAttribute("user_data");
@@ -2689,8 +2691,9 @@ export class DataServer extends StackyardDataSource {
   }
 
   /**
-   * Host name that the guest is told at first boot. Default: made of the name (nova:
-   * utils.sanitize_hostname).
+   * Host name that the guest is told at every boot. cloud-init takes it, unless `preserve_hostname` is set
+   * or somebody changed it in the guest. Default: made of the name (nova: utils.sanitize_hostname), and
+   * kept when that changes.
    */
   get hostname(): string {
     return this.getStringAttribute("hostname");
@@ -2706,7 +2709,7 @@ export class DataServer extends StackyardDataSource {
     return this.getStringAttribute("image");
   }
 
-  /** Key that may log in; given to the guest at first boot. */
+  /** Key that may log in. Guests take it at their first boot only. */
   get keypair(): string {
     return this.getStringAttribute("keypair");
   }
@@ -2732,8 +2735,8 @@ export class DataServer extends StackyardDataSource {
   }
 
   /**
-   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
-   * readable: put no secret here.
+   * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
+   * store keep it readable: put no secret here.
    */
   get userData(): string {
     return this.getStringAttribute("user_data");

@@ -1106,9 +1106,10 @@ export interface ServerArgs {
    */
   readonly project?: pulumi.Input<string> | Project | undefined;
   /**
-   * Host name that the guest is told at first boot. Default: made of the name (nova:
-   * utils.sanitize_hostname).
-   * Changing it replaces the resource: it is removed and made anew.
+   * Host name that the guest is told at every boot. cloud-init takes it, unless `preserve_hostname` is set
+   * or somebody changed it in the guest. Default: made of the name (nova: utils.sanitize_hostname), and
+   * kept when that changes.
+   * Changing it is `reboot` while the server runs, `live` while it does not.
    */
   readonly hostname?: pulumi.Input<string> | undefined;
   /**
@@ -1124,7 +1125,7 @@ export interface ServerArgs {
    */
   readonly image: pulumi.Input<string> | Image;
   /**
-   * Key that may log in; given to the guest at first boot.
+   * Key that may log in. Guests take it at their first boot only.
    * Takes the {@link Keypair} itself, or its id.
    * Changing it replaces the resource: it is removed and made anew.
    */
@@ -1153,8 +1154,8 @@ export interface ServerArgs {
    */
   readonly schedulerHints?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
   /**
-   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
-   * readable: put no secret here.
+   * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
+   * store keep it readable: put no secret here.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly userData?: pulumi.Input<string> | undefined;
@@ -1249,15 +1250,16 @@ export class Server extends StackyardResource {
   /** Project that owns it. Default: the project you are logged in to. */
   declare readonly project: pulumi.Output<string>;
   /**
-   * Host name that the guest is told at first boot. Default: made of the name (nova:
-   * utils.sanitize_hostname).
+   * Host name that the guest is told at every boot. cloud-init takes it, unless `preserve_hostname` is set
+   * or somebody changed it in the guest. Default: made of the name (nova: utils.sanitize_hostname), and
+   * kept when that changes.
    */
   declare readonly hostname: pulumi.Output<string>;
   /** Size. A change keeps host and disk, grows the disk, and power-cycles the server (nova: resize). */
   declare readonly flavor: pulumi.Output<string>;
   /** What it boots. The root disk is made of it. */
   declare readonly image: pulumi.Output<string>;
-  /** Key that may log in; given to the guest at first boot. */
+  /** Key that may log in. Guests take it at their first boot only. */
   declare readonly keypair: pulumi.Output<string | undefined>;
   /** Interfaces, in order. Default none. */
   declare readonly networks: pulumi.Output<ServerNetworks[]>;
@@ -1268,8 +1270,8 @@ export class Server extends StackyardResource {
   /** Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed. */
   declare readonly schedulerHints: pulumi.Output<Record<string, string>>;
   /**
-   * Script or cloud-config for the first boot, at most 49151 bytes. The guest and the cloud's store keep it
-   * readable: put no secret here.
+   * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
+   * store keep it readable: put no secret here.
    */
   declare readonly userData: pulumi.Output<string | undefined>;
   /** Whether it runs. Default true. */

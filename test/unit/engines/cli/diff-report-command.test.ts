@@ -110,6 +110,21 @@ describe("of pulumi preview --json", () => {
     expect((await report(forced)).exitCode).toBe(3);
   });
 
+  it.each([
+    [["--fail-on", "reboot"], 3],
+    [["--fail-on", "restart"], 0],
+    [[], 0],
+  ] as const)("with %j ends a reboot with %d", async (words, expected) => {
+    const document = {
+      steps: [
+        step("update", "Server", "web", { ...server, hostname: "old" }, { ...server, hostname: "new" }),
+      ],
+    };
+    const { stdout, exitCode } = await report(document, ...words);
+    expect(stdout.replaceAll("*", "")).toContain("| server web | update | reboot | hostname: old → new |");
+    expect(exitCode).toBe(expected);
+  });
+
   it("masks secrets", async () => {
     const { stdout } = await report({
       steps: [step("update", "User", "ada", { password: "old secret" }, { password: "new secret" })],
