@@ -55,12 +55,12 @@ export function idSchema(): z.ZodString {
     );
 }
 
-/** The project that owns a resource. */
-export function projectField(): z.ZodOptional<z.ZodString> {
+/** The project that owns a resource, for life; `data-loss` for a resource that stores data. */
+export function projectField(change: "replace" | "data-loss" = "replace"): z.ZodOptional<z.ZodString> {
   return field(idSchema().optional(), {
     doc: "Project that owns it. Default: the project you are logged in to.",
     references: "project",
-    change: "replace",
+    change,
     computed: "apply",
   });
 }

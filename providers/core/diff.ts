@@ -1,4 +1,4 @@
-import { isReplacing, worseLabel } from "./change.ts";
+import { isReplacing, worseLabel, type ChangeLabel } from "./change.ts";
 import type { Change, FieldChange } from "./cloud.ts";
 import { policyOf, presetOf, shapeOf } from "./fields.ts";
 import { equalJson, type JsonObject } from "./json.ts";
@@ -37,6 +37,14 @@ function summarizeChange(fields: readonly FieldChange[]): Change {
   if (first === undefined) return { action: "none", fields };
   const label = rest.reduce((worst, change) => worseLabel(worst, change.label), first.label);
   return { action: isReplacing(label) ? "replace" : "update", label, fields };
+}
+
+/** What becomes of a resource that is made anew though no field asks for it: what its own replacing fields do. */
+export function labelReplacement(definition: Definition): ChangeLabel {
+  return Object.values(shapeOf(definition.inputs)).reduce<ChangeLabel>((worst, schema) => {
+    const rule = policyOf(schema)?.change;
+    return typeof rule === "string" ? worseLabel(worst, rule) : worst;
+  }, "replace");
 }
 
 /** Inputs whose change replaces the resource, whatever the values: together they are its identity. */

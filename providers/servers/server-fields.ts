@@ -46,7 +46,7 @@ const networkSchema = z.strictObject({
 
 export const serverInputs = z.object({
   name: nameField({ doc: "Name, unique among the project's servers." }),
-  project: projectField(),
+  project: projectField("data-loss"),
   hostname: field(
     z
       .string()
@@ -73,12 +73,12 @@ export const serverInputs = z.object({
   image: field(idSchema(), {
     doc: "What it boots. The root disk is made of it.",
     references: "image",
-    change: "replace",
+    change: "data-loss",
   }),
   keypair: field(idSchema().optional(), {
     doc: "Key that may log in. Guests take it at their first boot only.",
     references: "keypair",
-    change: "replace",
+    change: "data-loss",
   }),
   networks: field(z.array(networkSchema).max(maxNetworks).default([]), {
     doc: "Interfaces, in order. Default none.",
@@ -88,15 +88,15 @@ export const serverInputs = z.object({
   serverGroup: field(idSchema().optional(), {
     doc: "Group whose policy places it together with, or apart from, its members.",
     references: "server-group",
-    change: "replace",
+    change: "data-loss",
   }),
   availabilityZone: field(nameSchema().optional(), {
     doc: "Zone whose hosts may take it. Default any.",
-    change: "replace",
+    change: "data-loss",
   }),
   schedulerHints: field(z.record(printableSchema(255), printableSchema(255)).default({}), {
     doc: "Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed.",
-    change: "replace",
+    change: "data-loss",
   }),
   userData: field(
     z
@@ -108,7 +108,7 @@ export const serverInputs = z.object({
       .optional(),
     {
       doc: `Script or cloud-config for the first boot and no other, at most ${String(maxUserDataBytes)} bytes. The guest and the cloud's store keep it readable: put no secret here.`,
-      change: "replace",
+      change: "data-loss",
     },
   ),
   running: field(z.boolean().default(true), {

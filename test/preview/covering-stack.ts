@@ -2,6 +2,7 @@ import type { ChangeLabel } from "../../providers/core/change.ts";
 import type { JsonObject, JsonValue } from "../../providers/core/json.ts";
 import { toCamelCase } from "../../providers/core/names.ts";
 import type { Definition } from "../../providers/core/resource.ts";
+import { foretoldSummary } from "../../providers/engines/terraform/plan.ts";
 import { typeNameOf } from "../../providers/engines/terraform/schema.ts";
 import { findDefinition } from "../../providers/registry.ts";
 import { addressOfHost, hostInputs, type SmallWorld, type TestCloud } from "../support/cloud.ts";
@@ -141,7 +142,7 @@ function verdictIn({ changes, warnings }: Plan, address: string): Verdict {
     action: isAnew ? "replace" : actions.includes("update") ? "update" : "none",
     replacing: paths.map(([head]) => toCamelCase(String(head))),
     warned: warnings
-      .filter((warning) => warning.address === address)
+      .filter((warning) => warning.address === address && warning.summary !== foretoldSummary)
       .map(({ summary }) => labelOfWarning(summary)),
   };
 }

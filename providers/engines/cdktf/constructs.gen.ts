@@ -2429,7 +2429,7 @@ export interface ServerConfig extends TerraformMetaArguments {
   /**
    * Project that owns it. Default: the project you are logged in to.
    * Takes the {@link Project} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly project?: Project | DataProject | string | undefined;
   /**
@@ -2448,13 +2448,13 @@ export interface ServerConfig extends TerraformMetaArguments {
   /**
    * What it boots. The root disk is made of it.
    * Takes the {@link Image} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly image: Image | DataImage | string;
   /**
    * Key that may log in. Guests take it at their first boot only.
    * Takes the {@link Keypair} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly keypair?: Keypair | DataKeypair | string | undefined;
   /**
@@ -2466,24 +2466,24 @@ export interface ServerConfig extends TerraformMetaArguments {
   /**
    * Group whose policy places it together with, or apart from, its members.
    * Takes the {@link ServerGroup} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly serverGroup?: ServerGroup | DataServerGroup | string | undefined;
   /**
    * Zone whose hosts may take it. Default any.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly availabilityZone?: string | undefined;
   /**
    * Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    * @default {}
    */
   readonly schedulerHints?: Readonly<Record<string, string>> | undefined;
   /**
    * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
    * store keep it readable: put no secret here.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly userData?: string | undefined;
   /**

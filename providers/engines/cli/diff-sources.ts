@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { worseLabel, type ChangeLabel } from "../../core/change.ts";
-import { diffInputs } from "../../core/diff.ts";
+import { diffInputs, labelReplacement } from "../../core/diff.ts";
 import { StackyardError } from "../../core/errors.ts";
 import { shapeOf, unwrapSchema } from "../../core/fields.ts";
 import { isJsonObject, textOf, type JsonObject, type JsonValue } from "../../core/json.ts";
@@ -195,7 +195,10 @@ function judge(
     Object.fromEntries(keys.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])));
   const change = toJsonChange(definition, diffInputs(definition, pick(before), pick(after)));
   const label = change.label ?? "live";
-  return { label: action === "replace" ? worseLabel(label, "replace") : label, changes: change.fields };
+  return {
+    label: action === "replace" ? worseLabel(label, labelReplacement(definition)) : label,
+    changes: change.fields,
+  };
 }
 
 const changeLabelSchema = z.enum(["live", "reboot", "restart", "replace", "data-loss"]);

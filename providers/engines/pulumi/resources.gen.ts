@@ -1102,7 +1102,7 @@ export interface ServerArgs {
   /**
    * Project that owns it. Default: the project you are logged in to.
    * Takes the {@link Project} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly project?: pulumi.Input<string> | Project | undefined;
   /**
@@ -1121,13 +1121,13 @@ export interface ServerArgs {
   /**
    * What it boots. The root disk is made of it.
    * Takes the {@link Image} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly image: pulumi.Input<string> | Image;
   /**
    * Key that may log in. Guests take it at their first boot only.
    * Takes the {@link Keypair} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly keypair?: pulumi.Input<string> | Keypair | undefined;
   /**
@@ -1139,24 +1139,24 @@ export interface ServerArgs {
   /**
    * Group whose policy places it together with, or apart from, its members.
    * Takes the {@link ServerGroup} itself, or its id.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly serverGroup?: pulumi.Input<string> | ServerGroup | undefined;
   /**
    * Zone whose hosts may take it. Default any.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly availabilityZone?: pulumi.Input<string> | undefined;
   /**
    * Hints for filters, as Nova's: `same_host`, `different_host`, `query`, … Used when it is placed.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    * @default {}
    */
   readonly schedulerHints?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
   /**
    * Script or cloud-config for the first boot and no other, at most 49151 bytes. The guest and the cloud's
    * store keep it readable: put no secret here.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Changing it replaces the resource, and the data on it is lost.
    */
   readonly userData?: pulumi.Input<string> | undefined;
   /**

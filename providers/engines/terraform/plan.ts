@@ -109,6 +109,9 @@ export async function planResource(session: Session, request: ResourcePlanReques
   };
 }
 
+/** Summary of the warning that tells what the apply would do on the hosts. */
+export const foretoldSummary = "What the apply would do on the hosts";
+
 /**
  * What the apply would do on the hosts. Terraform has no messages but warnings; of those with one summary it shows the first and counts the others
  * where there are many.
@@ -124,9 +127,7 @@ async function foretell(
   const text = await describeHostPreview(cloud, { definition, request, planned, isDrifted, signal });
   if (text === undefined) return [];
   const name = textOf(planned.inputs, "name") ?? "";
-  return [
-    warn("What the apply would do on the hosts", `${definition.type} ${JSON.stringify(name)}: ${text}`),
-  ];
+  return [warn(foretoldSummary, `${definition.type} ${JSON.stringify(name)}: ${text}`)];
 }
 
 function isDriftedState(prior: Values | undefined): boolean {

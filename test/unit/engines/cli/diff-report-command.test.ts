@@ -89,9 +89,9 @@ describe("of pulumi preview --json", () => {
   it("counts the steps of a replacement as one, and ends with 3 when it is not expected", async () => {
     const { stdout, stderr, exitCode } = await report(replaced);
     expect(stdout).toContain("### Stackyard: 1 to replace");
-    expect(stdout).toContain("| server web | replace | **replace** | image: ");
+    expect(stdout).toContain("| server web | replace | **data-loss** | image: ");
     expect(stdout).toContain("**Not expected:** server web.");
-    expect(stderr).toContain("not expected: server web: replace");
+    expect(stderr).toContain("not expected: server web: data-loss");
     expect(exitCode).toBe(3);
   });
 
