@@ -1,30 +1,17 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { installMirror, installOverride } from "../../providers/engines/terraform/install.ts";
+import { listChildren } from "../support/child-processes.ts";
 import { makeQcow2 } from "../support/qcow2.ts";
 import { findTerraformCommands, TerraformProject } from "../support/terraform.ts";
 
 const commands = await findTerraformCommands();
-
-/** Processes that a process has started. */
-function listChildren(pid: number): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const status = readFileSync(`/proc/${name}/status`, "utf8");
-        return status.includes(`\nPPid:\t${String(pid)}\n`) ? [Number(name)] : [];
-      } catch {
-        return []; // It has ended meanwhile.
-      }
-    });
-}
 
 function listSockets(): string[] {
   return readdirSync(tmpdir()).filter(

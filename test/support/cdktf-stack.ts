@@ -3,13 +3,14 @@ import { delimiter, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { z } from "zod";
 import { buildGuest } from "../../lab/guest/build.ts";
-import { bringUp, runOnHost } from "../../lab/lab.ts";
+import { bringUp } from "../../lab/lab.ts";
 import { installPackedProject } from "../../lab/packed-project.ts";
 import { installedNode } from "../../lab/setup/nodes.ts";
 import { requireProgram, runProgram, type ProgramResult } from "../../lab/setup/program.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { toCdktn } from "../../providers/engines/cdktf/generate.ts";
 import { openLabFolder } from "./lab-folder.ts";
+import { lookAtHosts, type LabHosts } from "./lab-hosts.ts";
 import { mirrorNullProvider } from "./null-provider-mirror.ts";
 import type { TerraformCommand } from "./terraform.ts";
 
@@ -27,7 +28,7 @@ const table = z.object({
 });
 
 /** The project `stacks/cdktf`, installed from the packed package into an empty folder, on a lab of its own. */
-export interface CdktfStack {
+export interface CdktfStack extends LabHosts {
   readonly project: string;
   /** Compiles a folder of the project by its `tsconfig.json`. */
   compile(folder: string): Promise<void>;
@@ -43,10 +44,6 @@ export interface CdktfStack {
   table(): Promise<z.infer<typeof table>["cloud"]["table"]>;
   /** Changes the program's text. */
   edit(from: string, to: string): Promise<void>;
-  /** Runs a shell command on a host of the lab and gives its output. */
-  onHost(host: string, command: string): Promise<string>;
-  /** What is on the lab's hosts: domains, bridges, namespaces, files. */
-  survey(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -106,18 +103,13 @@ export async function openCdktfStack(labName: string): Promise<CdktfStack> {
     const options = { cwd, env: environment, timeoutMs, onLine };
     return { ...(await runProgram(file, args, options)), tail };
   };
-  const onHost = async (host: string, command: string): Promise<string> => {
-    const { exitCode, stdout, stderr } = await runOnHost(labName, host, ["sh", "-c", command]);
-    if (exitCode !== 0) throw new Error(`${host}: ${command}: ${String(exitCode)}\n${stderr}`);
-    return stdout;
-  };
-
   const compile = async (at: string): Promise<void> => {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
     await requireProgram(`compiling ${at}`, process.execPath, [compiler, "--project", join(project, at)]);
   };
 
   return {
+    ...lookAtHosts(labName, hosts),
     project,
     compile,
     compileAndRun: async ({ library, kind }) => {
@@ -140,16 +132,6 @@ export async function openCdktfStack(labName: string): Promise<CdktfStack> {
     table: async () =>
       table.parse(JSON.parse(await readFile(join(project, "outputs.json"), "utf8"))).cloud.table,
     edit: (from, to) => changeFile(join(project, "main.ts"), (text) => text.replace(from, to)),
-    onHost,
-    survey: async () => {
-      const parts = await Promise.all(
-        hosts.map(
-          async (host) =>
-            `${host}\n${await onHost(host, "virsh -q list --all --uuid; ovs-vsctl --columns=name list interface; ls /run/netns 2>/dev/null; find /var/lib/libvirt/images -mindepth 1")}`,
-        ),
-      );
-      return parts.join("\n");
-    },
     close: () => labs.close(),
   };
 }

@@ -1,15 +1,16 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { buildGuest } from "../../lab/guest/build.ts";
-import { bringUp, cutLink, mendLink, runOnHost } from "../../lab/lab.ts";
+import { bringUp, cutLink, mendLink } from "../../lab/lab.ts";
 import { installPackedProject, pulumiEnvironment } from "../../lab/packed-project.ts";
-import { runProgram, type ProgramResult } from "../../lab/setup/program.ts";
+import { requireProgram, runProgram, type ProgramResult } from "../../lab/setup/program.ts";
 import { toolPath } from "../../lab/setup/requirements.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { readLastEntry, waitForStep } from "./journal-watch.ts";
 import { openLabFolder } from "./lab-folder.ts";
+import { lookAtHosts, type LabHosts } from "./lab-hosts.ts";
 
 /** What the test's program declares; see test/fixtures/pulumi-stack/index.ts. */
 export interface Desired {
@@ -20,7 +21,7 @@ export interface Desired {
 const preview = z.object({ steps: z.array(z.object({ op: z.string(), urn: z.string() })).default([]) });
 
 /** A stack of its own on a lab of its own, driven by the real Pulumi CLI. */
-export interface PulumiStack {
+export interface PulumiStack extends LabHosts {
   readonly hosts: readonly string[];
   /** Writes what the program declares from now on. */
   declare(desired: Desired): Promise<void>;
@@ -28,8 +29,6 @@ export interface PulumiStack {
   pulumi(...args: readonly string[]): Promise<ProgramResult>;
   /** Operations of a preview by logical name, unchanged resources left out. */
   previewed(): Promise<Readonly<Record<string, string>>>;
-  /** Runs a shell command on a host of the lab and gives its output. */
-  onHost(host: string, command: string): Promise<string>;
   /** Outputs of a server in the stack's state. */
   server(name: string): Promise<{
     readonly uuid: string;
@@ -42,10 +41,12 @@ export interface PulumiStack {
   /** Unplugs a host from the management network, and plugs it in again. */
   cutManagement(host: string): Promise<void>;
   mendManagement(host: string): Promise<void>;
+  /** Forgets the stack's state, as if nothing had been made; its settings stay. */
+  forgetState(): Promise<void>;
+  /** Runs the package's command, which must succeed, and gives what it prints. */
+  stackyard(...words: readonly string[]): Promise<string>;
   /** What `stackyard gc` says. */
   leftovers(): Promise<string>;
-  /** What is on the lab's hosts: domains, bridges, namespaces, files. */
-  survey(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -88,10 +89,10 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
       throw new Error(`pulumi ${args.join(" ")}: ${String(result.exitCode)}\n${result.tail.join("\n")}`);
     return result;
   };
-  const onHost = async (host: string, command: string): Promise<string> => {
-    const { exitCode, stdout, stderr } = await runOnHost(labName, host, ["sh", "-c", command]);
-    if (exitCode !== 0) throw new Error(`${host}: ${command}: ${String(exitCode)}\n${stderr}`);
-    return stdout;
+  const stackyard = async (...words: readonly string[]): Promise<string> => {
+    const command = join(project, "node_modules", ".bin", "stackyard");
+    const options = { cwd: project, env: environment, timeoutMs: 60_000 };
+    return (await requireProgram(`stackyard ${words.join(" ")}`, command, words, options)).stdout;
   };
 
   await must(["stack", "init", "e2e"]);
@@ -99,6 +100,7 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
   await must(["config", "set", "guestFolder", join(guest.kernel, "..")]);
 
   return {
+    ...lookAtHosts(labName, hosts),
     hosts,
     declare: (desired) => writeFile(join(project, "desired.json"), JSON.stringify(desired)),
     pulumi: (...args) => run(args),
@@ -110,7 +112,6 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
         .map(({ op, urn }) => [urn.slice(urn.lastIndexOf("::") + 2), op]);
       return Object.fromEntries(changes) as Record<string, string>;
     },
-    onHost,
     server: async (name) => {
       const { stdout } = await must(["stack", "output", "--json"]);
       const row = z.record(
@@ -122,53 +123,23 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
       return found;
     },
     killProviderAt: async (step) => {
-      const after = readLastEntry(join(folder, "clouds", "e2e", "cloud.sqlite"));
+      const store = join(folder, "clouds", "e2e", "cloud.sqlite");
+      const after = readLastEntry(store);
       const update = run(["up", "--yes", "--skip-preview"]);
-      await killWhenJournaled(project, join(folder, "clouds", "e2e", "cloud.sqlite"), step, after);
+      await waitForStep(store, step, after);
+      for (const pid of findProviders(project)) process.kill(pid, "SIGKILL");
       return update;
     },
     cutManagement: (host) => cutLink(labName, host, "management"),
     mendManagement: (host) => mendLink(labName, host, "management"),
-    leftovers: async () => {
-      const stackyard = join(project, "node_modules", ".bin", "stackyard");
-      const { stdout } = await runProgram(stackyard, ["gc"], {
-        cwd: project,
-        env: environment,
-        timeoutMs: 60_000,
-      });
-      return stdout;
+    forgetState: async () => {
+      await must(["stack", "rm", "--force", "--yes", "--preserve-config"]);
+      await must(["stack", "init", "e2e"]);
     },
-    survey: async () => {
-      const parts = await Promise.all(
-        hosts.map(
-          async (host) =>
-            `${host}\n${await onHost(host, "virsh -q list --all --uuid; ovs-vsctl --columns=name list interface; ls /run/netns 2>/dev/null; find /var/lib/libvirt/images -mindepth 1")}`,
-        ),
-      );
-      return parts.join("\n");
-    },
+    stackyard,
+    leftovers: () => stackyard("gc"),
     close: () => labs.close(),
   };
-}
-
-/** Number of the journal's last entry. */
-function readLastEntry(store: string): number {
-  using database = new DatabaseSync(store, { readOnly: true });
-  const row = database.prepare("select coalesce(max(sequence), 0) as last from journal").get();
-  return Number(row?.["last"] ?? 0);
-}
-
-async function killWhenJournaled(project: string, store: string, step: string, after: number): Promise<void> {
-  using database = new DatabaseSync(store, { readOnly: true });
-  const statement = database.prepare(
-    "select count(*) as found from journal join tasks on tasks.id = journal.task_id where sequence > ? and step = ? and phase = 'intent' and type = 'server'",
-  );
-  const deadline = Date.now() + 120_000;
-  while (Number(statement.get(after, step)?.["found"] ?? 0) === 0) {
-    if (Date.now() > deadline) throw new Error(`step ${step} never began`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  for (const pid of findProviders(project)) process.kill(pid, "SIGKILL");
 }
 
 /** Processes of Pulumi's dynamic provider that work for the project. */
