@@ -96,12 +96,16 @@ describe("pulumi on a lab", () => {
     await stack.declare({ servers: { web: { waitFor: "ssh", timeouts: { shutdown: 5 }, flavor: "small" } } });
     const { tail } = await stack.pulumi("preview", "--diff");
     expect(tail.join("\n")).toContain("changing flavor restarts the server (power cycle)");
+    const { host } = await stack.server("web");
+    const told = tail.map((line) => line.trim());
+    expect(told).toEqual(
+      expect.arrayContaining([`it stays on host ${host}`, "-  <vcpu>1</vcpu>", "+  <vcpu>2</vcpu>"]),
+    );
     await up();
     const after = await running("web");
     expect(after.state).toBe("running");
     expect(after.pid).not.toBe(before.pid);
     expect(await stack.server("web")).toMatchObject({ uuid, status: "ACTIVE" });
-    const { host } = await stack.server("web");
     expect(await stack.onHost(host, `virsh vcpucount ${uuid} --current`)).toContain("2");
     await expectNoChanges();
   });
@@ -114,6 +118,8 @@ describe("pulumi on a lab", () => {
       },
     });
     expect(await stack.previewed()).toMatchObject({ web: "replace" });
+    const { tail } = await stack.pulumi("preview", "--diff");
+    expect(tail.join("\n")).toContain("changing userData replaces the resource, and the data on it is lost");
     await up();
     expect((await stack.server("web")).uuid).not.toBe(uuid);
     expect(await stack.onHost(host, "virsh -q list --all --uuid")).not.toContain(uuid);
