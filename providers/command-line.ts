@@ -19,6 +19,12 @@ const extensions: readonly CommandExtension[] = [
     register: async (program) => (await import("../lab/commands.ts")).registerLabCommands(program),
   },
   {
+    name: "pulumi",
+    summary: "hand resources over to a Pulumi stack",
+    register: async (program, context) =>
+      (await import("./engines/pulumi/import-file-command.ts")).registerPulumiCommand(program, context),
+  },
+  {
     name: "terraform",
     summary: "install the provider for Terraform and OpenTofu",
     register: async (program) =>

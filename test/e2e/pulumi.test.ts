@@ -200,6 +200,31 @@ describe("pulumi on a lab", () => {
     });
   });
 
+  describe("a stack without state", () => {
+    it("takes all over by an import file, and then has nothing to do", async () => {
+      await stack.declare({ servers: { web: { waitFor: "running" } } });
+      await up();
+      const before = await running("web");
+      await stack.forgetState();
+      await stack.stackyard("pulumi", "import-file", "--out", "import.json");
+      const flags = ["--generate-code=false", "--protect=false", "--yes", "--skip-preview"];
+      const { exitCode, tail } = await stack.pulumi("import", "--file", "import.json", ...flags);
+      expect(exitCode, tail.join("\n")).toBe(0);
+      await expectNoChanges();
+      await up(); // for the stack's outputs
+      expect(await running("web")).toEqual(before);
+    });
+
+    it("goes on with what it took", async () => {
+      const before = await running("web");
+      await stack.declare({ servers: { web: { waitFor: "running", timeouts: { shutdown: 5 } } } });
+      expect(await stack.previewed()).toMatchObject({ web: "update" });
+      await up();
+      expect(await running("web")).toEqual(before);
+      await expectNoChanges();
+    });
+  });
+
   it("leaves nothing on any host after destroy", async () => {
     const { exitCode, tail } = await stack.pulumi("destroy", "--yes", "--skip-preview");
     expect(exitCode, tail.join("\n")).toBe(0);

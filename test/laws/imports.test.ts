@@ -57,6 +57,8 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   "providers/engines/pulumi": [
     "providers/core",
     "providers/engines/preview",
+    "providers/engines/cli/command-help.ts",
+    "providers/engines/cli/context.ts",
     "providers/registry.ts",
     "providers/wiring.ts",
     "lab/inventory.ts",
@@ -82,6 +84,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   "providers/command-line.ts": [
     "providers/core",
     "providers/engines/cli",
+    "providers/engines/pulumi/import-file-command.ts",
     "providers/engines/terraform/install-command.ts",
     "providers/registry.ts",
     "providers/wiring.ts",
@@ -144,6 +147,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
   cdktn: ["providers/engines/cdktn"],
   commander: [
     "providers/engines/cli",
+    "providers/engines/pulumi/import-file-command.ts",
     "providers/engines/terraform/install-command.ts",
     "lab/commands.ts",
     "lab/setup/doctor.ts",

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import type { Cloud } from "../../providers/core/cloud.ts";
+import type { CommandExtension } from "../../providers/engines/cli/program.ts";
 import { runCommandLine } from "../../providers/engines/cli/run.ts";
 import { definitions } from "../../providers/registry.ts";
 
@@ -16,17 +17,19 @@ export interface CommandSetting {
   readonly signal?: AbortSignal;
   /** Width of a terminal; without it, nothing is a terminal. */
   readonly terminalWidth?: number;
+  /** Commands beside the engine's own. */
+  readonly extensions?: readonly CommandExtension[];
 }
 
 /** Runs the `stackyard` command in this process, against a cloud. */
 export async function runStackyard(
   cloud: Cloud,
   words: readonly string[],
-  { stdin = "", signal = new AbortController().signal, terminalWidth }: CommandSetting = {},
+  { stdin = "", signal = new AbortController().signal, terminalWidth, extensions = [] }: CommandSetting = {},
 ): Promise<CommandResult> {
   const stdout = new Recorder(terminalWidth);
   const stderr = new Recorder(undefined);
-  const exitCode = await runCommandLine(words, {
+  const surroundings = {
     version: "1.2.3",
     definitions,
     openCloud: () => Promise.resolve(cloud),
@@ -34,7 +37,8 @@ export async function runStackyard(
     stdout,
     stderr,
     signal,
-  });
+  };
+  const exitCode = await runCommandLine(words, surroundings, extensions);
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }
 

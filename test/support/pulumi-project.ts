@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
- * A program's folder in which `@pulumi/pulumi` is the real one, and `stackyard/pulumi-provider` is a module of this repository:
- * by default the samples over a fake cloud. The caller removes it.
+ * A program's folder in which `@pulumi/pulumi` is the real one, `stackyard` has the classes of the registry, and `stackyard/pulumi-provider` is a
+ * module of this repository: by default the samples over a fake cloud. The caller removes it.
  */
 export function makePulumiProject(provider = "test/support/sample-provider.ts"): string {
   const folder = mkdtempSync(join(tmpdir(), "stackyard-pulumi-"));
@@ -16,7 +16,8 @@ export function makePulumiProject(provider = "test/support/sample-provider.ts"):
   const stackyard = join(folder, "node_modules/stackyard");
   mkdirSync(stackyard);
   symlinkSync(join(root, provider), join(stackyard, "provider.ts"));
-  const exports = { "./pulumi-provider": "./provider.ts" };
+  symlinkSync(join(root, "providers/engines/pulumi/index.ts"), join(stackyard, "index.ts"));
+  const exports = { ".": "./index.ts", "./pulumi-provider": "./provider.ts" };
   writeFileSync(
     join(stackyard, "package.json"),
     JSON.stringify({ name: "stackyard", type: "module", exports }),

@@ -19,7 +19,7 @@ import { registerTraceCommand } from "./trace-command.ts";
 export interface CommandExtension {
   readonly name: string;
   readonly summary: string;
-  register(program: Command): Promise<void> | void;
+  register(program: Command, context: CommandContext): Promise<void> | void;
 }
 
 /** Commands whose answer depends on every other command. */
@@ -70,7 +70,7 @@ export async function createProgram(
   const wanted = words.find((word) => !word.startsWith("-"));
   for (const extension of extensions) {
     if (wanted === extension.name || (wanted !== undefined && needsAll.includes(wanted)))
-      await extension.register(program);
+      await extension.register(program, context);
     else program.command(extension.name).description(extension.summary);
   }
   registerCompletionCommand(program, context);

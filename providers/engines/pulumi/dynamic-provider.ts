@@ -6,13 +6,11 @@ import { equalJson, type JsonObject } from "../../core/json.ts";
 import { describeHostPreview } from "../preview/host-preview.ts";
 import type { Definition } from "../../core/resource.ts";
 import { warningFor } from "../../core/change-text.ts";
-import { hasLastingUsers, keysWith, pick, topKey } from "./definition-keys.ts";
+import { hasLastingUsers, pick, topKey } from "./definition-keys.ts";
 import type { EngineLog } from "./engine-log.ts";
 import {
   containsUnknown,
   driftKey,
-  dropUndefined,
-  filledKey,
   filledKeys,
   fromCloudInputs,
   internalsOf,
@@ -21,6 +19,7 @@ import {
   textProperty,
   toCloudInputs,
 } from "./properties.ts";
+import { layOutState } from "./resource-state.ts";
 
 /** What is wrong with an input, by path. */
 export interface CheckFailure {
@@ -54,7 +53,7 @@ export interface ProviderSurroundings {
 /**
  * Carries one definition's resources out for Pulumi.
  *
- * - `check` fills in defaults and identity, so that a preview knows them; unknown values stay unknown.
+ * - `check` fills in defaults and identity, so that a preview knows them; unknown values stay unknown. Of an import it says whether it is there.
  * - `diff` compares inputs only and asks no host. It leaves `changes` open where something differs: the engine then shows each field.
  * - `create` and `update` apply; a failure after the record exists is reported with it, so that Pulumi's state knows the resource.
  * - `read` gives back inputs and outputs as found. Only a proved absence is one: an unreachable host is an error.
@@ -64,46 +63,18 @@ export function createDynamicProvider(
   { openCloud, log, definitions }: ProviderSurroundings,
 ): DynamicProvider {
   const { type } = definition;
-  const secretInputs = keysWith(definition.inputs, (policy) => policy.secret === true);
-  const keptOutputs = keysWith(
-    definition.outputs,
-    (policy) => policy.secret === true || policy.onceOnly === true,
-  );
+  const state = layOutState(definition);
   const deleteBeforeReplace = !hasLastingUsers(type, definitions);
-  const filledByApply = keysWith(definition.inputs, (policy) => policy.computed === "apply");
   /** Ids that a create found to be there and active: the engine may still ask to delete what it takes for another resource. */
   const takenOver = new Set<string>();
-
-  /** A resource as Pulumi's state holds it. Secrets and what is given once are kept from `known`. */
-  function describeView(
-    view: ResourceView,
-    known: JsonObject,
-    filled: readonly string[],
-  ): { inputs: JsonObject; props: JsonObject } {
-    const found = {
-      ...fromCloudInputs({ ...view.inputs, id: view.id }, view.drift),
-      ...pick(known, (key) => secretInputs.includes(key)),
-      ...internalsOf(known),
-    };
-    return {
-      inputs: pick(found, (key) => !filled.includes(key)),
-      props: {
-        ...pick(known, (key) => keptOutputs.includes(key)),
-        ...dropUndefined(view.outputs),
-        ...found,
-        [filledKey]: filled,
-      },
-    };
-  }
 
   /** Applies, and gives what the state is to hold. */
   async function apply(news: JsonObject, olds: JsonObject): Promise<JsonObject> {
     const cloud = await openCloud();
     const inputs = toCloudInputs(news);
     const describe = (view: ResourceView): JsonObject => {
-      const known = { ...pick(olds, (key) => keptOutputs.includes(key)), ...news };
-      const filled = filledByApply.filter((key) => news[key] === undefined);
-      return describeView(view, known, filled).props;
+      const known = { ...pick(olds, (key) => state.keptOutputs.includes(key)), ...news };
+      return state.describe(view, known, state.listFilled(news)).props;
     };
     try {
       const view = await log.follow(textProperty(news, "__urn"), (onProgress) =>
@@ -164,8 +135,24 @@ export function createDynamicProvider(
     };
   }
 
+  /** What `pulumi import` takes from a file of ours is as it was written: only whether it is there is left to say. */
+  async function checkImport(news: JsonObject): ReturnType<DynamicProvider["check"]> {
+    const cloud = await openCloud();
+    const id = textProperty(news, "uuid");
+    if ((await cloud.read(type, id, { observe: false })) !== undefined) return { inputs: news, failures: [] };
+    throw new StackyardError("not-found", {
+      message: `there is no ${type} of this id in the cloud`,
+      field: "id",
+      value: id,
+      remedy:
+        "Check STACKYARD_HOME and STACKYARD_CLOUD, or write the file anew: stackyard pulumi import-file.",
+    });
+  }
+
   return {
     async check(olds, news) {
+      // A program never gives the maker.
+      if (textProperty(news, "__maker") !== "") return forUser(() => checkImport(news));
       try {
         return await check(olds, news);
       } catch (error) {
@@ -206,7 +193,7 @@ export function createDynamicProvider(
       forUser(async () => {
         const cloud = await openCloud();
         const view = await cloud.read(type, id);
-        return view === undefined ? {} : { id, ...describeView(view, props, filledKeys(props)) };
+        return view === undefined ? {} : { id, ...state.describe(view, props, filledKeys(props)) };
       }),
 
     delete: (id, props) =>

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { previewKey } from "./properties.ts";
 import { serialisedProvider } from "./serialised-provider.ts";
+import { typeToken } from "./type-token.ts";
 
 /** What the base class must know of a resource type. */
 export interface ResourceShape {
@@ -31,10 +32,10 @@ export abstract class StackyardResource extends pulumi.CustomResource {
       // Pulumi's message would be "code must be a string": an import passes dynamic providers nothing, not even who they are.
       throw new pulumi.RunError(
         `${shape.className} ${JSON.stringify(name)}: Pulumi cannot import resources of dynamic providers. ` +
-          `Refer to it by its id where it is wanted, or declare it anew.`,
+          `Remove the option, run stackyard pulumi import-file ${shape.type}/NAME --out import.json, and then the pulumi import that it prints.`,
       );
     }
-    const token = `pulumi-nodejs:dynamic/stackyard:${shape.className}`;
+    const token = typeToken(shape.type);
     const inputs: pulumi.Inputs = Object.fromEntries(
       Object.entries(args).map(([key, value]: [string, unknown]) => {
         const input = referById(value);

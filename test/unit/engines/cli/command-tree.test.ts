@@ -11,6 +11,7 @@ import { writeCompletion } from "../../../../providers/engines/cli/completion.ts
 import { CommandContext } from "../../../../providers/engines/cli/context.ts";
 import { exitCodes } from "../../../../providers/engines/cli/exit-codes.ts";
 import { createProgram, type CommandExtension } from "../../../../providers/engines/cli/program.ts";
+import { registerPulumiCommand } from "../../../../providers/engines/pulumi/import-file-command.ts";
 import { definitions } from "../../../../providers/registry.ts";
 import { FakeCloud } from "../../../fakes/cloud.ts";
 import { Recorder } from "../../../support/command-line.ts";
@@ -18,6 +19,7 @@ import { Recorder } from "../../../support/command-line.ts";
 const extensions: readonly CommandExtension[] = [
   { name: "doctor", summary: "check", register: registerDoctorCommand },
   { name: "lab", summary: "labs", register: registerLabCommands },
+  { name: "pulumi", summary: "stacks", register: registerPulumiCommand },
 ];
 
 const stdout = new Recorder(undefined);

@@ -82,6 +82,23 @@ describe("check", () => {
   });
 });
 
+describe("check of an import", () => {
+  it("leaves all as it was written, a drift that the next update repairs too", async () => {
+    const setting = makeShelves();
+    const { outs } = await setting.provider.create(await checkShelf(setting));
+    const written = { ...outs, name: "shelf", drift: ["resource: expected whole, found broken"] };
+    await expect(setting.provider.check({}, written)).resolves.toEqual({ inputs: written, failures: [] });
+  });
+
+  it("refuses what is not in the cloud", async () => {
+    const written = { ...news, __maker: urn, uuid: "00000000-0000-4000-8000-000000000000" };
+    const error = await thrownBy(makeShelves().provider.check({}, written));
+    expect(error).toMatchObject({
+      message: expect.stringContaining("there is no shelf of this id in the cloud") as string,
+    });
+  });
+});
+
 describe("diff", () => {
   it("says that nothing changes when only internals differ", async () => {
     const { provider } = makeShelves();
