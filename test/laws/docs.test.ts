@@ -63,13 +63,16 @@ function readFlush(file: string): string {
   return readFileSync(file, "utf8").replaceAll(indents, "");
 }
 
-test("the README's stacks are cut from the quickstart and its twin for cdktf", () => {
-  const program = ["stacks/quickstart/index.ts", "stacks/cdktf/main.ts"].map(readFlush).join("\n");
-  const parts = [...byPath("README.md").text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, part = ""]) =>
-    part.replaceAll(indents, ""),
-  );
-  expect(parts).not.toEqual([]);
-  expect(parts.filter((part) => !program.includes(part))).toEqual([]);
+test("the README's stacks are cut from the quickstart and its twins for cdktf and Terraform", () => {
+  const stacks = ["quickstart/index.ts", "cdktf/main.ts", "terraform/main.tf"];
+  const program = stacks.map((file) => readFlush(`stacks/${file}`)).join("\n");
+  const blocks = byPath("README.md").text.matchAll(/^```(ts|hcl)\n([\s\S]*?)^```$/gm);
+  const parts = [...blocks].map(([, language, part = ""]) => ({
+    language,
+    text: part.replaceAll(indents, ""),
+  }));
+  expect(new Set(parts.map(({ language }) => language))).toEqual(new Set(["ts", "hcl"]));
+  expect(parts.filter(({ text }) => !program.includes(text))).toEqual([]);
 });
 
 test("the workflow of the CI recipe installs all that a lab needs", () => {
