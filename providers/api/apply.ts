@@ -29,6 +29,8 @@ interface Desired extends ApplyRequest {
   readonly before: ResourceRecord | undefined;
   /** Resources whose values this one may take over. */
   readonly replaced: ReadonlySet<string>;
+  /** What is known of a new resource before its flow begins. */
+  readonly outputs: JsonObject;
 }
 
 /** Writes record, reservations and task in one transaction. */
@@ -38,7 +40,7 @@ export async function writeTask(
   desired: Desired,
   also: (transaction: StoreTransaction) => Promise<void>,
 ): Promise<TaskId> {
-  const { id, before, projectId, maker } = desired;
+  const { id, before, projectId, maker, outputs } = desired;
   if (before?.applied !== undefined) await refuseReplacement(definition, before, desired.inputs);
   const inputs = await digestInputs(definition, desired.inputs, before?.inputs, scryptCost);
   const name = typeof inputs["name"] === "string" ? inputs["name"] : desired.defaultName;
@@ -56,7 +58,7 @@ export async function writeTask(
     if (current === undefined) {
       await insertRecord(
         transaction,
-        { id, type: definition.type, projectId, name, inputs, outputs: {}, status: "building", maker },
+        { id, type: definition.type, projectId, name, inputs, outputs, status: "building", maker },
         at,
       );
     } else {

@@ -1,3 +1,4 @@
+import type { AdoptionPreview, AdoptionRequest } from "../core/adoption.ts";
 import type { Authenticate, Session } from "../authenticate/authenticate.ts";
 import type { ScryptCost } from "../authenticate/password.ts";
 import { authorize, authorizeAdministration, isAllowed, type Verb } from "../authenticate/policy.ts";
@@ -23,6 +24,7 @@ import type {
   PlanRequest,
   ReadOptions,
   ResourceView,
+  WaitOptions,
 } from "../core/cloud.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { PreviewDetail } from "../core/preview-detail.ts";
@@ -33,6 +35,7 @@ import type { Secret } from "../core/secret.ts";
 import type { Definition, WorldEntry } from "../core/resource.ts";
 import { listReferences } from "../core/validate.ts";
 import { updateRecord } from "../store/records.ts";
+import { requestOfAdoption, type PlannedAdoption } from "./adoption.ts";
 import { forgetOnceOnly, issueError, writeTask } from "./apply.ts";
 import { refuseReferenced } from "./dependents.ts";
 import { isUnfinished, reportDrift, reportInterrupted } from "./drift.ts";
@@ -180,7 +183,49 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     return { ...shown, ...(await conductor.preview(record, isKept ? before : undefined, planned, signal)) };
   }
 
-  async function apply(request: ApplyRequest): Promise<ResourceView> {
+  /** Looks at what is to be adopted, and plans the server that it becomes. */
+  async function planAdoption(
+    { host, domain, inputs }: AdoptionRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<PlannedAdoption> {
+    const principal = await begin();
+    authorizeAdministration(principal, "servers:adopt");
+    const definition = definitionOf("server");
+    const place = findVisible(principal, "host", host);
+    const look = await conductor.lookForAdoption(place, { domain, inputs }, signal);
+    const request = requestOfAdoption(look);
+    const { change, issues, ...result } = planResource(definition, request, plannerFor(principal), planned);
+    const plan = { inputs: result.inputs, issues, change };
+    if (issues.length > 0 || result.id === undefined)
+      return { look, request, plan, changes: [], record: undefined };
+    const { id, ...completed } = { ...result.inputs, id: result.id };
+    const projectId = projectOf(definition, completed);
+    const filled = toPlannedRecord(definition, request, { id, projectId, inputs: completed }, look.begun);
+    const record = { ...filled, outputs: { ...filled.outputs, ...look.outputs } };
+    try {
+      return { look, request, plan, record, changes: await conductor.judgeAdoption(look, record) };
+    } catch (error) {
+      planned.drop(id);
+      throw error;
+    }
+  }
+
+  async function previewAdoption(request: AdoptionRequest, signal?: AbortSignal): Promise<AdoptionPreview> {
+    const { look, plan: shown, record, changes } = await planAdoption(request, signal);
+    const { found, adoption, host } = look;
+    const known = { host: host.name, adoption, changes, ...(found === undefined ? {} : { found }) };
+    if (record === undefined) return { ...shown, ...known, domains: [], commands: [] };
+    return { ...shown, ...known, ...(await conductor.preview(record, undefined, planned, signal)) };
+  }
+
+  async function adopt(asked: AdoptionRequest, options: WaitOptions = {}): Promise<ResourceView> {
+    const { look, request, plan: shown } = await planAdoption(asked, options.signal);
+    const { type, maker, defaultName } = request;
+    return applyFrom({ ...options, type, maker, defaultName, inputs: shown.inputs }, look.outputs);
+  }
+
+  /** Applies; a new resource begins with `outputs`. */
+  async function applyFrom(request: ApplyRequest, outputs: JsonObject): Promise<ResourceView> {
     const trace = openRequestTrace();
     trace.note(4);
     const principal = await begin();
@@ -201,7 +246,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     if (before !== undefined) permit(principal, "update", definition, before);
     trace.note(6);
     const replaced = new Set([...planned.replaced, ...listPredecessors(principal, request, id, inputs)]);
-    const desired = { ...request, id, inputs, projectId, before, replaced };
+    const desired = { ...request, id, inputs, projectId, before, replaced, outputs };
     const created = await recovery.follow(id, tokenOf, async () => {
       const taskId = await writeTask(services, definition, desired, async (transaction) => {
         if (projectId !== null)
@@ -222,9 +267,9 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const shown = await view(record, { observe: false });
     if (shown === undefined) throw new StackyardError("internal", { message: "a record could not be shown" });
     // What is given once is given now, and dropped from the store.
-    const outputs = { ...record.outputs };
+    const given = { ...record.outputs };
     await forgetOnceOnly(database, definition, record);
-    return { ...shown, inputs: { ...request.inputs, ...shown.inputs, id }, outputs };
+    return { ...shown, inputs: { ...request.inputs, ...shown.inputs, id }, outputs: given };
   }
 
   /** What the same maker has under this name and another id: it is replaced, whoever planned that, and in whichever process. */
@@ -350,7 +395,9 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     previewDetail: services.previewDetail,
     plan,
     preview,
-    apply,
+    apply: (request) => applyFrom(request, {}),
+    previewAdoption,
+    adopt,
     read,
     drift,
     remove,

@@ -8,6 +8,7 @@ import type {
   SwitchingPort,
 } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
+import { openAdoption } from "./adoption.ts";
 import { openDomains } from "./domains.ts";
 import { openDryRun } from "./dry-run.ts";
 import { openHosts } from "./enrolment.ts";
@@ -31,7 +32,7 @@ export interface Compute {
 /** Opens nothing yet: connections of `pool` come by need. */
 export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
   const images = openImages(pool);
-  const domains = openDomains(pool);
+  const domains = { ...openDomains(pool), ...openAdoption(pool) };
   return {
     hosts: openHosts(pool),
     images,

@@ -42,6 +42,9 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       observe: async (...given) => (await open()).domains.observe(...given),
       readConsole: async (...given) => (await open()).domains.readConsole(...given),
       waitReady: async (...given) => (await open()).domains.waitReady(...given),
+      lookAtForeign: async (...given) => (await open()).domains.lookAtForeign(...given),
+      takeOver: async (...given) => (await open()).domains.takeOver(...given),
+      giveBack: async (...given) => (await open()).domains.giveBack(...given),
     },
     leftovers: {
       list: async (...given) => (await open()).leftovers.list(...given),

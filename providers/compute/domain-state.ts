@@ -132,7 +132,8 @@ function foreignDomain(host: ComputeHost, id: string, { name, uuid }: Domain): S
   });
 }
 
-function toState(state: DomainState): DomainObservation["state"] {
+/** libvirt's state of a domain in our words. */
+export function toState(state: DomainState): DomainObservation["state"] {
   switch (state) {
     case "running":
     case "idle":
@@ -217,12 +218,13 @@ function compareDomain(found: DescribedDomain, expected: Domain): readonly Drift
 /** The root disk as it is there. It holds the guest's data: it grows, and is never shrunk or made anew in place. */
 function compareDisk(disk: DiskState | undefined, spec: DomainSpec, isOn: boolean): readonly Drift[] {
   const { diskPath } = spec.image;
+  const basePath = spec.isDiskAdopted === true ? undefined : diskPath;
   if (disk === undefined) {
     const repair = `makes it anew, ${diskPath === undefined ? "blank" : "of the image"}: what it held is gone`;
     return [{ field: "disk", expected: "present", found: "missing", repair, label: "data-loss" }];
   }
   const drift: Drift[] = [];
-  const expected = describeDisk("qcow2", diskPath);
+  const expected = describeDisk("qcow2", basePath);
   const found = describeDisk(disk.format, disk.basePath);
   if (found !== expected) {
     const repair = "keeps it, since it holds data; remove the server to have it made anew";

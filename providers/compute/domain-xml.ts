@@ -1,12 +1,8 @@
-import { posix } from "node:path";
 import { StackyardError } from "../core/errors.ts";
-import type { ComputeHost, DomainSpec } from "../core/ports.ts";
-import { configDriveFile, consoleFile, serverFolder } from "./layout.ts";
+import { defaultMachine, type ComputeHost, type DomainSpec } from "../core/ports.ts";
+import { configDriveFile, consoleFile, diskFile } from "./layout.ts";
 import { domainNamespace, integrationBridge, nameDomain, nameTap } from "./marks.ts";
 import { renderXml } from "./render.ts";
-
-/** Machine type when neither image nor flavor names one (nova: `x86_64=pc` of `libvirt.hw_machine_type`). */
-const defaultMachine = "pc";
 
 /** Kinds of machine that differ in the buses they have. */
 type MachineFamily = "pc" | "q35" | "virt";
@@ -20,7 +16,6 @@ type MachineFamily = "pc" | "q35" | "virt";
  * Raises `invalid-input` for a disk bus that the machine lacks, and for characters that XML cannot hold.
  */
 export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
-  const folder = serverFolder(host.folder, spec.id);
   const machine = spec.hardware.machine ?? defaultMachine;
   const family = familyOf(machine);
   const targets = chooseTargets(family, spec.hardware.diskBus);
@@ -42,7 +37,7 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     initrdPath: spec.image.initrdPath,
     kernelArguments: describeKernelArguments(host, spec),
     cpuMode: chooseCpuMode(host, family),
-    diskPath: hasDisk(spec) ? posix.join(folder, "disk") : undefined,
+    diskPath: hasDisk(spec) ? diskFile(host.folder, spec.id) : undefined,
     configDrivePath: configDriveFile(host.folder, spec.id),
     consolePath: consoleFile(host.folder, spec.id),
     ...targets,

@@ -1,5 +1,6 @@
 import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
+import type { AdoptionPort } from "../core/adoption.ts";
 import type { ComputeHost, DomainSpec, DomainsPort } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
@@ -19,7 +20,12 @@ const refusals = ["foreign", "absent", "disk-too-small"] as const;
 type Refusal = (typeof refusals)[number];
 
 function refuse(refusal: Refusal): Shell {
-  return sh`{ echo ${`refused ${refusal}`}; exit 0; }`;
+  return refuseAs(refusal);
+}
+
+/** Ends a script well, with why it does not go on as its last word. */
+export function refuseAs(why: string): Shell {
+  return sh`{ echo ${`refused ${why}`}; exit 0; }`;
 }
 
 /** Time that a script may take beside the waiting it is asked for. */
@@ -39,8 +45,8 @@ interface ScriptOptions {
   readonly look: Shell;
 }
 
-/** Servers on hosts, by `virsh` and `qemu-img`. */
-export function openDomains(pool: HostPool): DomainsPort {
+/** Servers on hosts, by `virsh` and `qemu-img`, but for domains that others made. */
+export function openDomains(pool: HostPool): Omit<DomainsPort, keyof AdoptionPort> {
   async function run(
     host: ComputeHost,
     id: ResourceId,
@@ -106,7 +112,7 @@ is_whole ${xml.length} domain.xml`,
  * Lets one script at a time work on a server: one whose starter was killed goes on, and a removal must come after it. The lock's file is none of
  * the server's, since a removed file locks nobody out; it is named so that hardly two servers share one. A host without folder has no servers.
  */
-function lockServer(host: ComputeHost, id: ResourceId): Shell {
+export function lockServer(host: ComputeHost, id: ResourceId): Shell {
   const folder = `${host.folder}/locks`;
   return sh`if [ -d ${host.folder} ]; then
   [ -d ${folder} ] || mkdir -p -- ${folder}
@@ -119,7 +125,7 @@ fi`;
  * Functions of all scripts. `look_for_domain` sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's
  * name or uuid without our mark for this server ends the script, after `forget`.
  */
-function defineFunctions(host: ComputeHost, id: ResourceId): Shell {
+export function defineFunctions(host: ComputeHost, id: ResourceId): Shell {
   return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)}
 ours="<server cloud=\"$cloud\" id=\"$id\" "
 libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
@@ -152,7 +158,7 @@ const requireDomain = sh`[ "$state" != absent ] || ${refuse("absent")}`;
  * QEMU's own user must be able to pass through the folders, not to list them, and not to read files. A folder that is new goes again when the
  * server turns out to be somebody else's.
  */
-function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
+export function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
   const folder = serverFolder(host.folder, id);
   return sh`umask 066
 [ -d ${folder} ] || forget() { rm -rf -- ${folder}; }
@@ -235,7 +241,7 @@ else
 fi`;
 
 /** Asks the guest to power off, again and again as nova does, then takes the power. */
-function stopDomain(graceSeconds: number): Shell {
+export function stopDomain(graceSeconds: number): Shell {
   return sh`grace=${graceSeconds} retry=${shutdownRetrySeconds} ask=0
 end=$(($(date +%s) + grace))
 while is_on; do
@@ -287,18 +293,20 @@ done`;
 const hardReboot = sh`! is_on || libvirt "destroy $name" > /dev/null
 libvirt "start $name" > /dev/null`;
 
-/** Flags for all that libvirt keeps beside a domain; without them it refuses to let go of one that has it. */
 function removeDomain(folder: string): Shell {
-  return sh`if [ "$state" != absent ]; then
+  return sh`${undefineDomain}
+rm -rf -- ${folder}`;
+}
+
+/** Flags for all that libvirt keeps beside a domain; without them it refuses to let go of one that has it. */
+export const undefineDomain: Shell = sh`if [ "$state" != absent ]; then
   ! is_on || libvirt "destroy $name" > /dev/null || true
   libvirt "undefine $name --nvram --managed-save --snapshots-metadata --checkpoints-metadata" > /dev/null || {
     # One without a definition went with its process.
     look_for_domain
     [ "$state" = absent ] || exit 1
   }
-fi
-rm -rf -- ${folder}`;
-}
+fi`;
 
 function throwIfRefused(stdout: string, host: ComputeHost, id: ResourceId, attempting: string): void {
   const cannot = `Cannot ${attempting} ${id} on host ${host.name}`;

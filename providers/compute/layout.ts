@@ -12,6 +12,11 @@ export function serverFolder(folder: string, serverId: string): string {
   return posix.join(serversFolder(folder), serverId);
 }
 
+/** Root disk of a server. */
+export function diskFile(folder: string, serverId: string): string {
+  return posix.join(serverFolder(folder, serverId), "disk");
+}
+
 /** Folder of all servers on a host. */
 export function serversFolder(folder: string): string {
   return posix.join(folder, "servers");

@@ -17,6 +17,7 @@ import { viewStore } from "../store/world.ts";
 import { readHostStates } from "./host-states.ts";
 import { listHostFailures } from "./journal.ts";
 import { toRequestSpec } from "./request.ts";
+import { readForcedHost } from "../servers/adoption.ts";
 import type { Tracer } from "./tracer.ts";
 
 /** How often a claim that lost a race schedules anew (placement: `allocation_conflict_retry_count`). */
@@ -117,6 +118,11 @@ async function claim(services: PlacementServices, taskId: TaskId, serverId: Reso
     await resize(services, serverId);
     return brandId(existing);
   }
+  const forced = readForcedHost(record.outputs);
+  if (forced !== undefined) {
+    await tracer.time(11, () => claimForced(services, record, forced));
+    return brandId(forced);
+  }
   const failed = (await listHostFailures(database, taskId)).map(({ hostId }) => hostId);
   for (let race = 0; race < maxRaces; race++) {
     const { hosts, generations } = await readHostStates(database, mirror, options);
@@ -144,6 +150,26 @@ async function claim(services: PlacementServices, taskId: TaskId, serverId: Reso
   }
   throw new StackyardError("no-valid-host", {
     message: `server ${serverId} lost ${String(maxRaces)} races for a host to other builds`,
+  });
+}
+
+/** Claims on the host where the server is already, past filters, but not past its room (nova: `force_hosts`). */
+async function claimForced(
+  { database, mirror, options }: PlacementServices,
+  record: ResourceRecord,
+  hostId: string,
+): Promise<void> {
+  await mirror.refresh();
+  const request = toRequestSpec(
+    placementInputs.parse(record.inputs),
+    { ids: [record.id], projectId: record.projectId ?? "" },
+    [],
+    viewStore(mirror),
+  );
+  await database.transaction().execute(async (transaction) => {
+    await requireRoom(transaction, hostId, record.id, request, options);
+    await writeAllocations(transaction, record.id, hostId, request);
+    await bumpGeneration(transaction, hostId);
   });
 }
 

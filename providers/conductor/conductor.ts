@@ -1,3 +1,4 @@
+import type { AdoptionChange, AdoptionRequest } from "../core/adoption.ts";
 import type { OnWaiting, WaitOptions } from "../core/cloud.ts";
 import { decodeError, StackyardError } from "../core/errors.ts";
 import { brandId, newId, type ResourceId } from "../core/ids.ts";
@@ -13,6 +14,7 @@ import {
 import { Secret } from "../core/secret.ts";
 import type { Database } from "../store/database.ts";
 import { updateRecord } from "../store/records.ts";
+import { judgeAdoption, lookForAdoption, type AdoptionLook } from "./adoption.ts";
 import { observeTogether } from "./drift.ts";
 import { runTask } from "./flow.ts";
 import { journalIntent, journalResult } from "./journal.ts";
@@ -48,6 +50,14 @@ export interface Conductor {
     world: World,
     signal: AbortSignal | undefined,
   ): Promise<FlowPreview>;
+  /** Looks at a domain of a host that may become a server. Raises what keeps it from that. */
+  lookForAdoption(
+    host: ResourceRecord,
+    request: Pick<AdoptionRequest, "domain" | "inputs">,
+    signal: AbortSignal | undefined,
+  ): Promise<AdoptionLook>;
+  /** What of the domain is otherwise once it is the server that the record says. Raises what keeps it from being that one. */
+  judgeAdoption(look: AdoptionLook, planned: ResourceRecord): Promise<readonly AdoptionChange[]>;
   act(
     record: ResourceRecord,
     action: string,
@@ -126,6 +136,9 @@ export function openConductor(services: ConductorServices): Conductor {
       previewFlow(services, planned, before, world, ({ id }) =>
         idleTask(id, database, undefined, signal === undefined ? {} : { signal }),
       ),
+    lookForAdoption: (host, request, signal = new AbortController().signal) =>
+      lookForAdoption(services, host, request, signal),
+    judgeAdoption: (look, planned) => judgeAdoption(services, look, planned),
     act: async (record, action, input, token, options) => {
       const definition = definitionOf(record.type);
       const found = findAction(definition, action);

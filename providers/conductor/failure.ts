@@ -2,6 +2,7 @@ import { StackyardError, toStackyardError, type ErrorCode } from "../core/errors
 import type { ResourceId } from "../core/ids.ts";
 import { textOf } from "../core/json.ts";
 import type { RecordStatus, ResourceRecord } from "../core/record.ts";
+import { readForcedHost } from "../servers/adoption.ts";
 import {
   deleteRecord,
   listRecordsOfMaker,
@@ -57,7 +58,11 @@ export async function handleFailure(
     const reason = `Exhausted all hosts available for retrying build failures for instance ${record.id}.`;
     return giveUp(run, failedAt, retriesExhausted(reason, [...failures, ...error.notes]));
   }
-  const again = definition.reconcile.findIndex((step) => step.reschedulesHere === true);
+  // One that must be where it is has no other host to try (nova: scheduler/utils.py, populate_retry).
+  const again =
+    readForcedHost(record.outputs) === undefined
+      ? definition.reconcile.findIndex((step) => step.reschedulesHere === true)
+      : -1;
   if (isHostSide && again !== -1 && again <= failedAt) {
     const failures = await describeHostFailures(run);
     const undone = await undoSteps(run, failedAt, again);

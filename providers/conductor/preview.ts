@@ -5,6 +5,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { DryRun, NotedDomain, PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { StepContext, World } from "../core/resource.ts";
+import { readForcedHost } from "../servers/adoption.ts";
 import { allocatedHost, placementInputs, requireRoom } from "./claim.ts";
 import { askScheduler } from "./explain.ts";
 import { toRequestSpec } from "./request.ts";
@@ -161,10 +162,11 @@ async function choose(
   const inputs = placementInputs.parse(record.inputs);
   const servers = { ids: [record.id], projectId: record.projectId ?? "" };
   const kept = isThere ? await allocatedHost(database, record.id) : undefined;
-  if (kept !== undefined) {
-    await requireRoom(database, kept, record.id, toRequestSpec(inputs, servers, [], world), options);
-    const host = mirror.find(kept)?.name ?? kept;
-    return [brandId(kept), { host, isKept: true, hosts: 1, filters: [] }];
+  const place = kept ?? readForcedHost(record.outputs);
+  if (place !== undefined) {
+    await requireRoom(database, place, record.id, toRequestSpec(inputs, servers, [], world), options);
+    const host = mirror.find(place)?.name ?? place;
+    return [brandId(place), { host, isKept: true, hosts: 1, filters: [] }];
   }
   const { selected, trace } = await askScheduler({ database, mirror, bus, options }, inputs, servers, world);
   const [chosen] = selected;

@@ -1,3 +1,4 @@
+import type { AdoptionPreview, AdoptionRequest } from "./adoption.ts";
 import type { ChangeLabel } from "./change.ts";
 import type { ErrorCode, StackyardError } from "./errors.ts";
 import type { HostAddress } from "./host.ts";
@@ -281,6 +282,13 @@ export interface Cloud {
    * the report; what the others say is there.
    */
   drift(options?: DriftOptions): Promise<DriftReport>;
+  /**
+   * What making a server of a domain that others made would do. Looks at the host and writes nothing anywhere. Raises what keeps the domain from being
+   * adopted. For administrators.
+   */
+  previewAdoption(request: AdoptionRequest, signal?: AbortSignal): Promise<AdoptionPreview>;
+  /** Does that: the domain becomes a server under its own uuid. One that was broken off is taken up. For administrators. */
+  adopt(request: AdoptionRequest, options?: WaitOptions): Promise<ResourceView>;
   /** Removes; absent is fine. Waits until it is gone. */
   remove(type: string, id: string, options?: WaitOptions): Promise<void>;
   list(type: string): Promise<readonly ResourceView[]>;

@@ -1,3 +1,4 @@
+import type { AdoptionPort } from "./adoption.ts";
 import type { Answer } from "./answer.ts";
 import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
@@ -210,6 +211,9 @@ export interface SwitchingPort {
   ): Promise<readonly Drift[]>;
 }
 
+/** Machine type where neither image nor flavor names one (nova: `x86_64=pc` of `libvirt.hw_machine_type`). */
+export const defaultMachine = "pc";
+
 /** A server as its host builds it. */
 export interface DomainSpec {
   readonly id: ResourceId;
@@ -221,6 +225,8 @@ export interface DomainSpec {
   readonly diskGib: number;
   /** Size in bytes that the last apply left the root disk with: it is made and grown to no less. Absent: `diskGib`, and with 0 any size is right. */
   readonly diskBytes?: number | undefined;
+  /** Whether its root disk was another domain's, and so lies on no image. Default false. */
+  readonly isDiskAdopted?: boolean | undefined;
   readonly image: CachedImage & {
     readonly diskFormat: "qcow2" | "raw" | undefined;
     readonly kernelArguments: string;
@@ -275,7 +281,7 @@ export interface ReadinessRequest {
   readonly address: { readonly networkId: ResourceId; readonly address: string } | undefined;
 }
 
-export interface DomainsPort {
+export interface DomainsPort extends AdoptionPort {
   /**
    * Root disk, config drive, XML, define, start: one script. Repeatable; what already is right stays, a domain that is on takes a new
    * definition at its next start, a new config drive also at its next soft reboot, and one that is paused goes on. Raises `not-ours` when a foreign domain has the name or uuid, and then leaves

@@ -100,8 +100,13 @@ virsh -q -c ${uri} "$commands"`;
 
 /** Reads the output of {@link listDomains}. Raises `command-failed` when a domain went while it was being read. */
 export function parseDomainList(output: string): readonly ListedDomain[] {
+  return splitDomainList(output).map(parseListedDomain);
+}
+
+/** The output of {@link listDomains}, a piece a domain: what {@link parseListedDomain} reads. */
+export function splitDomainList(output: string): readonly string[] {
   const [, ...blocks] = output.split(separator);
-  return blocks.map(parseListedDomain);
+  return blocks;
 }
 
 /** Domains that one call of virsh describes: its commands are one argument, which has a largest size. */

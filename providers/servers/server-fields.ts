@@ -169,7 +169,9 @@ export const serverOutputs = z.object({
     z.array(
       z.object({
         device: field(z.string(), { doc: "Device name in the guest." }),
-        source: field(z.enum(["image", "blank"]), { doc: "What it was made of." }),
+        source: field(z.enum(["image", "blank", "adopted"]), {
+          doc: "What it was made of: the image, nothing, or the disk of the domain that was adopted.",
+        }),
         destination: field(z.literal("local"), { doc: "Where it lives: `local`, on the host." }),
         sizeGib: field(z.int(), { doc: "Size, GiB." }),
         sizeBytes: field(z.int().optional(), {
@@ -180,6 +182,25 @@ export const serverOutputs = z.object({
     { doc: "Disks, in order.", follows: ["flavor"] },
   ),
   launchedAt: field(z.string(), { doc: "When it first ran, ISO 8601.", follows: [] }),
+  adoptedFrom: field(
+    z
+      .object({
+        hostId: field(z.string(), { doc: "Id of the host that it was on." }),
+        domain: field(z.string(), { doc: "Name that it had there. Its uuid is the server's id." }),
+        fingerprint: field(z.string(), { doc: "SHA-256 of its definition without secrets." }),
+        diskPath: field(z.string(), { doc: "Where its disk was." }),
+        diskFormat: field(z.string(), { doc: "Format that its disk had." }),
+        transfer: field(z.enum(["move", "copy"]), {
+          doc: "How its disk came here: moved, or copied; then the original is where it was.",
+        }),
+        diskBytes: field(z.int(), { doc: "Size that its disk had, bytes." }),
+      })
+      .optional(),
+    {
+      doc: "The domain that it was before `stackyard server adopt`. Absent for one that was made here.",
+      follows: [],
+    },
+  ),
 });
 
 export type ServerOutputs = z.infer<typeof serverOutputs>;

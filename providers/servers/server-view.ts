@@ -210,6 +210,7 @@ export function toDomainSpec(
     ramMib: flavor.ramMib,
     diskGib: flavor.diskGib,
     diskBytes: outputs.blockDevices?.[0]?.sizeBytes ?? declaredBytes(flavor.diskGib, image.virtualSizeBytes),
+    isDiskAdopted: outputs.blockDevices?.[0]?.source === "adopted",
     image: {
       diskPath: outputs.cachedImage?.diskPath,
       kernelPath: outputs.cachedImage?.kernelPath,

@@ -1,8 +1,9 @@
 import { hasCode, StackyardError } from "../core/errors.ts";
-import { brandId } from "../core/ids.ts";
+import { brandId, type ResourceId } from "../core/ids.ts";
 import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
-import type { Drift, Step, StepContext, WorldEntry } from "../core/resource.ts";
+import type { Drift, Step, StepContext, World, WorldEntry } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
+import { giveBackAdopted, isBeingAdopted } from "./adoption.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import {
   listInterfaces,
@@ -38,7 +39,11 @@ const placement: ServerStep = {
       interfaces: [...wanted, ...listLeaving(outputs.interfaces ?? [], wanted)],
     };
   },
-  undo: ({ ports, record }) => ports.placement.release(record.id),
+  // A domain that was being adopted is given back wherever the flow broke off: its disk must never be left to `gc`.
+  undo: async (context) => {
+    await giveBackAdopted(context);
+    await context.ports.placement.release(context.record.id);
+  },
 };
 
 /**
@@ -51,22 +56,31 @@ const lateCheck: ServerStep = {
   sparesHost: true,
   run: async ({ inputs, outputs, record, world, trace }) => {
     await trace(18, () => {
-      const allowed = readMaxServersPerHost(inputs.serverGroup, world);
-      if (record.applied !== undefined || allowed === undefined) return;
-      const members = world
-        .all("server")
-        .filter((entry) => entry.id !== record.id && entry.inputs["serverGroup"] === inputs.serverGroup);
-      const here = members.filter((entry) => entry.outputs["hostId"] === outputs.hostId).length;
-      if (here >= allowed) {
-        throw new StackyardError("host-unsuitable", {
-          message: `host ${outputs.host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
-          field: "serverGroup",
-        });
-      }
+      if (record.applied === undefined) refuseGroup(record.id, inputs, outputs, world);
     });
     return undefined;
   },
 };
+
+/** Raises `host-unsuitable` when the server's host has as many servers of its group as one host may have. */
+export function refuseGroup(
+  id: ResourceId,
+  { serverGroup }: Pick<ServerInputs, "serverGroup">,
+  { hostId, host }: Pick<Partial<ServerOutputs>, "hostId" | "host">,
+  world: World,
+): void {
+  const allowed = readMaxServersPerHost(serverGroup, world);
+  if (allowed === undefined) return;
+  const members = world
+    .all("server")
+    .filter((entry) => entry.id !== id && entry.inputs["serverGroup"] === serverGroup);
+  const here = members.filter((entry) => entry.outputs["hostId"] === hostId).length;
+  if (here < allowed) return;
+  throw new StackyardError("host-unsuitable", {
+    message: `host ${host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
+    field: "serverGroup",
+  });
+}
 
 /** The image is on the host, whoever brought it there. */
 const image: ServerStep = {
@@ -156,20 +170,42 @@ async function releaseInterfaces(
   await Promise.all([...byNetwork].map(([id, nics]) => exclusive(networkKey(id), () => release(id, nics))));
 }
 
-/** Which disks the server has. They are all local; volumes join here. */
+/**
+ * Which disks the server has. They are all local; volumes join here. The disk of a domain that is being adopted is brought here, before one is made:
+ * `spawn` keeps what it finds.
+ */
 const blockDevices: ServerStep = {
   name: "block-devices",
   on: "compute",
   run: async (context) => {
-    const { inputs, outputs, world, trace } = context;
+    const { inputs, outputs, record, world, cloudId, ports: services, signal, progress, trace } = context;
     const flavor = await trace(25, () => readFlavor(inputs.flavor, world));
     await trace(26, context.validateToken);
-    const source = outputs.cachedImage?.diskPath === undefined ? "blank" : "image";
-    return trace(27, () => ({
-      blockDevices: [{ device: "vda", source, destination: "local", sizeGib: flavor.diskGib } as const],
-    }));
+    return trace(27, async () => {
+      if (isBeingAdopted(record, outputs)) {
+        const { adoptedFrom } = outputs;
+        progress(`taking over domain ${adoptedFrom.domain}`);
+        const host = requireHost(outputs, world, cloudId);
+        await services.domains.takeOver(host, record.id, adoptedFrom, progress, signal);
+      }
+      const source = chooseSource(context);
+      return {
+        blockDevices: [{ device: "vda", source, destination: "local", sizeGib: flavor.diskGib } as const],
+      };
+    });
   },
+  undo: giveBackAdopted,
 };
+
+/** What the root disk is made of. An adopted one stays that until it is lost. */
+function chooseSource({ record, outputs }: Context): "image" | "blank" | "adopted" {
+  if (isBeingAdopted(record, outputs) || outputs.blockDevices?.[0]?.source === "adopted") return "adopted";
+  return sourceOfNew(outputs);
+}
+
+function sourceOfNew({ cachedImage }: Partial<ServerOutputs>): "image" | "blank" {
+  return cachedImage?.diskPath === undefined ? "blank" : "image";
+}
 
 /** Disk, config drive and domain are there; the domain runs if it should, and its guest was told what it is told at boot. */
 const spawn: ServerStep = {
@@ -214,7 +250,8 @@ const spawn: ServerStep = {
     });
   },
   undo: async ({ outputs, record, world, cloudId, ports: { domains }, signal }) => {
-    if (outputs.hostId !== undefined)
+    // The disk of one that was being adopted is another's: it is given back, with all that the server has.
+    if (outputs.hostId !== undefined && !isBeingAdopted(record, outputs))
       await domains.remove(requireHost(outputs, world, cloudId), record.id, signal);
   },
 };
@@ -234,15 +271,18 @@ function needsReboot({ label }: Drift): boolean {
   return label === "reboot";
 }
 
-/** The root disk with the size that it has now: as declared, or larger where it was grown before. */
+/** The root disk with the size that it has now: as declared, or larger where it was grown before. One that was lost was made anew. */
 function noteDiskSize(
-  { blockDevices = [] }: Partial<ServerOutputs>,
+  outputs: Partial<ServerOutputs>,
   spec: DomainSpec,
   found: DomainObservation | undefined,
 ): Partial<ServerOutputs> {
-  const [root, ...others] = blockDevices;
+  const [root, ...others] = outputs.blockDevices ?? [];
+  if (root === undefined) return {};
+  const isNew = found?.drift.some(({ label }) => label === "data-loss") === true;
+  const source = isNew ? sourceOfNew(outputs) : root.source;
   const sizeBytes = Math.max(found?.diskBytes ?? 0, spec.diskBytes ?? 0);
-  return root === undefined || sizeBytes === 0 ? {} : { blockDevices: [{ ...root, sizeBytes }, ...others] };
+  return { blockDevices: [{ ...root, source, ...(sizeBytes === 0 ? {} : { sizeBytes }) }, ...others] };
 }
 
 /** Interfaces that the domain had before, and has no more, are taken from the host. */
@@ -290,8 +330,21 @@ export const reconcileServer: readonly ServerStep[] = [
 export const removeServer: readonly ServerStep[] = [
   {
     name: "domain",
-    run: async ({ outputs, record, world, cloudId, ports: { domains }, signal, progress }) => {
+    run: async (context) => {
+      const {
+        outputs,
+        record,
+        world,
+        cloudId,
+        ports: { domains },
+        signal,
+        progress,
+      } = context;
       if (outputs.hostId === undefined) return undefined;
+      if (isBeingAdopted(record, outputs)) {
+        await giveBackAdopted(context);
+        return undefined;
+      }
       progress("removing the domain");
       await domains.remove(requireHost(outputs, world, cloudId), brandId(record.id), signal);
       return undefined;

@@ -165,6 +165,14 @@ export class FakeCloud implements Cloud {
     return Promise.resolve({ ...view, inputs: { ...inputs, id }, outputs: record.outputs });
   }
 
+  previewAdoption(): Promise<never> {
+    return reject("internal", "the fake has no hosts, and adopts nothing");
+  }
+
+  adopt(): Promise<never> {
+    return this.previewAdoption();
+  }
+
   read(type: string, id: string, options?: ReadOptions): Promise<ResourceView | undefined> {
     this.#definition(type);
     if (options?.observe !== false && this.unreachable.has(id))

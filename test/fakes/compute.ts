@@ -26,7 +26,8 @@ import {
 } from "./domain.ts";
 import { openFakeDryRun } from "./dry-run.ts";
 import { Faults, type ComputeMethod } from "./fault.ts";
-import { makeHost, type FakeDomain, type FakeHost } from "./host.ts";
+import { giveBack, lookAtForeign, takeOver } from "./foreign.ts";
+import { makeHost, type FakeDomain, type FakeForeign, type FakeHost } from "./host.ts";
 import { compareImage, fetchImage, findSource, removeImage, requireChecksum } from "./image.ts";
 import {
   listBareFolders,
@@ -80,6 +81,8 @@ export class FakeCompute extends Faults implements ComputePorts {
         address,
         [
           ...Object.entries(host.domains).map(([id, domain]) => `server ${id} ${domain.state}`),
+          ...Object.values(host.foreign).map((domain) => `foreign ${JSON.stringify(domain)}`),
+          ...Object.entries(host.files).map(([path, file]) => `file ${path} ${JSON.stringify(file)}`),
           ...listBareFolders(host).map((id) => `disks ${id}`),
           ...Object.keys(host.tunnels).map((tunnel) => `tunnel ${tunnel}`),
           ...Object.entries(host.networks).flatMap(([id, network]) => [
@@ -94,6 +97,21 @@ export class FakeCompute extends Faults implements ComputePorts {
   /** Everything on all hosts, to be compared as text. */
   dump(): string {
     return JSON.stringify(this.#state.hosts);
+  }
+
+  /** Defines a domain that is shut off, with one disk that holds something, as somebody else would. */
+  defineForeign(address: string, domain: FakeForeign, content: string): void {
+    const machine = this.#machine(address);
+    machine.foreign[domain.id] = domain;
+    for (const { source, file } of domain.disks)
+      machine.files[source] = { sizeBytes: file?.sizeBytes ?? 0, content };
+    this.#save();
+  }
+
+  /** What is written on the disk of a server, or in a file of somebody else's. */
+  contentOf(address: string, idOrPath: string): string | undefined {
+    const machine = this.#machine(address);
+    return (machine.folders[idOrPath]?.disk ?? machine.files[idOrPath])?.content;
   }
 
   /** Does something on a host behind the cloud's back. What it is done to must be there. */
@@ -245,6 +263,19 @@ export class FakeCompute extends Faults implements ComputePorts {
     observe: (host, spec, signal) =>
       this.#carryOut("domains.observe", host.address.address, signal, (machine) =>
         observeDomain(machine, host, spec),
+      ),
+    lookAtForeign: (host, nameOrId, signal) =>
+      this.#carryOut("domains.lookAtForeign", host.address.address, signal, (machine) =>
+        lookAtForeign(machine, host, nameOrId),
+      ),
+    takeOver: (host, id, adoption, _progress, signal) =>
+      this.#carryOut("domains.takeOver", host.address.address, signal, (machine) => {
+        requireEnrolled(host, machine);
+        takeOver(machine, host, id, adoption);
+      }),
+    giveBack: (host, id, adoption, _graceMs, signal) =>
+      this.#carryOut("domains.giveBack", host.address.address, signal, (machine) =>
+        giveBack(machine, host, id, adoption),
       ),
     readConsole: (host, id, lines, signal) =>
       this.#carryOut("domains.readConsole", host.address.address, signal, (machine) =>

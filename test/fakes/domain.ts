@@ -16,7 +16,8 @@ const bytesPerGib = 1024 ** 3;
 /** The server's own domain. Raises `not-ours` for one of the same uuid that is not this cloud's. */
 function findDomain(machine: FakeHost, host: ComputeHost, id: string): FakeDomain | undefined {
   const domain = machine.domains[id];
-  if (domain === undefined || domain.cloudId === host.cloudId) return domain;
+  if (machine.foreign[id] === undefined && (domain === undefined || domain.cloudId === host.cloudId))
+    return domain;
   throw new StackyardError("not-ours", {
     message: `a domain with the uuid ${id} on host ${host.name} is not of this cloud`,
   });
@@ -235,7 +236,7 @@ function compareDisk(disk: FakeDisk | undefined, spec: DomainSpec, isOn: boolean
     const lost = { expected: "present", found: "missing", repair: "makes it anew" };
     return [{ field: "disk", ...lost, label: "data-loss" }];
   }
-  const expected = String(spec.image.diskPath);
+  const expected = String(spec.isDiskAdopted === true ? undefined : spec.image.diskPath);
   const found = String(disk.imagePath);
   const size = sizeOf(spec);
   const growth = { repair: "grows it", label: isOn ? "restart" : "live" } as const;

@@ -64,6 +64,9 @@ export function openFakeDryRun({ hosts, images, switching, domains: servers }: H
         reboot: (host) => note(host, "domains.reboot"),
         remove: (host) => note(host, "domains.remove"),
         waitReady: (host) => note(host, "domains.waitReady"),
+        lookAtForeign: (...asked) => servers.lookAtForeign(...asked),
+        takeOver: (host) => note(host, "domains.takeOver"),
+        giveBack: (host) => note(host, "domains.giveBack"),
       },
     },
   };

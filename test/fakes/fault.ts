@@ -5,7 +5,7 @@ export type ComputeMethod =
   | `hosts.${"enrol" | "observe" | "release"}`
   | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
-  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady"}`
+  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack"}`
   | `leftovers.${"list" | "remove"}`
   | "scan.ask";
 
@@ -22,6 +22,8 @@ export const changingMethods = [
   "domains.stop",
   "domains.reboot",
   "domains.remove",
+  "domains.takeOver",
+  "domains.giveBack",
   "leftovers.remove",
 ] as const satisfies readonly ComputeMethod[];
 

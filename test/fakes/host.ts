@@ -1,3 +1,4 @@
+import type { ForeignDomain } from "../../providers/core/adoption.ts";
 import type { CloudId } from "../../providers/core/ids.ts";
 import type { DomainInterface, HostInventory } from "../../providers/core/ports.ts";
 
@@ -16,6 +17,10 @@ export interface FakeHost {
   /** Files of each server: they stay when a domain is undefined. */
   readonly folders: Record<string, FakeFolder>;
   readonly domains: Record<string, FakeDomain>;
+  /** Domains that others defined, by uuid. */
+  readonly foreign: Record<string, FakeForeign>;
+  /** Their files, by path. */
+  readonly files: Record<string, FakeDisk>;
   /** Processes started so far: each start of a domain is one more. */
   processes: number;
 }
@@ -54,12 +59,16 @@ export interface FakeFolder {
   disk?: FakeDisk | undefined;
   /** Since the last start; empty before the first. */
   console: readonly string[];
+  /** The domain that was taken over. */
+  adopted?: FakeForeign | undefined;
 }
 
 export interface FakeDisk {
   /** What it lies on; absent for a blank one. */
   readonly imagePath?: string | undefined;
   sizeBytes: number;
+  /** What somebody has written to it; absent for one that is as it was made. */
+  readonly content?: string | undefined;
 }
 
 export interface FakeDomain {
@@ -82,6 +91,9 @@ export interface FakeDomain {
   /** As its guest read it when it booted last. */
   hostname?: string | undefined;
 }
+
+/** A domain that somebody else defined, as it is told to who looks. */
+export type FakeForeign = Omit<ForeignDomain, "serverDiskPath">;
 
 export interface FakeDefinition {
   readonly vcpus: number;
@@ -118,6 +130,8 @@ export function makeHost(offers: Partial<HostInventory>): FakeHost {
     tags: {},
     folders: {},
     domains: {},
+    foreign: {},
+    files: {},
     processes: 0,
   };
 }

@@ -2399,7 +2399,7 @@ export class ServerBlockDevicesOutput extends ComplexObject {
   get device(): string {
     return this.getStringAttribute("device");
   }
-  /** What it was made of. */
+  /** What it was made of: the image, nothing, or the disk of the domain that was adopted. */
   get source(): string {
     return this.getStringAttribute("source");
   }
@@ -2414,6 +2414,38 @@ export class ServerBlockDevicesOutput extends ComplexObject {
   /** Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size. */
   get sizeBytes(): number {
     return this.getNumberAttribute("size_bytes");
+  }
+}
+
+/** `adoptedFrom` of a {@link Server}, as found. */
+export class ServerAdoptedFromOutput extends ComplexObject {
+  /** Id of the host that it was on. */
+  get hostId(): string {
+    return this.getStringAttribute("host_id");
+  }
+  /** Name that it had there. Its uuid is the server's id. */
+  get domain(): string {
+    return this.getStringAttribute("domain");
+  }
+  /** SHA-256 of its definition without secrets. */
+  get fingerprint(): string {
+    return this.getStringAttribute("fingerprint");
+  }
+  /** Where its disk was. */
+  get diskPath(): string {
+    return this.getStringAttribute("disk_path");
+  }
+  /** Format that its disk had. */
+  get diskFormat(): string {
+    return this.getStringAttribute("disk_format");
+  }
+  /** How its disk came here: moved, or copied; then the original is where it was. */
+  get transfer(): string {
+    return this.getStringAttribute("transfer");
+  }
+  /** Size that its disk had, bytes. */
+  get diskBytes(): number {
+    return this.getNumberAttribute("disk_bytes");
   }
 }
 
@@ -2647,6 +2679,11 @@ export class Server extends StackyardResource {
     return this.getStringAttribute("launched_at");
   }
 
+  /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */
+  get adoptedFrom(): ServerAdoptedFromOutput {
+    return new ServerAdoptedFromOutput(this, "adopted_from", false);
+  }
+
   /**
    * What the last refresh found different from the declaration, one line each. The next apply repairs it.
    */
@@ -2798,6 +2835,11 @@ export class DataServer extends StackyardDataSource {
   /** When it first ran, ISO 8601. */
   get launchedAt(): string {
     return this.getStringAttribute("launched_at");
+  }
+
+  /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */
+  get adoptedFrom(): ServerAdoptedFromOutput {
+    return new ServerAdoptedFromOutput(this, "adopted_from", false);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { escapeLines } from "../../core/escape.ts";
+import { registerAdoptCommand } from "./adopt-command.ts";
 import { registerCompletionCommand } from "./completion.ts";
 import type { CommandContext } from "./context.ts";
 import { registerDiffReportCommand } from "./diff-report-command.ts";
@@ -57,7 +58,10 @@ export async function createProgram(
     );
   const groups = registerResourceCommands(program, context);
   const servers = groups.get("server");
-  if (servers !== undefined) registerGuestSshCommand(servers, context);
+  if (servers !== undefined) {
+    registerAdoptCommand(servers, context);
+    registerGuestSshCommand(servers, context);
+  }
   registerTraceCommand(program, context);
   registerScheduleCommand(program, context);
   registerJournalCommand(program, context);

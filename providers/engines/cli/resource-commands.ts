@@ -1,7 +1,6 @@
 import { Option, type Command } from "commander";
 import type { Cloud, ResourceView } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
-import { shapeOf } from "../../core/fields.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
 import { escapeLine, escapeLines } from "../../core/escape.ts";
@@ -9,7 +8,14 @@ import { addJsonOption, describeCommand, wantsJson, writeExampleFlags } from "./
 import type { CommandContext } from "./context.ts";
 import { addFlags, listFlags, readFlags, setAt } from "./flags.ts";
 import { changeResource, writePlan, writeView } from "./resource-change.ts";
-import { addInputOptions, makerOf, raiseIssues, readInputs, resolveReferences } from "./resource-inputs.ts";
+import {
+  addInputOptions,
+  makerOf,
+  raiseIssues,
+  readInputs,
+  readName,
+  resolveReferences,
+} from "./resource-inputs.ts";
 import { addSaveOptions, saveSecretOutputs } from "./secret-outputs.ts";
 import { toKebabCase } from "./text.ts";
 import {
@@ -124,7 +130,7 @@ function registerCreate(group: Command, definition: Definition, context: Command
     const given = await readInputs(command, flags, {}, context);
     await context.withCloud(async (cloud) => {
       const inputs = await resolveReferences(cloud, definition, given);
-      const name = readName(definition, inputs);
+      const name = readName(`create the ${type}`, definition, inputs);
       const request = { type, maker: makerOf(type, inputs), defaultName: name ?? type };
       const planned = await cloud.plan({ ...request, inputs });
       raiseIssues(`create the ${type}`, planned.issues);
@@ -154,18 +160,6 @@ function registerCreate(group: Command, definition: Definition, context: Command
     `${type} create ${writeExampleFlags(shown)}`,
     `${type} create --file ${type}.yaml --dry-run`,
   ]);
-}
-
-/** The name that inputs give, `undefined` for a type without names. Raises `invalid-input` when it is missing. */
-function readName(definition: Definition, inputs: JsonObject): string | undefined {
-  if (!Object.hasOwn(shapeOf(definition.inputs), "name")) return undefined;
-  const { name } = inputs;
-  if (typeof name === "string") return name;
-  throw new StackyardError("invalid-input", {
-    message: `cannot create the ${definition.type}: it needs a name`,
-    field: "name",
-    remedy: "Give it by --name.",
-  });
 }
 
 /** Raises `conflict` when the resource is there and complete; one that a killed create left behind is taken up again. */

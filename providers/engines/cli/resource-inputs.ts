@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { Cloud, Issue } from "../../core/cloud.ts";
 import { StackyardError } from "../../core/errors.ts";
+import { shapeOf } from "../../core/fields.ts";
 import { isUuid } from "../../core/ids.ts";
 import { canonicalJson, textOf, type JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
@@ -73,6 +74,18 @@ export function raiseIssues(attempted: string, issues: readonly Issue[]): void {
     ...(first.value === undefined ? {} : { value: first.value }),
     ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
     notes: others.map(({ field, message }) => `also: ${field} ${message}`),
+  });
+}
+
+/** The name that inputs give, `undefined` for a type without names. Raises `invalid-input` when it is missing. */
+export function readName(attempted: string, definition: Definition, inputs: JsonObject): string | undefined {
+  if (!Object.hasOwn(shapeOf(definition.inputs), "name")) return undefined;
+  const { name } = inputs;
+  if (typeof name === "string") return name;
+  throw new StackyardError("invalid-input", {
+    message: `cannot ${attempted}: it needs a name`,
+    field: "name",
+    remedy: "Give it by --name.",
   });
 }
 

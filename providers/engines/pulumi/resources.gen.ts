@@ -1230,14 +1230,31 @@ export interface ServerCachedImage {
 export interface ServerBlockDevices {
   /** Device name in the guest. */
   readonly device: string;
-  /** What it was made of. */
-  readonly source: "image" | "blank";
+  /** What it was made of: the image, nothing, or the disk of the domain that was adopted. */
+  readonly source: "image" | "blank" | "adopted";
   /** Where it lives: `local`, on the host. */
   readonly destination: "local";
   /** Size, GiB. */
   readonly sizeGib: number;
   /** Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size. */
   readonly sizeBytes?: number;
+}
+
+export interface ServerAdoptedFrom {
+  /** Id of the host that it was on. */
+  readonly hostId: string;
+  /** Name that it had there. Its uuid is the server's id. */
+  readonly domain: string;
+  /** SHA-256 of its definition without secrets. */
+  readonly fingerprint: string;
+  /** Where its disk was. */
+  readonly diskPath: string;
+  /** Format that its disk had. */
+  readonly diskFormat: string;
+  /** How its disk came here: moved, or copied; then the original is where it was. */
+  readonly transfer: "move" | "copy";
+  /** Size that its disk had, bytes. */
+  readonly diskBytes: number;
 }
 
 /** A virtual machine, placed by the scheduler on one of the cloud's hosts. */
@@ -1299,6 +1316,8 @@ export class Server extends StackyardResource {
   declare readonly blockDevices: pulumi.Output<ServerBlockDevices[]>;
   /** When it first ran, ISO 8601. */
   declare readonly launchedAt: pulumi.Output<string>;
+  /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */
+  declare readonly adoptedFrom: pulumi.Output<ServerAdoptedFrom | undefined>;
 
   constructor(name: string, args: ServerArgs, options?: pulumi.CustomResourceOptions) {
     const shape = {
@@ -1327,6 +1346,7 @@ export class Server extends StackyardResource {
         "cachedImage",
         "blockDevices",
         "launchedAt",
+        "adoptedFrom",
       ],
       secretInputs: [],
       secretOutputs: [],
