@@ -3,7 +3,17 @@ import { cpSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../providers/core/cloud.ts";
-import { make, makerOf, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../support/cloud.ts";
+import {
+  addressOfHost,
+  make,
+  makerOf,
+  makeSmallWorld,
+  nameOfHost,
+  TestCloud,
+  textOf,
+  type SmallWorld,
+} from "../support/cloud.ts";
+import { foreignDomain } from "../support/foreign-domain.ts";
 import { runStackyard } from "../support/command-line.ts";
 
 /** Before and after each effect on a host, and between the steps that have none. */
@@ -20,6 +30,17 @@ const buildPoints = [
   "domains.waitReady before",
   "domains.waitReady after",
 ];
+const adoptionPoints = [
+  "choosing a host",
+  "images.ensureCached before",
+  "switching.ensureNetwork after",
+  "taking over domain",
+  "domains.takeOver before",
+  "domains.takeOver after",
+  "domains.spawn before",
+  "domains.spawn after",
+  "domains.waitReady after",
+];
 const changePoints = [
   "domains.stop before",
   "domains.stop after",
@@ -33,6 +54,9 @@ const removalPoints = [
   "switching.releaseNetwork before",
   "switching.releaseNetwork after",
 ];
+
+/** On the disk of the domain that is adopted. */
+const foreignContent = "what somebody wrote";
 
 /** How long a process may take to get to where it is killed. */
 const killTimeoutMs = 60_000;
@@ -48,7 +72,7 @@ let killed: string;
 let test1: TestCloud;
 
 /** Runs the task in a process of its own, which is killed there. */
-async function kill(task: "build" | "change" | "remove", point: string): Promise<void> {
+async function kill(task: "build" | "adopt" | "change" | "remove", point: string): Promise<void> {
   killed = copy(template.folder, "killed");
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const inputs = [world.server, { flavor: large.id }].map((value) => JSON.stringify(value));
@@ -67,6 +91,7 @@ beforeAll(async () => {
   template = await TestCloud.open();
   world = await makeSmallWorld(template);
   large = await template.make("flavor", "large", { vcpus: 2, ramMib: 512, diskGib: 1 });
+  template.compute.defineForeign(addressOfHost(1), foreignDomain, foreignContent);
   bare = await template.holdings();
   await template.cloud.close();
 });
@@ -159,6 +184,76 @@ describe.each(buildPoints)("a build that is killed at: %s", (point) => {
 
     expect(await test1.holdings()).toEqual(bare);
     expect(await test1.cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+  });
+});
+
+/** Nothing of the domain that was to be adopted is otherwise than before. */
+async function expectGivenBack(): Promise<void> {
+  expect(await test1.holdings()).toEqual(bare);
+  expect(test1.compute.contentOf(addressOfHost(1), "/srv/legacy.qcow2")).toBe(foreignContent);
+}
+
+describe.each(adoptionPoints)("an adoption that is killed at: %s", (point) => {
+  beforeAll(() => kill("adopt", point), killTimeoutMs);
+
+  async function expectAdopted(): Promise<void> {
+    expect(await test1.cloud.drift()).toMatchObject({ interrupted: [], findings: [], failures: [] });
+    expect(await test1.cloud.find("server", "web")).toMatchObject({
+      id: foreignDomain.id,
+      record: { status: "active" },
+    });
+    expect(test1.compute.contentOf(addressOfHost(1), foreignDomain.id)).toBe(foreignContent);
+    expect(await test1.cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+  }
+
+  test("is finished by the same command", async () => {
+    const inputs = { ...world.server, name: "web" };
+    await test1.cloud.adopt({ host: nameOfHost(1), domain: foreignDomain.name, inputs });
+
+    await expectAdopted();
+  });
+
+  test("is finished by stackyard reconcile", async () => {
+    const { exitCode } = await runStackyard(await test1.open(), ["reconcile", "server", "web"]);
+
+    expect(exitCode).toBe(0);
+    await expectAdopted();
+  });
+
+  test("is previewed as one that was broken off", async () => {
+    const inputs = { ...world.server, name: "web" };
+    const request = { host: nameOfHost(1), domain: foreignDomain.id, inputs };
+    const preview = await test1.cloud.previewAdoption(request);
+
+    expect(preview).toMatchObject({ issues: [], changes: [], adoption: { domain: foreignDomain.name } });
+    expect(preview).not.toHaveProperty("found");
+  });
+
+  test("is named by drift, with nobody else's drift", async () => {
+    expect(await test1.cloud.drift()).toMatchObject({
+      interrupted: [{ resource: { type: "server", name: "web" }, was: "creation" }],
+      findings: [],
+    });
+  });
+
+  test("gives the domain back once it is removed", async () => {
+    await test1.cloud.remove("server", foreignDomain.id);
+
+    await expectGivenBack();
+  });
+
+  test("gives the domain back by the next session that changes anything", async () => {
+    await runOtherSession();
+
+    await expectGivenBack();
+  });
+
+  test("gives the domain back by gc", async () => {
+    const { leftovers } = await test1.cloud.listLeftovers();
+    for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
+
+    expect(leftovers).toMatchObject([{ kind: "record" }]);
+    await expectGivenBack();
   });
 });
 

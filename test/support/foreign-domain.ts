@@ -1,7 +1,7 @@
 import type { ForeignDomain } from "../../providers/core/adoption.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 
-/** A domain that somebody else defined: one qcow2 disk of half a GiB, one interface, shut off. It can be adopted. */
+/** A domain that somebody else defined: one qcow2 disk of one GiB, one interface, shut off. It can be adopted. */
 export const foreignDomain: Omit<ForeignDomain, "serverDiskPath"> = {
   id: deriveId<"resource">("somebody's domain"),
   name: "legacy",
@@ -17,7 +17,7 @@ export const foreignDomain: Omit<ForeignDomain, "serverDiskPath"> = {
       isFile: true,
       format: "qcow2",
       file: {
-        sizeBytes: 512 * 1024 ** 2,
+        sizeBytes: 1024 ** 3,
         fileBytes: 1024 ** 2,
         isEncrypted: false,
         transfer: "move",
@@ -35,6 +35,17 @@ export const foreignDomain: Omit<ForeignDomain, "serverDiskPath"> = {
   fingerprint: "0123456789abcdef".repeat(4),
   freeBytes: 100 * 1024 ** 3,
 };
+
+/** The same with a disk of another size. */
+export function foreignOfSize(sizeBytes: number): typeof foreignDomain {
+  return {
+    ...foreignDomain,
+    disks: foreignDomain.disks.map((disk) => ({
+      ...disk,
+      ...(disk.file === undefined ? {} : { file: { ...disk.file, sizeBytes } }),
+    })),
+  };
+}
 
 /** The same with a raw disk, which is copied. */
 export const foreignRaw: typeof foreignDomain = {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AdoptionRequest } from "../../../providers/core/adoption.ts";
 import { addressOfHost, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
-import { foreignDomain, foreignRaw } from "../../support/foreign-domain.ts";
+import { foreignDomain, foreignOfSize, foreignRaw } from "../../support/foreign-domain.ts";
 
 const address = addressOfHost(1);
 const content = "what somebody wrote";
@@ -43,7 +43,6 @@ describe("a preview of an adoption", () => {
         found: "/srv/legacy.qcow2",
         declared: `/var/lib/libvirt/images/stackyard/servers/${id}/disk`,
       },
-      "disk size": { found: "512 MiB", declared: "1 GiB" },
       "interface 0": {
         found: "52:54:00:aa:bb:cc virtio on bridge br0",
         declared: "52:54:00:aa:bb:cc virtio on network net",
@@ -73,6 +72,12 @@ describe("a preview of an adoption", () => {
       "spawn domains.spawn",
       "ready domains.waitReady",
     ]);
+  });
+
+  test("tells that the disk grows to what the flavor gives", async () => {
+    test1.compute.defineForeign(address, foreignOfSize(512 * 1024 ** 2), content);
+    const { changes } = await test1.cloud.previewAdoption(request);
+    expect(changes).toContainEqual({ field: "disk size", found: "512 MiB", declared: "1 GiB" });
   });
 
   test("of wrong inputs tells what is wrong with them", async () => {

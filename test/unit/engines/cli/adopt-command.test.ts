@@ -27,7 +27,7 @@ it("without --adopt says what it found and what would change, and writes nothing
   expect(exitCode).toBe(0);
   expect(stdout).toContain(`domain legacy (${foreignDomain.id}) on host h1\n`);
   expect(stdout).toMatch(/^state +shut-off$/m);
-  expect(stdout).toMatch(/^disk vda +\/srv\/legacy\.qcow2, qcow2, 536870912 bytes \(1048576 in the file\)$/m);
+  expect(stdout).toMatch(/^disk vda +\/srv\/legacy\.qcow2, qcow2, 1073741824 bytes \(1048576 in the file\)$/m);
   expect(stdout).toMatch(/^interface 0 +52:54:00:aa:bb:cc on bridge br0$/m);
   expect(stdout).toMatch(/^vcpus +2 +1$/m);
   expect(stdout).toContain("its disk would be moved from /srv/legacy.qcow2 to ");
@@ -42,7 +42,7 @@ it("without --adopt prints the same as JSON", async () => {
     adopted: false,
     host: "h1",
     domain: { name: "legacy", state: "shut-off" },
-    disk: { from: "/srv/legacy.qcow2", transfer: "move", sizeBytes: 536_870_912 },
+    disk: { from: "/srv/legacy.qcow2", transfer: "move", sizeBytes: 1_073_741_824 },
     changes: expect.arrayContaining([{ field: "vcpus", found: "2", declared: "1" }]) as unknown,
     inputs: { name: "web" },
     domains: [expect.stringContaining(foreignDomain.id)],
