@@ -134,9 +134,10 @@ function copyDisk(host: ComputeHost, id: ResourceId, { diskPath, diskFormat }: A
 cd -- ${serverFolder(host.folder, id)}
 [ ! -e disk ] || exit 0
 rm -f -- adopted-disk.part
+reserve=${copyReserveBytes}
 needed=$(qemu-img measure --output=json -f ${diskFormat} -O qcow2 ${diskPath} | grep -o '"required": *[0-9]*' | grep -o '[0-9]*$')
 free=$(df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free"; })
-[ "$((needed + ${copyReserveBytes}))" -le "$free" ] || ${refuse("full")}
+[ "$((needed + reserve))" -le "$free" ] || ${refuse("full")}
 qemu-img convert -p -t writeback -f ${diskFormat} -O qcow2 ${diskPath} adopted-disk.part
 mv adopted-disk.part disk`);
 }

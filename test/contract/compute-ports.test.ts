@@ -3,7 +3,8 @@ import { deriveId } from "../../providers/core/ids.ts";
 import type { CachedImage, ComputeHost, EnrolRequest } from "../../providers/core/ports.ts";
 import { FakeCompute } from "../fakes/compute.ts";
 import { cloudId, network, portOf, serverOf } from "../support/compute-specimens.ts";
-import { describeComputePorts, type ComputeStage } from "./compute-ports.ts";
+import { foreignDomain } from "../support/foreign-domain.ts";
+import { describeComputePorts, handmadeBytes, type ComputeStage } from "./compute-ports.ts";
 
 function requestOf(n: number): EnrolRequest {
   return {
@@ -55,6 +56,26 @@ function openFake(): Promise<ComputeStage> {
     meddle: (id, how) => {
       compute.meddle("h1.test", id, how);
       return Promise.resolve();
+    },
+    defineByHand: ({ id, name, mac, diskPath, format }) => {
+      const size = { sizeBytes: handmadeBytes, fileBytes: 0, isEncrypted: false, copyBytes: 0 };
+      const file = { ...size, transfer: format === "qcow2" ? ("move" as const) : ("copy" as const) };
+      const disk = { target: "vda", bus: "virtio", source: diskPath, isFile: true, format, file, usedBy: [] };
+      const defined = {
+        ...foreignDomain,
+        id,
+        name,
+        disks: [disk],
+        interfaces: [{ mac, source: "bridge br-int" }],
+      };
+      compute.defineForeign("h1.test", { ...defined, vcpus: 1, ramMib: 64 }, `data of ${name}`);
+      return Promise.resolve();
+    },
+    digestOf: (place) => {
+      const content = compute.contentOf("h1.test", "diskPath" in place ? place.diskPath : place.id);
+      return content === undefined
+        ? Promise.reject(new Error("nothing was written there"))
+        : Promise.resolve(content);
     },
     bootOf: (n) => Promise.resolve(`boot ${String(compute.bootsOf(portOf(n).serverId))}`),
     hostnameOf: (n) => Promise.resolve(compute.hostnameOf(portOf(n).serverId) ?? ""),

@@ -9,6 +9,8 @@ import type {
 } from "../../providers/core/ports.ts";
 import type { ComputePorts } from "../../providers/wiring.ts";
 import type { Meddling } from "../fakes/meddling.ts";
+import type { ResourceId } from "../../providers/core/ids.ts";
+import { describeAdoptionPort } from "./adoption-port.ts";
 import { describeDomainsPort } from "./domains-port.ts";
 import { describeDryRun } from "./dry-run.ts";
 import { describeHostsPort, describeRelease } from "./hosts-port.ts";
@@ -19,6 +21,18 @@ import { describeSwitchingPort } from "./switching-port.ts";
 
 /** What can be done on both stages: the rest takes a guest that plays along. */
 export type StagedMeddling = Exclude<Meddling, "take a processor" | "take memory" | "detach an interface">;
+
+/** A domain that somebody else defines. */
+export interface HandmadeDomain {
+  readonly id: ResourceId;
+  readonly name: string;
+  readonly mac: string;
+  readonly diskPath: string;
+  readonly format: "qcow2" | "raw";
+}
+
+/** Size of its disk, bytes. */
+export const handmadeBytes = 64 * 1024 ** 2;
 
 /** Two machines that are in no cloud, images that they can fetch, and compute to drive them. */
 export interface ComputeStage {
@@ -33,6 +47,10 @@ export interface ComputeStage {
   readonly disk: ImageSource;
   /** The n-th server with the n-th port, on an image that is cached. */
   readonly domainOf: (n: number, image: CachedImage) => DomainSpec;
+  /** Defines a domain on the first host as somebody else would: shut off, one disk of 64 MiB, into which something is written. */
+  defineByHand(domain: HandmadeDomain): Promise<void>;
+  /** Digest of what the first 64 MiB of a server's disk hold, by its id, or of a file of somebody else's. */
+  digestOf(place: Pick<HandmadeDomain, "diskPath" | "format"> | { readonly id: ResourceId }): Promise<string>;
   /** Does something on the first host behind the cloud's back. */
   meddle(id: string, how: StagedMeddling): Promise<void>;
   /** Tells one boot of the n-th server, which answers by SSH on the first host, from another. */
@@ -62,6 +80,7 @@ export function describeComputePorts(name: string, open: () => Promise<ComputeSt
     describeImagesPort(onStage);
     describeSwitchingPort(onStage);
     describeDomainsPort(onStage);
+    describeAdoptionPort(onStage);
     describeScanPort(onStage);
     describeDryRun(onStage);
     describeLeftoversPort(onStage);

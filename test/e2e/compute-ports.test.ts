@@ -1,8 +1,15 @@
 import { join } from "node:path";
 import { runProcess } from "../../lab/namespace/process.ts";
+import { diskFile } from "../../providers/compute/layout.ts";
 import { nameTunnel } from "../../providers/compute/marks.ts";
 import { deriveId } from "../../providers/core/ids.ts";
-import { describeComputePorts, type ComputeStage, type StagedMeddling } from "../contract/compute-ports.ts";
+import {
+  describeComputePorts,
+  handmadeBytes,
+  type ComputeStage,
+  type HandmadeDomain,
+  type StagedMeddling,
+} from "../contract/compute-ports.ts";
 import { describeGuestImage, openComputeLab } from "../support/compute-lab.ts";
 
 const { signal } = new AbortController();
@@ -33,11 +40,31 @@ async function openLab(): Promise<ComputeStage> {
     meddle: async (id, how) => {
       await h1.run(describeMeddling(id, how, h1.host.folder));
     },
+    defineByHand: async (domain) => {
+      await h1.run(describeByHand(domain));
+    },
+    digestOf: (place) => {
+      const [path, format] =
+        "diskPath" in place ? [place.diskPath, place.format] : [diskFile(h1.host.folder, place.id), "qcow2"];
+      const read = `qemu-img dd -U -f ${format} -O raw bs=1M count=64 if=${path} of=/tmp/read`;
+      return h1.run(`${read} && sha256sum < /tmp/read; rm -f /tmp/read`);
+    },
     bootOf: (n) => h1.inGuest(n, "cat /proc/sys/kernel/random/boot_id"),
     hostnameOf: async (n) => (await h1.inGuest(n, "hostname")).trim(),
     survey: () => lab.survey(),
     close: () => lab.close(),
   };
+}
+
+/** The commands by which somebody defines a domain, with a secret in it, that is started with its host. */
+function describeByHand({ id, name, mac, diskPath, format }: HandmadeDomain): string {
+  const disk = `<disk type="file" device="disk"><driver name="qemu" type="${format}"/><source file="${diskPath}"/><target dev="vda" bus="virtio"/></disk>`;
+  const nic = `<interface type="bridge"><mac address="${mac}"/><source bridge="br-int"/><virtualport type="openvswitch"/></interface>`;
+  const devices = `<devices>${disk}${nic}<graphics type="vnc" passwd="sesame"/></devices>`;
+  const xml = `<domain type="qemu"><name>${name}</name><uuid>${id}</uuid><memory unit="MiB">64</memory><os><type>hvm</type></os>${devices}</domain>`;
+  return `qemu-img create -q -f ${format} ${diskPath} ${String(handmadeBytes)} &&
+    qemu-io -f ${format} -c 'write -q -P 0x5a 1M 8M' ${diskPath} &&
+    echo '${xml}' > /tmp/handmade.xml && virsh define /tmp/handmade.xml && virsh autostart ${id} && rm /tmp/handmade.xml`;
 }
 
 /** The commands by which somebody who knows the host does it. */
@@ -66,6 +93,12 @@ function describeMeddling(id: string, how: StagedMeddling, folder: string): stri
       return `for port in ${ports}; do ovs-vsctl del-port $port; done`;
     case "define a foreign domain":
       return `echo '<domain type="qemu"><name>foreign</name><uuid>${id}</uuid><memory>65536</memory><os><type>hvm</type></os></domain>' > /tmp/foreign.xml && virsh define /tmp/foreign.xml`;
+    case "start the foreign domain":
+      return `virsh start ${id}`;
+    case "stop the foreign domain":
+      return `virsh destroy ${id}`;
+    case "undefine the foreign domain":
+      return `path=$(virsh -q domblklist ${id} | sed -n 's/^ *vda *//p'); virsh undefine ${id}; rm "$path"`;
     case "kill its DHCP server":
       return `kill $(cat ${folder}/networks/${id}/pid); sleep 0.2`;
     case "remove its DHCP entry":

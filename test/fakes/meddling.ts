@@ -18,6 +18,10 @@ export type Meddling =
   | "remove its ports"
   /** To a server that is not there: a domain of somebody else takes its uuid. */
   | "define a foreign domain"
+  /** To a domain of somebody else. */
+  | "start the foreign domain"
+  | "stop the foreign domain"
+  | "undefine the foreign domain"
   /** To a network. */
   | "kill its DHCP server"
   /** To the port of a network, `NETWORK/PORT`. */
@@ -70,6 +74,16 @@ export function meddleWith(machine: FakeHost, id: string, how: Meddling): void {
       return;
     case "define a foreign domain":
       machine.domains[id] = makeForeignDomain();
+      return;
+    case "start the foreign domain":
+      machine.foreign[id] = { ...take(machine.foreign, id), state: "running" };
+      return;
+    case "stop the foreign domain":
+      machine.foreign[id] = { ...take(machine.foreign, id), state: "shut-off" };
+      return;
+    case "undefine the foreign domain":
+      for (const { source } of take(machine.foreign, id).disks) Reflect.deleteProperty(machine.files, source);
+      Reflect.deleteProperty(machine.foreign, id);
       return;
     case "kill its DHCP server":
       take(machine.networks, id).isServing = false;
