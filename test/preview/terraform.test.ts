@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { definitions } from "../../providers/registry.ts";
 import { FakeCloud } from "../fakes/cloud.ts";
-import { addressOfHost } from "../support/cloud.ts";
+import { addressOfHost, makeSmallWorld } from "../support/cloud.ts";
 import { runStackyard } from "../support/command-line.ts";
+import { foreignDomain } from "../support/foreign-domain.ts";
 import { AttachedProject, findTerraformCommands } from "../support/terraform.ts";
 
 const commands = await findTerraformCommands();
@@ -453,6 +454,28 @@ resource "stackyard_subnet" "s" {
       project.write(`resource "stackyard_network" "net" {\n name = "net"\n project = "${one.id}"\n}`);
       await project.must("import", "stackyard_network.net", "one/net");
       expect(await project.attributes("stackyard_network.net")).toMatchObject({ id: wanted.id });
+    });
+
+    it("of a server that was adopted takes it as it is, and the next plan is empty", async () => {
+      const { test } = project;
+      const { server } = await makeSmallWorld(test);
+      test.compute.defineForeign(addressOfHost(1), foreignDomain, "data");
+      const inputs = { ...server, name: "web" };
+      await test.cloud.adopt({ host: "h1", domain: "legacy", inputs });
+      const { flavor: size, image, keypair } = server;
+      project.write(`resource "stackyard_server" "web" {
+  name     = "web"
+  flavor   = "${String(size)}"
+  image    = "${String(image)}"
+  keypair  = "${String(keypair)}"
+  networks = [{ network = "${(await test.cloud.find("network", "net")).id}" }]
+}`);
+      await project.must("import", "stackyard_server.web", foreignDomain.id);
+      expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
+      expect(await project.attributes("stackyard_server.web")).toMatchObject({
+        id: foreignDomain.id,
+        adopted_from: { domain: "legacy" },
+      });
     });
 
     it("by a block writes the configuration, with which the plan changes nothing", async () => {
