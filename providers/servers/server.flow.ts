@@ -194,7 +194,6 @@ const blockDevices: ServerStep = {
       };
     });
   },
-  undo: giveBackAdopted,
 };
 
 /** What the root disk is made of. An adopted one stays that until it is lost. */
@@ -249,12 +248,16 @@ const spawn: ServerStep = {
       };
     });
   },
-  undo: async ({ outputs, record, world, cloudId, ports: { domains }, signal }) => {
-    // The disk of one that was being adopted is another's: it is given back, with all that the server has.
-    if (outputs.hostId !== undefined && !isBeingAdopted(record, outputs))
-      await domains.remove(requireHost(outputs, world, cloudId), record.id, signal);
-  },
+  undo: removeOrGiveBack,
 };
+
+/** Takes the domain away with all that it has; the disk of one that was being adopted is another's, and is given back. */
+async function removeOrGiveBack(context: Context): Promise<void> {
+  const { outputs, record, world, cloudId, ports: services, signal } = context;
+  if (outputs.hostId === undefined) return;
+  if (isBeingAdopted(record, outputs)) await giveBackAdopted(context);
+  else await services.domains.remove(requireHost(outputs, world, cloudId), record.id, signal);
+}
 
 /** Whether a domain in this state runs without a new start: a paused guest is let go on. */
 function goesOn(state: DomainObservation["state"]): boolean {
@@ -331,22 +334,8 @@ export const removeServer: readonly ServerStep[] = [
   {
     name: "domain",
     run: async (context) => {
-      const {
-        outputs,
-        record,
-        world,
-        cloudId,
-        ports: { domains },
-        signal,
-        progress,
-      } = context;
-      if (outputs.hostId === undefined) return undefined;
-      if (isBeingAdopted(record, outputs)) {
-        await giveBackAdopted(context);
-        return undefined;
-      }
-      progress("removing the domain");
-      await domains.remove(requireHost(outputs, world, cloudId), brandId(record.id), signal);
+      if (context.outputs.hostId !== undefined) context.progress("removing the domain");
+      await removeOrGiveBack(context);
       return undefined;
     },
   },
