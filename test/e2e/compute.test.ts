@@ -11,6 +11,7 @@ import {
   nameTap,
   nameTunnel,
 } from "../../providers/compute/marks.ts";
+import type { Adoption } from "../../providers/core/adoption.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { CachedImage, DomainSpec, ImageSpec } from "../../providers/core/ports.ts";
 import { describeGuestImage, openComputeLab } from "../support/compute-lab.ts";
@@ -142,6 +143,64 @@ describe("images", () => {
       });
       await lab.compute.images.removeCached(lab.h1.host, id, signal);
     });
+  });
+});
+
+describe("a domain that is taken over", () => {
+  const id = serverId(8);
+  const diskPath = "/var/lib/libvirt/images/legacy.qcow2";
+  let adoption: Adoption;
+
+  beforeAll(async () => {
+    const disk = `<disk type="file" device="disk"><driver name="qemu" type="qcow2"/><source file="${diskPath}"/><target dev="vda"/></disk>`;
+    const xml = `<domain type="qemu"><name>legacy</name><uuid>${id}</uuid><memory>65536</memory><os><type>hvm</type></os><devices>${disk}<graphics type="vnc" passwd="sesame"/></devices></domain>`;
+    await lab.h1.run(
+      `qemu-img create -q -f qcow2 ${diskPath} 1M; echo '${xml}' > /tmp/legacy.xml; virsh define /tmp/legacy.xml`,
+    );
+    const found = await lab.compute.domains.lookAtForeign(lab.h1.host, "legacy", signal);
+    adoption = {
+      hostId: lab.h1.host.id,
+      domain: "legacy",
+      fingerprint: found?.fingerprint ?? "",
+      diskPath,
+      diskFormat: "qcow2",
+      transfer: "move",
+      diskBytes: 1024 ** 2,
+    };
+  });
+
+  const takeOver = () => lab.compute.domains.takeOver(lab.h1.host, id, adoption, silent, signal);
+  const giveBack = () => lab.compute.domains.giveBack(lab.h1.host, id, adoption, 0, signal);
+  const folder = () => `${lab.h1.host.folder}/servers/${id}`;
+  const listFiles = () => lab.h1.run(`ls ${folder()} ${diskPath} 2> /dev/null || true`);
+
+  test("is taken over to the end by one who comes after the host was killed between its definition and its disk", async () => {
+    await lab.h1.run(
+      `mkdir -p ${folder()}; virsh dumpxml --inactive --security-info ${id} > ${folder()}/adopted.xml; virsh undefine ${id}`,
+    );
+    await takeOver();
+    expect(await listFiles()).toBe(`${folder()}:\nadopted.xml\ndisk`);
+  });
+
+  test("and by one who comes after it was killed while the disk had two names", async () => {
+    await lab.h1.run(`ln ${folder()}/disk ${diskPath}`);
+    await takeOver();
+    expect(await listFiles()).toBe(`${folder()}:\nadopted.xml\ndisk`);
+  });
+
+  test("is not put over another file in its disk's place", async () => {
+    await lab.h1.run(`echo other > ${diskPath}`);
+    await expect(giveBack()).rejects.toMatchObject({ code: "conflict", value: diskPath });
+    expect(await lab.h1.run(`cat ${diskPath}; rm ${diskPath}; ls ${folder()}`)).toBe(
+      "other\nadopted.xml\ndisk",
+    );
+  });
+
+  test("is given back with the secrets of its definition", async () => {
+    await giveBack();
+    expect(await listFiles()).toBe(diskPath);
+    const xml = await lab.h1.run(`virsh dumpxml --security-info ${id}; virsh undefine ${id}; rm ${diskPath}`);
+    expect(xml).toContain("passwd='sesame'");
   });
 });
 
