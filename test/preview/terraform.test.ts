@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { definitions } from "../../providers/registry.ts";
 import { FakeCloud } from "../fakes/cloud.ts";
-import { addressOfHost, makeSmallWorld } from "../support/cloud.ts";
+import { addressOfHost, makeSmallWorld, textOf } from "../support/cloud.ts";
 import { runStackyard } from "../support/command-line.ts";
 import { foreignDomain } from "../support/foreign-domain.ts";
 import { AttachedProject, findTerraformCommands } from "../support/terraform.ts";
@@ -462,12 +462,11 @@ resource "stackyard_subnet" "s" {
       test.compute.defineForeign(addressOfHost(1), foreignDomain, "data");
       const inputs = { ...server, name: "web" };
       await test.cloud.adopt({ host: "h1", domain: "legacy", inputs });
-      const { flavor: size, image, keypair } = server;
       project.write(`resource "stackyard_server" "web" {
   name     = "web"
-  flavor   = "${String(size)}"
-  image    = "${String(image)}"
-  keypair  = "${String(keypair)}"
+  flavor   = "${textOf(server, "flavor")}"
+  image    = "${textOf(server, "image")}"
+  keypair  = "${textOf(server, "keypair")}"
   networks = [{ network = "${(await test.cloud.find("network", "net")).id}" }]
 }`);
       await project.must("import", "stackyard_server.web", foreignDomain.id);
