@@ -21,6 +21,11 @@ export interface StackyardProviderConfig {
   /** Project by name or id. Default: STACKYARD_PROJECT. */
   readonly project?: string | undefined;
   /**
+   * What plans tell administrators of what would be done on the hosts, as warnings: off, brief or full.
+   * Default: STACKYARD_PREVIEW.
+   */
+  readonly preview?: string | undefined;
+  /**
    * Tells the resources of this configuration from those of others in the same cloud; ids follow from it.
    * Default: STACKYARD_STACK, else the working directory and the workspace.
    */

@@ -25,7 +25,9 @@ test("a program that is not there is told by name", async () => {
 
 test("a program is handed our signals, where that is asked for", async () => {
   const script = "trap 'kill $!; echo told; exit 0' HUP; sleep 60 & echo ready; wait";
-  const onLine = (): void => void process.emit("SIGHUP", "SIGHUP");
+  const onLine = (line: string): void => {
+    if (line === "ready") process.emit("SIGHUP", "SIGHUP");
+  };
   const result = await runProgram("sh", ["-c", script], { passSignals: true, timeoutMs: 20_000, onLine });
   expect(result).toMatchObject({ exitCode: 0, stdout: "ready\ntold" });
 });
