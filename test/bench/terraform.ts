@@ -62,7 +62,7 @@ export async function benchTerraform(folder: string, say: Say): Promise<readonly
       ...compare(samples, { name: "as many trivial resources", goal: planGoal }),
       ...(count === sizes[0].count
         ? {
-            note: "`plan -detailed-exitcode` with refresh, here and below; the CLI starts the launchers of a filesystem mirror, which run the packed package. The trivial resources are `null_resource` of a provider in Node over the same gRPC server, which gives back what it gets.",
+            note: "`plan -detailed-exitcode` with refresh, here and below; the CLI starts the launchers of a filesystem mirror, which run the packed package. The trivial resources are `null_resource` of a provider in Node over the same gRPC server, which gives back what it gets; that one compiles its code at every start, ours is kept in Node's cache.",
           }
         : {}),
     });
