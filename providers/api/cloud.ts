@@ -1,7 +1,6 @@
-import type { AdoptionPreview, AdoptionRequest } from "../core/adoption.ts";
 import type { Authenticate, Session } from "../authenticate/authenticate.ts";
 import type { ScryptCost } from "../authenticate/password.ts";
-import { authorize, authorizeAdministration, isAllowed, type Verb } from "../authenticate/policy.ts";
+import { authorizeAdministration } from "../authenticate/policy.ts";
 import type { Principal } from "../authenticate/principal.ts";
 import type { Conductor } from "../conductor/conductor.ts";
 import { listInterrupted } from "../conductor/interrupted.ts";
@@ -19,28 +18,25 @@ import type {
   LookOptions,
   PlacementAnswer,
   PlacementQuestion,
-  Preview,
-  Planned,
-  PlanRequest,
   ReadOptions,
   ResourceView,
-  WaitOptions,
 } from "../core/cloud.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { PreviewDetail } from "../core/preview-detail.ts";
 import type { ResourceId } from "../core/ids.ts";
 import { textOf, type JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import type { Secret } from "../core/secret.ts";
-import type { Definition, WorldEntry } from "../core/resource.ts";
+import type { Definition } from "../core/resource.ts";
 import { listReferences } from "../core/validate.ts";
 import { updateRecord } from "../store/records.ts";
-import { requestOfAdoption, type PlannedAdoption } from "./adoption.ts";
+import { openAccess } from "./access.ts";
+import { planAdoption, previewAdoption } from "./adoption.ts";
 import { forgetOnceOnly, issueError, writeTask } from "./apply.ts";
 import { refuseReferenced } from "./dependents.ts";
 import { isUnfinished, reportDrift, reportInterrupted } from "./drift.ts";
 import { loginTrace, openRequestTrace } from "./request-trace.ts";
-import { planResource, projectOf, type Planner } from "./plan.ts";
+import { planResource, projectOf } from "./plan.ts";
+import { previewPlan } from "./preview.ts";
 import { checkQuota } from "./quota.ts";
 import { Recovery } from "./recovery.ts";
 import { omitOnceOnly, omitSecrets } from "./secrets.ts";
@@ -64,72 +60,15 @@ export interface CloudServices extends TaskServices {
   readonly close: () => Promise<void>;
 }
 
-/**
- * Step 2: the facade for one user. Every call validates the token, validates, authorises; only then anything is written.
- *
- * A token in the second half of its life is renewed by `logIn`, so that a long update outlives its first one, and a build has at least half a
- * life for all the services that validate it (keystoneauth: identity/base.py; nova has service tokens for the latter).
- */
+/** Step 2: the facade for one user. Every call validates the token, validates, authorises; only then anything is written. */
 export function openFacade(services: CloudServices, opened: Session, logIn: () => Promise<Session>): Cloud {
   const { database, mirror, authenticate, definitions, conductor } = services;
+  const access = openAccess(services, opened, logIn);
+  const { begin, definitionOf, mayDo, permit, stored, findVisible, requireRecord } = access;
   const planned = new PlannedWorld(mirror);
+  const looking = { access, conductor, planned };
   const recovery = new Recovery(services, (record) => refuseReferenced(record, mirror, definitionOf));
-
-  function definitionOf(type: string): Definition {
-    const definition = definitions.find((candidate) => candidate.type === type);
-    if (definition !== undefined) return definition;
-    throw new StackyardError("not-found", {
-      message: `there is no resource type ${JSON.stringify(type)}`,
-      remedy: `Types: ${definitions.map((candidate) => candidate.type).join(", ")}.`,
-    });
-  }
-
-  let session = opened;
-  let renewal: Promise<Session> | undefined;
-  let isEnded = false;
   let closing: Promise<void> | undefined;
-
-  async function renewToken(): Promise<void> {
-    const { issuedAtMs, expiresAtMs } = session.principal;
-    if (isEnded || Date.now() < (issuedAtMs + expiresAtMs) / 2) return;
-    renewal ??= logIn().finally(() => (renewal = undefined));
-    session = await renewal;
-  }
-
-  const tokenOf = (): Secret => session.token;
-
-  async function begin(): Promise<Principal> {
-    await renewToken();
-    const principal = await authenticate.validate(session.token);
-    await mirror.refresh();
-    return principal;
-  }
-
-  function permit(
-    principal: Principal,
-    verb: Verb,
-    definition: Definition,
-    record: Pick<ResourceRecord, "id" | "projectId">,
-  ): void {
-    authorize(principal, { verb, definition, projectId: record.projectId, id: record.id });
-  }
-
-  function mayDo(principal: Principal, verb: Verb, { type, projectId, id }: WorldEntry): boolean {
-    return isAllowed(principal, { verb, definition: definitionOf(type), projectId, id });
-  }
-
-  function plannerFor(principal: Principal): Planner {
-    return {
-      principal,
-      mayRead: (entry) => mayDo(principal, "read", entry),
-      mayUpdate: (entry) => mayDo(principal, "update", entry),
-    };
-  }
-
-  function stored(type: string, id: string): ResourceRecord | undefined {
-    const record = mirror.find(id);
-    return record?.type === type ? record : undefined;
-  }
 
   async function view(
     record: ResourceRecord,
@@ -153,77 +92,6 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     };
   }
 
-  async function plan(request: PlanRequest): Promise<Planned> {
-    const principal = await begin();
-    const definition = definitionOf(request.type);
-    const { inputs, issues, change } = planResource(definition, request, plannerFor(principal), planned);
-    return { inputs, issues, change };
-  }
-
-  async function preview(request: PlanRequest, signal?: AbortSignal): Promise<Preview> {
-    const principal = await begin();
-    const definition = definitionOf(request.type);
-    const result = planResource(definition, request, plannerFor(principal), planned);
-    const { id, issues, change } = result;
-    const shown = { inputs: result.inputs, issues, change, domains: [], commands: [] };
-    if (issues.length > 0 || id === undefined || planned.isIncomplete(id)) return shown;
-    const { id: known, ...inputs } = { ...result.inputs, id };
-    const projectId = projectOf(definition, inputs);
-    const before = stored(request.type, known);
-    permit(principal, before === undefined ? "create" : "update", definition, { id, projectId });
-    if (before !== undefined) permit(principal, "update", definition, before);
-    if (!principal.isAdmin) return { ...shown, incomplete: hiddenPreview() };
-    const isKept = before !== undefined && change.action !== "replace";
-    const record = toPlannedRecord(
-      definition,
-      request,
-      { id, projectId, inputs },
-      isKept ? before : undefined,
-    );
-    return { ...shown, ...(await conductor.preview(record, isKept ? before : undefined, planned, signal)) };
-  }
-
-  /** Looks at what is to be adopted, and plans the server that it becomes. */
-  async function planAdoption(
-    { host, domain, inputs }: AdoptionRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<PlannedAdoption> {
-    const principal = await begin();
-    authorizeAdministration(principal, "servers:adopt");
-    const definition = definitionOf("server");
-    const place = findVisible(principal, "host", host);
-    const look = await conductor.lookForAdoption(place, { domain, inputs }, signal);
-    const request = requestOfAdoption(look);
-    const { change, issues, ...result } = planResource(definition, request, plannerFor(principal), planned);
-    const plan = { inputs: result.inputs, issues, change };
-    if (issues.length > 0 || result.id === undefined)
-      return { look, request, plan, changes: [], record: undefined };
-    const { id, ...completed } = { ...result.inputs, id: result.id };
-    const projectId = projectOf(definition, completed);
-    const filled = toPlannedRecord(definition, request, { id, projectId, inputs: completed }, look.begun);
-    const record = { ...filled, outputs: { ...filled.outputs, ...look.outputs } };
-    try {
-      return { look, request, plan, record, changes: await conductor.judgeAdoption(look, record) };
-    } catch (error) {
-      planned.drop(id);
-      throw error;
-    }
-  }
-
-  async function previewAdoption(request: AdoptionRequest, signal?: AbortSignal): Promise<AdoptionPreview> {
-    const { look, plan: shown, record, changes } = await planAdoption(request, signal);
-    const { found, adoption, host } = look;
-    const known = { host: host.name, adoption, changes, ...(found === undefined ? {} : { found }) };
-    if (record === undefined) return { ...shown, ...known, domains: [], commands: [] };
-    return { ...shown, ...known, ...(await conductor.preview(record, undefined, planned, signal)) };
-  }
-
-  async function adopt(asked: AdoptionRequest, options: WaitOptions = {}): Promise<ResourceView> {
-    const { look, request, plan: shown } = await planAdoption(asked, options.signal);
-    const { type, maker, defaultName } = request;
-    return applyFrom({ ...options, type, maker, defaultName, inputs: shown.inputs }, look.outputs);
-  }
-
   /** Applies; a new resource begins with `outputs`. */
   async function applyFrom(request: ApplyRequest, outputs: JsonObject): Promise<ResourceView> {
     const trace = openRequestTrace();
@@ -235,7 +103,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const before = typeof givenId === "string" ? stored(request.type, givenId) : undefined;
     // What an apply refers to is there: nothing that was only planned, or not known in a plan, stands in for it.
     for (const reference of listReferences(definition, request.inputs)) planned.drop(reference.id);
-    const result = planResource(definition, request, plannerFor(principal), planned);
+    const result = planResource(definition, request, access.plannerFor(principal), planned);
     const [issue] = result.issues;
     if (issue !== undefined) throw issueError(request, issue, result.issues);
     if (result.id === undefined)
@@ -247,7 +115,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     trace.note(6);
     const replaced = new Set([...planned.replaced, ...listPredecessors(principal, request, id, inputs)]);
     const desired = { ...request, id, inputs, projectId, before, replaced, outputs };
-    const created = await recovery.follow(id, tokenOf, async () => {
+    const created = await recovery.follow(id, access.token, async () => {
       const taskId = await writeTask(services, definition, desired, async (transaction) => {
         if (projectId !== null)
           await checkQuota(transaction, definitions, { ...desired, definition, projectId }, planned);
@@ -256,7 +124,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       });
       await mirror.refresh();
       planned.drop(id);
-      return runTask(services, taskId, session.token, request);
+      return runTask(services, taskId, access.token(), request);
     });
     const record = mirror.find(id) ?? created;
     if (record === undefined)
@@ -312,7 +180,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const record = stored(type, id);
     if (record === undefined) return;
     permit(principal, "remove", definition, record);
-    await recovery.follow(record.id, tokenOf, async () => {
+    await recovery.follow(record.id, access.token, async () => {
       await mirror.refresh();
       if (stored(type, id) === undefined) return;
       refuseReferenced(record, mirror, definitionOf);
@@ -321,7 +189,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
         await updateRecord(transaction, record.id, { status: "deleting" }, new Date().toISOString());
         return insertTask(transaction, record, "remove");
       });
-      await runTask(services, taskId, session.token, options);
+      await runTask(services, taskId, access.token(), options);
       planned.drop(id);
     });
   }
@@ -330,42 +198,6 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const shown = await view(findVisible(await begin(), type, idOrName), { observe: false });
     if (shown === undefined) throw new StackyardError("internal", { message: "a record could not be shown" });
     return shown;
-  }
-
-  /** By id, else by name; of several of one name, the one of the principal's own project. */
-  function findVisible(principal: Principal, type: string, idOrName: string): ResourceRecord {
-    const definition = definitionOf(type);
-    const visible = mirror.all(type).filter((record) => mayDo(principal, "read", record));
-    const matches = visible.filter((record) => record.id === idOrName);
-    const named = matches.length > 0 ? matches : visible.filter((record) => record.name === idOrName);
-    const own = named.filter((record) => record.projectId === principal.projectId);
-    const [record, ...more] = named.length > 1 && own.length === 1 ? own : named;
-    if (record === undefined)
-      throw new StackyardError("not-found", {
-        message: `there is no ${type} ${JSON.stringify(idOrName)}`,
-        field: type,
-        value: idOrName,
-      });
-    if (more.length > 0) {
-      throw new StackyardError("conflict", {
-        message: `${String(more.length + 1)} ${definition.plural} are called ${JSON.stringify(idOrName)}`,
-        remedy: `Use the id: ${[record, ...more].map((match) => match.id).join(", ")}.`,
-      });
-    }
-    return record;
-  }
-
-  async function requireRecord(
-    type: string,
-    id: string,
-    verb: Verb,
-  ): Promise<{ readonly principal: Principal; readonly record: ResourceRecord }> {
-    const principal = await begin();
-    const record = stored(type, id);
-    if (record === undefined)
-      throw new StackyardError("not-found", { message: `there is no ${type} ${id}`, value: id });
-    permit(principal, verb, definitionOf(type), record);
-    return { principal, record };
   }
 
   async function drift({
@@ -378,7 +210,7 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const visible =
       resource === undefined
         ? [...mirror.everything()].filter((record) => mayDo(principal, "read", record))
-        : [(await requireRecord(resource.type, resource.id, "read")).record];
+        : [await requireRecord(resource.type, resource.id, "read")];
     const asked = visible.filter(({ type }) => definitionOf(type).observe !== undefined);
     const settled = asked.filter((record) => !isUnfinished(record));
     const broken = await database.transaction().execute((transaction) => listInterrupted(transaction));
@@ -393,11 +225,25 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
 
   return {
     previewDetail: services.previewDetail,
-    plan,
-    preview,
+    plan: async (request) => {
+      const principal = await begin();
+      const definition = definitionOf(request.type);
+      const { inputs, issues, change } = planResource(
+        definition,
+        request,
+        access.plannerFor(principal),
+        planned,
+      );
+      return { inputs, issues, change };
+    },
+    preview: (request, signal) => previewPlan(looking, request, signal),
     apply: (request) => applyFrom(request, {}),
-    previewAdoption,
-    adopt,
+    previewAdoption: (request, signal) => previewAdoption(looking, request, signal),
+    adopt: async (asked, options = {}) => {
+      const { look, request, plan } = await planAdoption(looking, asked, options.signal);
+      const { type, maker, defaultName } = request;
+      return applyFrom({ ...options, type, maker, defaultName, inputs: plan.inputs }, look.outputs);
+    },
     read,
     drift,
     remove,
@@ -410,8 +256,8 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       return views.filter((entry) => entry !== undefined);
     },
     act: async (type, id, action, input, options = {}) => {
-      const { record } = await requireRecord(type, id, { act: action });
-      return conductor.act(record, action, input, session.token, options);
+      const record = await requireRecord(type, id, { act: action });
+      return conductor.act(record, action, input, access.token(), options);
     },
     trace: async (serverId) => {
       await requireRecord("server", serverId, "read");
@@ -456,12 +302,8 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       }
       await services.removeLeftover(leftover, signal);
     },
-    guestAccess: async (serverId) =>
-      services.guestAccess((await requireRecord("server", serverId, "read")).record),
-    revoke: () => {
-      isEnded = true;
-      return authenticate.revoke(session.token);
-    },
+    guestAccess: async (serverId) => services.guestAccess(await requireRecord("server", serverId, "read")),
+    revoke: access.end,
     flushTokens: async () => {
       authorizeAdministration(await begin(), "tokens:flush");
       return authenticate.flush();
@@ -472,25 +314,6 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       await (closing ??= services.close());
     },
   };
-}
-
-/** The record as it would be written. It is written nowhere. */
-function toPlannedRecord(
-  { type }: Definition,
-  { maker, defaultName }: PlanRequest,
-  { id, projectId, inputs }: Pick<ResourceRecord, "id" | "projectId" | "inputs">,
-  before: ResourceRecord | undefined,
-): ResourceRecord {
-  const at = new Date().toISOString();
-  const name = textOf(inputs, "name") ?? defaultName;
-  const made = { outputs: {}, maker: maker ?? id, revision: 0, createdAt: at, updatedAt: at };
-  return { ...made, ...before, id, type, projectId, name, inputs, status: "building" };
-}
-
-/** Why a preview ends with the plan for who does not administer the cloud. */
-function hiddenPreview(): NonNullable<Preview["incomplete"]> {
-  const message = "the host, its filters and its commands are shown to administrators of the cloud";
-  return { step: "placement", error: new StackyardError("forbidden", { message }) };
 }
 
 /** Servers that one question may ask about at most. */
