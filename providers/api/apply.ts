@@ -1,4 +1,5 @@
 import type { ScryptCost } from "../authenticate/password.ts";
+import { isReplacing } from "../core/change.ts";
 import type { ApplyRequest, Issue } from "../core/cloud.ts";
 import { diffInputs } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
@@ -79,7 +80,7 @@ async function refuseReplacement(
 ): Promise<void> {
   const change = diffInputs(definition, await matchSecrets(definition, before.inputs, inputs), inputs);
   if (change.action !== "replace") return;
-  const [field] = change.fields.filter(({ label }) => label === "replace" || label === "data-loss");
+  const [field] = change.fields.filter(({ label }) => isReplacing(label));
   throw new StackyardError("invalid-input", {
     message: `${before.type} ${JSON.stringify(before.name)} cannot be changed in place: ${field?.field ?? ""} needs a new one`,
     field: field?.field ?? "",

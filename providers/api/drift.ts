@@ -11,11 +11,6 @@ import type { Interrupted } from "../conductor/interrupted.ts";
 import type { StackyardError } from "../core/errors.ts";
 import type { ResourceRecord } from "../core/record.ts";
 
-/** Whether a task on the resource has not ended: what is not there then is not there yet, or no more. */
-export function isUnfinished({ status }: ResourceRecord): boolean {
-  return status === "building" || status === "deleting";
-}
-
 /** Those of the records whose task was broken off. */
 export function reportInterrupted(
   records: readonly ResourceRecord[],

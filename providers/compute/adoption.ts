@@ -1,4 +1,5 @@
-import { copyReserveBytes, type Adoption, type AdoptionPort } from "../core/adoption.ts";
+import type { Adoption, AdoptionPort } from "../core/adoption.ts";
+import { diskReserveBytes } from "../core/bytes.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { ComputeHost } from "../core/ports.ts";
@@ -134,7 +135,7 @@ function copyDisk(host: ComputeHost, id: ResourceId, { diskPath, diskFormat }: A
 cd -- ${serverFolder(host.folder, id)}
 [ ! -e disk ] || exit 0
 rm -f -- adopted-disk.part
-reserve=${copyReserveBytes}
+reserve=${diskReserveBytes}
 needed=$(qemu-img measure --output=json -f ${diskFormat} -O qcow2 ${diskPath} | grep -o '"required": *[0-9]*' | grep -o '[0-9]*$')
 free=$(df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free"; })
 [ "$((needed + reserve))" -le "$free" ] || ${refuse("full")}

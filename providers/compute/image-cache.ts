@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { pipeline, Transform } from "node:stream";
+import { describeSize, diskReserveBytes } from "../core/bytes.ts";
 import { hasCode, StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { CachedImage, ComputeHost, ImageSpec, ImagesPort } from "../core/ports.ts";
@@ -16,8 +17,6 @@ import { scanImage } from "./scan.ts";
 
 /** Longest that the bytes of an image may take to a host. */
 const transferTimeoutMs = 3_600_000;
-/** Space that is left free on a host's disk beside the image. */
-const reserveBytes = 64 * 1024 * 1024;
 /** Redirects that a download follows. */
 const maxRedirects = 5;
 /** Exit code of a download that was ended since it brought more bytes than were inspected: 128 and SIGXFSZ. */
@@ -131,7 +130,7 @@ df -P -B 1 . | tail -n 1 | { read -r device size used free rest; echo "$free$mis
   );
   const [free, ...names] = stdout.trim().split(" ");
   const missing = files.filter(({ name }) => names.includes(name));
-  const neededBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, reserveBytes);
+  const neededBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, diskReserveBytes);
   if (missing.length > 0 && Number(free) < neededBytes) {
     throw new StackyardError("host-disk-full", {
       message: `Image ${image.name} does not fit on host ${connection.host.name}: ${describeSize(neededBytes)} needed, ${describeSize(Number(free))} free in ${folder}`,
@@ -288,10 +287,6 @@ function throttle(progress: (line: string) => void): (line: string) => void {
     lastAt = performance.now();
     progress(line);
   };
-}
-
-function describeSize(bytes: number): string {
-  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
 /** Prints the servers whose disks lie on the image; removes it when there are none. The name of the base is in the first cluster of an overlay. */

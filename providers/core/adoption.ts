@@ -3,9 +3,6 @@ import type { ResourceId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { ComputeHost, DomainObservation } from "./ports.ts";
 
-/** Space that is left free on a host's disk beside the copy of an adopted disk, bytes. */
-export const copyReserveBytes = 64 * 1024 * 1024;
-
 /** A domain on a host, as its adoption looks at it. Everything is as the host says. */
 export interface ForeignDomain {
   readonly id: ResourceId;

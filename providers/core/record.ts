@@ -4,6 +4,11 @@ import type { JsonObject } from "./json.ts";
 /** Where a record stands. `building` and `deleting` have a task that is running or can be resumed. */
 export type RecordStatus = "building" | "active" | "error" | "deleting";
 
+/** Whether a task on the resource has not ended: what is not there then is not there yet, or no more. */
+export function isUnfinished({ status }: Pick<ResourceRecord, "status">): boolean {
+  return status === "building" || status === "deleting";
+}
+
 /** One resource as the cloud knows it. */
 export interface ResourceRecord<I = JsonObject, O = JsonObject> {
   readonly id: ResourceId;

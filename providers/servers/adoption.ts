@@ -1,11 +1,6 @@
 import { z } from "zod";
-import {
-  copyReserveBytes,
-  type Adoption,
-  type AdoptionChange,
-  type ForeignDisk,
-  type ForeignDomain,
-} from "../core/adoption.ts";
+import type { Adoption, AdoptionChange, ForeignDisk, ForeignDomain } from "../core/adoption.ts";
+import { describeSize, diskReserveBytes } from "../core/bytes.ts";
 import { StackyardError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { defaultMachine, type ComputeHost, type DomainSpec } from "../core/ports.ts";
@@ -59,7 +54,7 @@ export function planAdoption(found: ForeignDomain, host: ComputeHost): Adoption 
     });
   }
   const { disk, file } = requireDisk(found, host);
-  if (file.copyBytes > 0 && file.copyBytes + copyReserveBytes > found.freeBytes) {
+  if (file.copyBytes > 0 && file.copyBytes + diskReserveBytes > found.freeBytes) {
     throw new StackyardError("host-disk-full", {
       message: `${cannot}: a copy of its disk takes up to ${describeSize(file.copyBytes)}, and ${describeSize(found.freeBytes)} are free in ${host.folder}`,
     });
@@ -244,11 +239,4 @@ function listInterfaceChanges(
       to === undefined ? "none" : `${to.mac} ${spec.hardware.nicModel} on network ${networks[index] ?? ""}`,
     ];
   });
-}
-
-function describeSize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
-  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${Number.isInteger(value) ? String(value) : value.toFixed(1)} ${units[power] ?? ""}`;
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { AdoptionPreview, AdoptionRequest, ForeignDisk, ForeignDomain } from "../../core/adoption.ts";
+import { describeSize } from "../../core/bytes.ts";
 import { escapeLine } from "../../core/escape.ts";
 import type { Definition } from "../../core/resource.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
@@ -128,7 +129,7 @@ function describeFound(found: ForeignDomain): readonly (readonly string[])[] {
 function describeForeignDisk({ source, format, file }: ForeignDisk): string {
   if (file === undefined) return `${source}, ${format}`;
   const base = file.basePath === undefined ? "" : `, on ${file.basePath}`;
-  return `${source}, ${format}, ${String(file.sizeBytes)} bytes (${String(file.fileBytes)} in the file)${base}`;
+  return `${source}, ${format}, ${describeSize(file.sizeBytes)} (${describeSize(file.fileBytes)} in the file)${base}`;
 }
 
 /** What becomes of the disk, now and in the end. */

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import type { Cloud, ResourceView } from "../../core/cloud.ts";
 import { hasCode, StackyardError } from "../../core/errors.ts";
 import { escapeLine } from "../../core/escape.ts";
+import { isUnfinished } from "../../core/record.ts";
 import type { Definition } from "../../core/resource.ts";
 import { addJsonOption, describeCommand, wantsJson } from "../cli/command-help.ts";
 import type { CommandContext } from "../cli/context.ts";
@@ -115,7 +116,7 @@ async function findWishes(
   for (const { text, definition, idOrName, name } of wanted) {
     if (idOrName === undefined) continue;
     const view = await cloud.find(definition.type, idOrName);
-    if (isUnfinished(view))
+    if (isUnfinished(view.record))
       throw refusal(text, `${nameOf(view)} is ${view.record.status}`, { code: "wrong-state" });
     if (wishes.has(view.id))
       throw refusal(text, `${nameOf(view)} is named twice`, { code: "conflict", remedy: "Name it once." });
@@ -128,7 +129,7 @@ async function findWishes(
       : wanted.flatMap(({ definition, idOrName }) => (idOrName === undefined ? [definition] : []));
   for (const definition of new Set(whole)) {
     for (const view of await listMade(cloud, definition, wanted.length === 0)) {
-      if (isUnfinished(view)) unfinished.push(view);
+      if (isUnfinished(view.record)) unfinished.push(view);
       else if (!wishes.has(view.id)) wishes.set(view.id, { definition, view, name: undefined });
     }
   }
@@ -147,10 +148,6 @@ async function listMade(
     if (mayBeForbidden && hasCode(error, "forbidden")) return [];
     throw error;
   }
-}
-
-function isUnfinished({ record: { status } }: ResourceView): boolean {
-  return status === "building" || status === "deleting";
 }
 
 function nameOf({ type, record }: ResourceView): string {

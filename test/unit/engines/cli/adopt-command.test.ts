@@ -27,9 +27,7 @@ it("without --adopt says what it found and what would change, and writes nothing
   expect(exitCode).toBe(0);
   expect(stdout).toContain(`domain legacy (${foreignDomain.id}) on host h1\n`);
   expect(stdout).toMatch(/^state +shut-off$/m);
-  expect(stdout).toMatch(
-    /^disk vda +\/srv\/legacy\.qcow2, qcow2, 1073741824 bytes \(1048576 in the file\)$/m,
-  );
+  expect(stdout).toMatch(/^disk vda +\/srv\/legacy\.qcow2, qcow2, 1 GiB \(1 MiB in the file\)$/m);
   expect(stdout).toMatch(/^interface 0 +52:54:00:aa:bb:cc on bridge br0$/m);
   expect(stdout).toMatch(/^vcpus +2 +1$/m);
   expect(stdout).toContain("its disk would be moved from /srv/legacy.qcow2 to ");
