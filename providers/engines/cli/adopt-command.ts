@@ -6,6 +6,7 @@ import type { Definition } from "../../core/resource.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
 import { listFlags } from "./flags.ts";
+import { toJsonPreview } from "./preview-command.ts";
 import { writeView } from "./resource-change.ts";
 import { addInputOptions, raiseIssues, readInputs, readName, resolveReferences } from "./resource-inputs.ts";
 import { maskSecrets } from "./view.ts";
@@ -34,7 +35,7 @@ export function registerAdoptCommand(group: Command, context: CommandContext): v
         });
         raiseIssues("adopt the domain", preview.issues);
         if (adopt !== true) {
-          writePreview(command, definition, preview, context);
+          await writePreview(command, definition, preview, context);
           return;
         }
         const view = await context.withProgress(title, (onProgress) =>
@@ -60,13 +61,13 @@ export function registerAdoptCommand(group: Command, context: CommandContext): v
   );
 }
 
-function writePreview(
+async function writePreview(
   command: Command,
   definition: Definition,
   preview: AdoptionPreview,
   context: CommandContext,
-): void {
-  const { host, found, adoption, changes, inputs, commands, domains, incomplete } = preview;
+): Promise<void> {
+  const { host, found, adoption, changes, inputs, incomplete } = preview;
   if (wantsJson(command)) {
     context.writeJson({
       adopted: false,
@@ -80,12 +81,7 @@ function writePreview(
       },
       changes,
       inputs: maskSecrets(definition.inputs, inputs),
-      domains: domains.map(({ after }) => after),
-      commands: commands.map(({ step, purpose, command: text }) => ({ step, purpose, command: text })),
-      incomplete:
-        incomplete === undefined
-          ? null
-          : { step: incomplete.step, code: incomplete.error.code, message: incomplete.error.message },
+      ...(await toJsonPreview(preview)),
     });
   } else if (found === undefined) {
     context.writeText(

@@ -97,31 +97,12 @@ async function writePreview(
   context: CommandContext,
 ): Promise<void> {
   const { placement, domains, commands, incomplete } = preview;
-  // Other commands are spared the time that its library takes to load.
-  const { describeCommand: describePreviewed, diffDomain } = await import("../preview/preview-text.ts");
   if (wantsJson(command)) {
-    context.writeJson({
-      ...toJsonPlan(definition, planned),
-      placement: placement === undefined ? null : { host: null, ...placement },
-      domains: domains.map((domain) => ({
-        host: domain.host,
-        name: domain.name,
-        diff: diffDomain(domain, contextLines),
-      })),
-      commands: commands.map(({ host, step, purpose, command: text, inputBytes }) => ({
-        host,
-        step,
-        purpose,
-        command: text,
-        inputBytes: inputBytes ?? null,
-      })),
-      incomplete:
-        incomplete === undefined
-          ? null
-          : { step: incomplete.step, code: incomplete.error.code, message: incomplete.error.message },
-    });
+    context.writeJson({ ...toJsonPlan(definition, planned), ...(await toJsonPreview(preview)) });
     return;
   }
+  // Other commands are spared the time that its library takes to load.
+  const { describeCommand: describePreviewed, diffDomain } = await import("../preview/preview-text.ts");
   writePlanText(definition, planned, context);
   if (placement !== undefined) writePlacement(placement, context);
   for (const domain of domains) {
@@ -137,6 +118,30 @@ async function writePreview(
     context.note(
       `the preview ends at step ${incomplete.step}: ${incomplete.error.message} [${incomplete.error.code}]`,
     );
+}
+
+/** What would be done on the hosts, as `--json` prints it. Keys and their order are part of the interface. */
+export async function toJsonPreview({ placement, domains, commands, incomplete }: Preview): Promise<object> {
+  const { diffDomain } = await import("../preview/preview-text.ts");
+  return {
+    placement: placement === undefined ? null : { host: null, ...placement },
+    domains: domains.map((domain) => ({
+      host: domain.host,
+      name: domain.name,
+      diff: diffDomain(domain, contextLines),
+    })),
+    commands: commands.map(({ host, step, purpose, command, inputBytes }) => ({
+      host,
+      step,
+      purpose,
+      command,
+      inputBytes: inputBytes ?? null,
+    })),
+    incomplete:
+      incomplete === undefined
+        ? null
+        : { step: incomplete.step, code: incomplete.error.code, message: incomplete.error.message },
+  };
 }
 
 function writePlacement(

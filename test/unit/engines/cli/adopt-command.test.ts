@@ -45,9 +45,10 @@ it("without --adopt prints the same as JSON", async () => {
     disk: { from: "/srv/legacy.qcow2", transfer: "move", sizeBytes: 1_073_741_824 },
     changes: expect.arrayContaining([{ field: "vcpus", found: "2", declared: "1" }]) as unknown,
     inputs: { name: "web" },
-    domains: [expect.stringContaining(foreignDomain.id)],
+    placement: { host: "h1", isKept: true },
+    domains: [{ host: "h1", name: "web", diff: expect.stringContaining(foreignDomain.id) as unknown }],
     commands: expect.arrayContaining([
-      { step: "block-devices", purpose: "domains.takeOver", command: "domains.takeOver" },
+      expect.objectContaining({ host: "h1", step: "block-devices", purpose: "domains.takeOver" }),
     ]) as unknown,
     incomplete: null,
   });
