@@ -9,8 +9,8 @@ import { serverInputs, serverOutputs } from "../servers/server-fields.ts";
 import { refuseGroup } from "../servers/server.flow.ts";
 import { listInterfaces, toDomainSpec } from "../servers/server-view.ts";
 import { viewStore } from "../store/world.ts";
-import { placementInputs, requireRoom } from "./claim.ts";
-import { toRequestSpec } from "./request.ts";
+import { requireRoom } from "./claim.ts";
+import { requestOfServer } from "./request.ts";
 import type { ConductorServices } from "./run.ts";
 
 /** A domain that may become a server. */
@@ -114,9 +114,7 @@ export async function judgeAdoption(
       remedy: "Leave the zone out, or name the host's.",
     });
   refuseGroup(id, inputs, place, world);
-  const servers = { ids: [id], projectId: planned.projectId ?? "" };
-  const request = toRequestSpec(placementInputs.parse(planned.inputs), servers, [], world);
-  await requireRoom(database, host.id, id, request, schedulerOptions);
+  await requireRoom(database, host.id, id, requestOfServer(planned, world), schedulerOptions);
   const bootsKernel = mirror.find(inputs.image)?.inputs["kernel"] !== undefined;
   const networks = listInterfaces(inputs, id, world).map(
     ({ network }) => mirror.find(network)?.name ?? network,

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
 import { brandId, type HostId, type ResourceId, type TaskId } from "../core/ids.ts";
 import type { Exclusive } from "../core/exclusive.ts";
@@ -10,27 +9,18 @@ import { readShares } from "../scheduler/host-state.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
 import { resourcesOf } from "../scheduler/placement.ts";
 import type { RequestSpec } from "../scheduler/request.ts";
+import { readForcedHost } from "../servers/adoption.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { readRecord, updateRecord, type StoreTransaction } from "../store/records.ts";
 import { viewStore } from "../store/world.ts";
 import { readHostStates } from "./host-states.ts";
 import { listHostFailures } from "./journal.ts";
-import { toRequestSpec } from "./request.ts";
-import { readForcedHost } from "../servers/adoption.ts";
+import { requestOfServer } from "./request.ts";
 import type { Tracer } from "./tracer.ts";
 
 /** How often a claim that lost a race schedules anew (placement: `allocation_conflict_retry_count`). */
 const maxRaces = 10;
-
-/** What the server's inputs say about its place. */
-export const placementInputs = z.object({
-  flavor: z.string(),
-  image: z.string(),
-  serverGroup: z.string().optional(),
-  availabilityZone: z.string().optional(),
-  schedulerHints: z.record(z.string(), z.string()),
-});
 
 export interface PlacementServices {
   readonly database: Database;
@@ -114,25 +104,14 @@ async function claim(services: PlacementServices, taskId: TaskId, serverId: Reso
   const record = await requireServer(database, serverId);
   const tracer = tracerOf(serverId);
   const existing = await allocatedHost(database, serverId);
-  if (existing !== undefined) {
-    await resize(services, serverId);
-    return brandId(existing);
-  }
+  if (existing !== undefined) return claimAt(services, record, existing);
   const forced = readForcedHost(record.outputs);
-  if (forced !== undefined) {
-    await tracer.time(11, () => claimForced(services, record, forced));
-    return brandId(forced);
-  }
+  if (forced !== undefined) return tracer.time(11, () => claimAt(services, record, forced));
   const failed = (await listHostFailures(database, taskId)).map(({ hostId }) => hostId);
   for (let race = 0; race < maxRaces; race++) {
     const { hosts, generations } = await readHostStates(database, mirror, options);
     const names = hosts.filter((host) => failed.includes(host.hostId)).map((host) => host.name);
-    const request = toRequestSpec(
-      placementInputs.parse(record.inputs),
-      { ids: [serverId], projectId: record.projectId ?? "" },
-      names,
-      viewStore(mirror),
-    );
+    const request = requestOfServer(record, viewStore(mirror), names);
     const schedule = await tracer.time(8, () =>
       bus.call("scheduler", "select_destinations", { hosts, request, weights: false }),
     );
@@ -153,24 +132,24 @@ async function claim(services: PlacementServices, taskId: TaskId, serverId: Reso
   });
 }
 
-/** Claims on the host where the server is already, past filters, but not past its room (nova: `force_hosts`). */
-async function claimForced(
+/**
+ * Claims on one host, in the amounts of now: where the server has its claim, or the only one where it can be (nova: `force_hosts`). Past filters, but what
+ * it takes beyond its claim must fit (placement: objects/allocation.py).
+ */
+async function claimAt(
   { database, mirror, options }: PlacementServices,
   record: ResourceRecord,
   hostId: string,
-): Promise<void> {
+): Promise<HostId> {
   await mirror.refresh();
-  const request = toRequestSpec(
-    placementInputs.parse(record.inputs),
-    { ids: [record.id], projectId: record.projectId ?? "" },
-    [],
-    viewStore(mirror),
-  );
+  const request = requestOfServer(record, viewStore(mirror));
   await database.transaction().execute(async (transaction) => {
     await requireRoom(transaction, hostId, record.id, request, options);
+    await transaction.deleteFrom("allocations").where("consumer_id", "=", record.id).execute();
     await writeAllocations(transaction, record.id, hostId, request);
     await bumpGeneration(transaction, hostId);
   });
+  return brandId(hostId);
 }
 
 /** Claims by compare-and-swap on the host's generation. False when somebody else was quicker. */
@@ -198,26 +177,6 @@ async function claimOn(
   });
 }
 
-/** Changes the amounts of a claim where it is. A growing amount must fit (placement: objects/allocation.py). */
-async function resize({ database, mirror, options }: PlacementServices, serverId: ResourceId): Promise<void> {
-  const record = await requireServer(database, serverId);
-  await mirror.refresh();
-  const request = toRequestSpec(
-    placementInputs.parse(record.inputs),
-    { ids: [serverId], projectId: record.projectId ?? "" },
-    [],
-    viewStore(mirror),
-  );
-  await database.transaction().execute(async (transaction) => {
-    const host = await allocatedHost(transaction, serverId);
-    if (host === undefined) return;
-    await requireRoom(transaction, host, serverId, request, options);
-    await transaction.deleteFrom("allocations").where("consumer_id", "=", serverId).execute();
-    await writeAllocations(transaction, serverId, host, request);
-    await bumpGeneration(transaction, host);
-  });
-}
-
 /** Raises `no-valid-host` where a claim cannot grow on its host. */
 export async function requireRoom(
   database: Database | StoreTransaction,
@@ -239,7 +198,7 @@ export async function requireRoom(
       throw new StackyardError("no-valid-host", {
         message: `the server's host has ${String(Math.floor(free))} ${resourceClass} free; the flavor asks for ${String(amount - had)} more`,
         field: "flavor",
-        remedy: "Free capacity on the host, or make the server anew elsewhere.",
+        remedy: "Free capacity on the host, or choose a smaller flavor.",
       });
     }
   }

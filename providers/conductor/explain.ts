@@ -1,15 +1,15 @@
 import type { Bus } from "../bus/bus.ts";
 import type { PlacementAnswer, PlacementQuestion } from "../core/cloud.ts";
 import { newId } from "../core/ids.ts";
-import type { World } from "../core/resource.ts";
 import { explainSchedule } from "../scheduler/explain.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
+import type { RequestSpec } from "../scheduler/request.ts";
 import type { Schedule } from "../scheduler/schedule.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { viewStore } from "../store/world.ts";
 import { readHostStates } from "./host-states.ts";
-import { toRequestSpec, type PlacementInputs } from "./request.ts";
+import { toRequestSpec } from "./request.ts";
 
 /** What the scheduler is asked with. */
 export interface SchedulerServices {
@@ -19,15 +19,12 @@ export interface SchedulerServices {
   readonly options: SchedulerOptions;
 }
 
-/** What the scheduler would decide for these servers, going by what `world` says of flavors, images and groups; default: the store. Claims nothing. Raises `unknown-reference`. */
+/** What the scheduler would decide. Claims nothing. */
 export async function askScheduler(
   { database, mirror, bus, options }: SchedulerServices,
-  inputs: PlacementInputs,
-  servers: { readonly ids: readonly string[]; readonly projectId: string },
-  world: World = viewStore(mirror),
+  request: RequestSpec,
 ): Promise<Schedule> {
   const { hosts } = await readHostStates(database, mirror, options);
-  const request = toRequestSpec(inputs, servers, [], world);
   return bus.call("scheduler", "select_destinations", { hosts, request, weights: true });
 }
 
@@ -39,11 +36,12 @@ export async function explainPlacement(
 ): Promise<PlacementAnswer> {
   const { flavor, image, serverGroup, availabilityZone, hints, count = 1 } = question;
   const ids = Array.from({ length: count }, () => newId<"resource">());
-  const schedule = await askScheduler(
-    services,
+  const request = toRequestSpec(
     { flavor, image, serverGroup, availabilityZone, schedulerHints: hints },
     { ids, projectId },
+    viewStore(services.mirror),
   );
+  const schedule = await askScheduler(services, request);
   return {
     selected: schedule.selected.map((choice) => choice.name),
     explanation: explainSchedule(schedule.trace),

@@ -6,9 +6,9 @@ import type { DryRun, NotedDomain, PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { StepContext, World } from "../core/resource.ts";
 import { readForcedHost } from "../servers/adoption.ts";
-import { allocatedHost, placementInputs, requireRoom } from "./claim.ts";
+import { allocatedHost, requireRoom } from "./claim.ts";
 import { askScheduler } from "./explain.ts";
-import { toRequestSpec } from "./request.ts";
+import { requestOfServer } from "./request.ts";
 import type { ConductorServices } from "./run.ts";
 import { makeStepContext } from "./step-context.ts";
 import type { TaskInWork } from "./task-board.ts";
@@ -159,16 +159,15 @@ async function choose(
   world: World,
 ): Promise<readonly [HostId | undefined, PlacementPreview]> {
   const { database, mirror, bus, schedulerOptions: options } = services;
-  const inputs = placementInputs.parse(record.inputs);
-  const servers = { ids: [record.id], projectId: record.projectId ?? "" };
+  const request = requestOfServer(record, world);
   const kept = isThere ? await allocatedHost(database, record.id) : undefined;
   const place = kept ?? readForcedHost(record.outputs);
   if (place !== undefined) {
-    await requireRoom(database, place, record.id, toRequestSpec(inputs, servers, [], world), options);
+    await requireRoom(database, place, record.id, request, options);
     const host = mirror.find(place)?.name ?? place;
     return [brandId(place), { host, isKept: true, hosts: 1, filters: [] }];
   }
-  const { selected, trace } = await askScheduler({ database, mirror, bus, options }, inputs, servers, world);
+  const { selected, trace } = await askScheduler({ database, mirror, bus, options }, request);
   const [chosen] = selected;
   const filters = (trace.rounds[0]?.stages ?? []).map(({ name, before, removed }) => ({
     name,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { ResourceRecord } from "../core/record.ts";
 import type { World } from "../core/resource.ts";
 import { requestSpecFrom, type RequestSpec } from "../scheduler/request.ts";
 
@@ -26,12 +27,31 @@ export interface PlacementInputs {
   readonly schedulerHints?: Readonly<Record<string, string>> | undefined;
 }
 
+/** The same of a record's inputs. */
+const placementInputs = z.object({
+  flavor: z.string(),
+  image: z.string(),
+  serverGroup: z.string().optional(),
+  availabilityZone: z.string().optional(),
+  schedulerHints: z.record(z.string(), z.string()),
+});
+
+/** What is asked of the scheduler for the server of a record, by hosts' names without some of them. Raises `unknown-reference`. */
+export function requestOfServer(
+  { id, inputs, projectId }: Pick<ResourceRecord, "id" | "inputs" | "projectId">,
+  world: World,
+  ignoreHosts: readonly string[] = [],
+): RequestSpec {
+  const servers = { ids: [id], projectId: projectId ?? "" };
+  return toRequestSpec(placementInputs.parse(inputs), servers, world, ignoreHosts);
+}
+
 /** What is asked of the scheduler for these servers. Raises `unknown-reference`. */
 export function toRequestSpec(
   inputs: PlacementInputs,
   servers: { readonly ids: readonly string[]; readonly projectId: string },
-  ignoreHosts: readonly string[],
   world: World,
+  ignoreHosts: readonly string[] = [],
 ): RequestSpec {
   const flavor = inputsOf(world, "flavor", inputs.flavor);
   const amounts = flavorInputs.parse(flavor.inputs);
