@@ -1,6 +1,6 @@
+import type { DryRun } from "../core/dry-run.ts";
 import type {
   DomainsPort,
-  DryRun,
   HostsPort,
   ImagesPort,
   LeftoversPort,

@@ -1,5 +1,5 @@
 import type { HostPool } from "../hosts/pool.ts";
-import type { DryRun } from "../core/ports.ts";
+import type { DryRun } from "../core/dry-run.ts";
 import type { Compute } from "./compute.ts";
 
 /** {@link Compute} whose code comes with the first call. */

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { StackyardError } from "../core/errors.ts";
 import type { HostAddress } from "../core/host.ts";
-import type { DryRun, HostPorts, NotedCommand, NotedDomain } from "../core/ports.ts";
+import type { DryRun, NotedCommand, NotedDomain } from "../core/dry-run.ts";
+import type { HostPorts } from "../core/ports.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostConnection, RunOptions } from "../hosts/connection.ts";
 import type { HostPool } from "../hosts/pool.ts";

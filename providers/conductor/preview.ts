@@ -2,7 +2,8 @@ import type { CommandPreview, DomainPreview, PlacementPreview, Preview } from ".
 import { StackyardError, toStackyardError } from "../core/errors.ts";
 import { brandId, type HostId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { DryRun, NotedDomain, PlacementPort } from "../core/ports.ts";
+import type { DryRun, NotedDomain } from "../core/dry-run.ts";
+import type { PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { StepContext, World } from "../core/resource.ts";
 import { readForcedHost } from "../servers/adoption.ts";

@@ -1,7 +1,8 @@
 import type { Bus } from "../bus/bus.ts";
 import { encodeError, StackyardError } from "../core/errors.ts";
 import type { TaskId } from "../core/ids.ts";
-import type { DryRun, ScanPort } from "../core/ports.ts";
+import type { DryRun } from "../core/dry-run.ts";
+import type { ScanPort } from "../core/ports.ts";
 import { textOf } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { Definition } from "../core/resource.ts";

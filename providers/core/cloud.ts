@@ -5,7 +5,7 @@ import type { HostAddress } from "./host.ts";
 import type { PreviewDetail } from "./preview-detail.ts";
 import type { ResourceId } from "./ids.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
-import type { NotedCommand } from "./ports.ts";
+import type { NotedCommand } from "./dry-run.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Drift } from "./resource.ts";
 import type { Secret } from "./secret.ts";

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { ComputeHost, DryRun } from "../../providers/core/ports.ts";
+import type { DryRun } from "../../providers/core/dry-run.ts";
+import type { ComputeHost } from "../../providers/core/ports.ts";
 import { network, portOf, readinessOf } from "../support/compute-specimens.ts";
 import type { ComputeStage } from "./compute-ports.ts";
 

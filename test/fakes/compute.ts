@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { answerWith } from "../../providers/core/answer.ts";
 import { hasCode, StackyardError } from "../../providers/core/errors.ts";
+import type { DryRun } from "../../providers/core/dry-run.ts";
 import type {
   CachedImage,
   DomainsPort,
-  DryRun,
   HostInventory,
   HostsPort,
   ImageFacts,

@@ -1,12 +1,7 @@
 import { renderDomain } from "../../providers/compute/domain-xml.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
-import type {
-  ComputeHost,
-  DryRun,
-  HostPorts,
-  NotedCommand,
-  NotedDomain,
-} from "../../providers/core/ports.ts";
+import type { DryRun, NotedCommand, NotedDomain } from "../../providers/core/dry-run.ts";
+import type { ComputeHost, HostPorts } from "../../providers/core/ports.ts";
 import type { ComputeMethod } from "./fault.ts";
 import { toCachedImage } from "./image.ts";
 
