@@ -102,9 +102,20 @@ async function writePreview(
     return;
   }
   // Other commands are spared the time that its library takes to load.
-  const { describeCommand: describePreviewed, diffDomain } = await import("../preview/preview-text.ts");
+  const {
+    describeChoice,
+    describeCommand: describePreviewed,
+    diffDomain,
+  } = await import("../preview/preview-text.ts");
   writePlanText(definition, planned, context);
-  if (placement !== undefined) writePlacement(placement, context);
+  if (placement !== undefined) {
+    context.writeText(escapeLines(`\n${describeChoice(placement)}`));
+    if (!placement.isKept)
+      context.writeTable(
+        [{ title: "FILTER" }, { title: "HOSTS" }, { title: "REMOVED" }],
+        placement.filters.map(({ name, before, removed }) => [name, String(before), String(removed)]),
+      );
+  }
   for (const domain of domains) {
     const diff = diffDomain(domain, contextLines);
     context.writeText(
@@ -142,19 +153,4 @@ export async function toJsonPreview({ placement, domains, commands, incomplete }
         ? null
         : { step: incomplete.step, code: incomplete.error.code, message: incomplete.error.message },
   };
-}
-
-function writePlacement(
-  { host, isKept, hosts, filters }: NonNullable<Preview["placement"]>,
-  context: CommandContext,
-): void {
-  if (isKept) {
-    context.writeText(escapeLines(`\nit stays on host ${host ?? "?"}`));
-    return;
-  }
-  context.writeText(escapeLines(`\nhost ${host ?? "none"} of ${String(hosts)} would be chosen`));
-  context.writeTable(
-    [{ title: "FILTER" }, { title: "HOSTS" }, { title: "REMOVED" }],
-    filters.map(({ name, before, removed }) => [name, String(before), String(removed)]),
-  );
 }

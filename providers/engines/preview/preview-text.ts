@@ -32,20 +32,22 @@ function waitsForPlans({ code }: StackyardError): boolean {
   return code === "wrong-state" || code === "unknown-reference" || code === "no-valid-host";
 }
 
-function describePlacement(
-  { host, isKept, hosts, filters }: PlacementPreview,
-  detail: "brief" | "full",
-): readonly string[] {
+/** Which host it would be. */
+export function describeChoice({ host, isKept, hosts }: PlacementPreview): string {
+  return isKept
+    ? `it stays on host ${host ?? "?"}`
+    : `host ${host ?? "none"} of ${String(hosts)} would be chosen`;
+}
+
+function describePlacement(placement: PlacementPreview, detail: "brief" | "full"): readonly string[] {
+  const { isKept, hosts, filters } = placement;
   if (hosts === 0) return [];
-  if (isKept) return [`it stays on host ${host ?? "?"}`];
+  if (isKept) return [describeChoice(placement)];
   const told = filters.filter(({ removed }) => detail === "full" || removed > 0);
   const removals = told.map(
     ({ name, before, removed }) => `${name} removes ${String(removed)} of ${String(before)}`,
   );
-  return [
-    `host ${host ?? "none"} of ${String(hosts)} would be chosen`,
-    ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`]),
-  ];
+  return [describeChoice(placement), ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`])];
 }
 
 function describeDomain(domain: DomainPreview, detail: "brief" | "full"): readonly string[] {
