@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -40,6 +49,28 @@ test("a folder that others may write to is not used", async () => {
   chmodSync(folder, 0o777);
   expect(await run()).toBe("undefined");
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a folder in whose place others may put another is not used", async () => {
+  mkdirSync(join(caches, "stackyard", "compiled"), { recursive: true, mode: 0o700 });
+  chmodSync(join(caches, "stackyard"), 0o777);
+  expect(await run()).toBe("undefined");
+  chmodSync(join(caches, "stackyard"), 0o1777);
+  expect(await run()).toContain(caches);
+});
+
+test.runIf(process.getuid?.() === 0)("a folder of another user's holds none", async () => {
+  mkdirSync(join(caches, "stackyard", "compiled"), { recursive: true, mode: 0o700 });
+  chownSync(join(caches, "stackyard"), 1234, 1234);
+  expect(await run()).toBe("undefined");
+});
+
+test("a symbolic link is followed once: whoever turns it later turns nothing", async () => {
+  const real = join(caches, "real");
+  mkdirSync(real, { mode: 0o700 });
+  mkdirSync(join(caches, "stackyard"));
+  symlinkSync(real, join(caches, "stackyard", "compiled"));
+  expect(await run()).toContain(real);
 });
 
 test("a home that holds no folders is no error", async () => {
