@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Cloud, ResourceView } from "../../core/cloud.ts";
 import { hasCode, StackyardError } from "../../core/errors.ts";
 import { escapeLine } from "../../core/escape.ts";
@@ -192,15 +193,31 @@ function toJsonPlan({ wish, entry, secrets, missing }: PlannedImport): object {
   return { type, name: entry.name, id: entry.id, status: record.status, secrets, missing };
 }
 
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/**
+ * Writes it for the user alone, whatever was there. In a folder of many, somebody else may have put something of that name there: no symbolic link is
+ * followed, and nobody else's file is written to.
+ */
 async function writeNew(file: string, text: string, overwrite: boolean): Promise<void> {
   try {
-    await writeFile(file, text, { flag: overwrite ? "w" : "wx", mode: 0o600 });
+    const handle = await open(file, O_WRONLY | O_CREAT | O_NOFOLLOW | (overwrite ? 0 : O_EXCL), 0o600);
+    try {
+      const { uid } = await handle.stat();
+      if (uid !== process.getuid?.()) throw new Error("the file is another user's");
+      await handle.chmod(0o600);
+      await handle.truncate();
+      await handle.writeFile(text);
+    } finally {
+      await handle.close();
+    }
   } catch (cause) {
     throw new StackyardError("conflict", {
       message: "the file cannot be written",
       field: "--out",
       value: file,
-      remedy: "Name a file that does not exist, in a folder that does; --force writes over one.",
+      remedy:
+        "Name a file that does not exist, in a folder that does; --force writes over one of your own, through no symbolic link.",
       cause,
     });
   }

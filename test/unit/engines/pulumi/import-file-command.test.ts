@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -169,6 +169,34 @@ describe("the file", () => {
     expect(JSON.parse(await readFile(file, "utf8"))).toMatchObject({ resources: [{ name: "small" }] });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(stdout).toContain(`pulumi import --file ${file} --generate-code=false --protect=false`);
+  });
+
+  it("goes over a file by force, and only the user reads it then", async () => {
+    const file = join(folder, "import.json");
+    await writeFile(file, "x".repeat(100_000), { mode: 0o644 });
+    expect((await run("pulumi", "import-file", "flavor", "--out", file)).exitCode).not.toBe(0);
+    expect((await run("pulumi", "import-file", "flavor", "--out", file, "--force")).exitCode).toBe(0);
+    expect(JSON.parse(await readFile(file, "utf8"))).toMatchObject({ resources: [{ name: "small" }] });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  it("goes through no symbolic link, by force neither", async () => {
+    const [file, other] = [join(folder, "import.json"), join(folder, "other")];
+    await writeFile(other, "somebody's");
+    await symlink(other, file);
+    const { exitCode, stderr } = await run("pulumi", "import-file", "flavor", "--out", file, "--force");
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain("the file cannot be written");
+    expect(await readFile(other, "utf8")).toBe("somebody's");
+  });
+
+  it.runIf(process.getuid?.() === 0)("goes into nobody else's file", async () => {
+    const file = join(folder, "import.json");
+    await writeFile(file, "somebody's");
+    await chown(file, 1234, 1234);
+    const { exitCode } = await run("pulumi", "import-file", "flavor", "--out", file, "--force");
+    expect(exitCode).not.toBe(0);
+    expect(await readFile(file, "utf8")).toBe("somebody's");
   });
 
   it("is summed up as JSON", async () => {
