@@ -15,6 +15,7 @@ import {
   undefineDomain,
 } from "./domains.ts";
 import { digestDefinition, lookAtForeign } from "./foreign-domain.ts";
+import { imageSeconds } from "./foreign-file.ts";
 import { serverFolder } from "./layout.ts";
 
 /** Time that a script may take beside the waiting it is asked for. */
@@ -92,13 +93,23 @@ either`;
 /**
  * First it is made sure of that the domain is as it was looked at; then its definition is kept, in full; then it is undefined, so that nobody starts it on
  * a disk that goes away. Whoever was quicker has it running without a definition, and it gets that back. Its disk comes last. A second name is given
- * to the file before the first is taken away: unlike a move, that never turns into a copy that may break off.
+ * to the file before the first is taken away: unlike a move, that never turns into a copy that may break off. Whose it was is kept, and it is root's then, as
+ * every server's disk: libvirt lends it to QEMU.
  */
 function takeOverScript(host: ComputeHost, id: ResourceId, adoption: Adoption): Shell {
   const { fingerprint, diskPath, transfer } = adoption;
   const folder = serverFolder(host.folder, id);
-  const move = sh`[ -e disk ] || ln -T -- ${diskPath} disk
-if [ disk -ef ${diskPath} ]; then rm -- ${diskPath}; fi`;
+  const move = sh`if [ ! -e disk ]; then
+  stat -c '%u:%g %a' -- ${diskPath} > owner.part
+  mv owner.part adopted.owner
+  ln -T -- ${diskPath} disk
+  [ ! -L disk ] || { rm -- disk; echo 'the disk became a symbolic link' >&2; exit 1; }
+fi
+if [ disk -ef ${diskPath} ]; then
+  chown 0:0 disk
+  chmod 600 disk
+  rm -- ${diskPath}
+fi`;
   return script(
     lockServer(host, id),
     defineFunctions(host, id),
@@ -110,6 +121,7 @@ if [ "$state" = foreign ]; then
   [ "$(libvirt "domstate $id")" = "shut off" ] || ${refuse("on")}
   ${digestDefinition}
   [ "$digest" = ${fingerprint} ] || ${refuse("changed")}
+  [ -e "$folder/disk" ] || { ${refuseOtherDisk(adoption)}; }
 fi`,
     enterServerFolder(host, id),
     sh`if [ "$state" = foreign ]; then
@@ -121,12 +133,22 @@ fi`,
   if libvirt "list --all --uuid" | grep -qx "$id"; then
     libvirt "define adopted.xml" > /dev/null
     [ ! -e adopted.autostart ] || libvirt "autostart $id" > /dev/null
-    rm -rf -- "$folder"
+    [ -e disk ] || rm -rf -- "$folder"
     ${refuse("on")}
   fi
 fi
 ${transfer === "move" ? move : sh`:`}`,
   );
+}
+
+/** Whoever may write a disk of somebody else's can change what it is after the look: what root then reads or moves must still be that file alone. */
+function refuseOtherDisk({ diskPath, diskFormat, transfer }: Adoption): Shell {
+  const others = transfer === "move" ? String.raw`"data-file"\|"backing-filename"` : '"data-file"';
+  const isFile =
+    transfer === "move" ? sh`[ -f ${diskPath} ] && [ ! -L ${diskPath} ]` : sh`[ -f ${diskPath} ]`;
+  return sh`${isFile} || ${refuse("changed")}
+  seen=$(timeout ${imageSeconds} qemu-img info -U --backing-chain --output=json -f ${diskFormat} ${diskPath})
+  ! printf '%s\n' "$seen" | grep -q ${others} || ${refuse("changed")}`;
 }
 
 /** Copies the disk into a qcow2 without a base, renamed into place when it is whole and on the host's own disk. */
@@ -160,6 +182,11 @@ function giveBackScript(
 ): Shell {
   const folder = serverFolder(host.folder, id);
   const putBack = sh`if [ -e disk ]; then
+  if [ -e adopted.owner ]; then
+    read -r owner mode < adopted.owner
+    chown "$owner" disk
+    chmod "$mode" disk
+  fi
   if [ ! disk -ef ${diskPath} ]; then
     [ ! -e ${diskPath} ] || ${refuse("occupied")}
     size=$(od -A n -t u8 -j 24 -N 8 --endian=big disk | tr -d ' ')
@@ -217,11 +244,11 @@ function throwIfRefused(
         message: `${cannot}: it is not shut off`,
         field: "domain",
         value: domain,
-        remedy: `Shut it down on the host, and run again: virsh shutdown ${domain}`,
+        remedy: `Shut it down on the host, and run again: virsh shutdown ${id}`,
       });
     case "changed":
       throw new StackyardError("wrong-state", {
-        message: `${cannot}: its definition changed since it was looked at`,
+        message: `${cannot}: it changed since it was looked at`,
         field: "domain",
         value: domain,
         remedy: "Run again.",

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { ForeignDisk, ForeignDomain, ForeignFile, ForeignInterface } from "../core/adoption.ts";
 import { StackyardError } from "../core/errors.ts";
 import { brandId, isUuid } from "../core/ids.ts";
@@ -15,6 +14,17 @@ import {
 } from "../hosts/virsh.ts";
 import { attributeAt, elementsAt, parseXml, required, textAt, type XmlElement } from "../hosts/xml.ts";
 import { toState } from "./domain-state.ts";
+import {
+  identifyFiles,
+  lookAtFiles,
+  lookAtNeeds,
+  part,
+  partsOfFile,
+  readFile,
+  readIdentities,
+  readNeeds,
+  type Need,
+} from "./foreign-file.ts";
 import { diskFile } from "./layout.ts";
 import { domainNamespace } from "./marks.ts";
 
@@ -59,9 +69,14 @@ interface RawDomain extends ListedDomain {
 interface DeclaredDisk extends Omit<ForeignDisk, "file" | "usedBy"> {
   /** Whether others may have it too, by the definition's own words. */
   readonly isShared: boolean;
+  /** Path of a file or a block device; absent for what is neither. */
+  readonly path: string | undefined;
 }
 
-/** Looks at one domain of a host, in two round trips: its disks are known only after the first. */
+/**
+ * Looks at one domain of a host, in two round trips: its disks are known only after the first. A third looks at the files that other domains' disks lie
+ * on, where there are such: one file may have many paths.
+ */
 export async function lookAtForeign(
   pool: HostPool,
   host: ComputeHost,
@@ -88,7 +103,20 @@ export async function lookAtForeign(
     options,
   );
   const names = new Map(others.map(({ domain }) => [domain.uuid, domain.name]));
-  return toForeign(host, found, disks, readCloseLook(stdout, disks), names);
+  const look = readCloseLook(stdout, disks);
+  const bases = [...new Set(look.needs.flatMap((need) => need.bases))];
+  const identities =
+    bases.length === 0
+      ? []
+      : readIdentities((await connection.run(script(identifyFiles(bases)), options)).stdout);
+  const identityOf = new Map(bases.map((path, index) => [path, identities[index]]));
+  const findUsers = (wanted: string): readonly string[] => {
+    const users = look.needs.filter((need) =>
+      [need.identity, ...need.bases.map((path) => identityOf.get(path))].includes(wanted),
+    );
+    return [...new Set(users.map(({ uuid }) => names.get(uuid) ?? uuid))];
+  };
+  return toForeign(host, found, disks, look, findUsers);
 }
 
 function readRaw(block: string): RawDomain {
@@ -104,14 +132,17 @@ function readDisks({ element }: RawDomain): readonly DeclaredDisk[] {
     .filter((disk) => isDiskProper(disk))
     .map((disk) => {
       const bus = attributeAt(disk, "bus", "target");
-      const path = disk.attributes["type"] === "file" ? attributeAt(disk, "file", "source") : undefined;
-      const isFile = path?.startsWith("/") === true;
+      const kind = ({ file: "file", block: "dev" } as const)[disk.attributes["type"] ?? ""];
+      const given = kind === undefined ? undefined : attributeAt(disk, kind, "source");
+      const path = given?.startsWith("/") === true ? given : undefined;
+      const isFile = kind === "file" && path !== undefined;
       return {
         target: required(attributeAt(disk, "dev", "target"), "the target of a disk"),
         ...(bus === undefined ? {} : { bus }),
         source: isFile ? path : describeSource(disk),
         isFile,
         format: attributeAt(disk, "type", "driver") ?? "raw",
+        path,
         isShared: ["shareable", "readonly"].some((name) => elementsAt(disk, name).length > 0),
       };
     });
@@ -129,12 +160,9 @@ function describeSource(disk: XmlElement): string {
     .join(" ");
 }
 
-/** Ends a part of the close look's answer; no XML, JSON or digest holds it. */
-const part = "<<>>";
-
 /**
  * All else that is asked of the domain: what libvirt keeps of it, a digest of its definition, what its disk's file is, and on which files the disks
- * of all other domains lie. Each disk is opened as what its domain takes it for, never as what its bytes look like.
+ * of all other domains lie.
  */
 function lookClosely(
   host: ComputeHost,
@@ -142,13 +170,14 @@ function lookClosely(
   disks: readonly DeclaredDisk[],
   others: readonly RawDomain[],
 ): Shell {
-  const files = disks.filter(({ isFile }) => isFile);
   const theirs = others.flatMap((other) =>
-    readDisks(other)
-      .filter(({ isFile }) => isFile)
-      .flatMap(({ source, format }) => [other.domain.uuid, source, format]),
+    readDisks(other).flatMap(({ path, format }) =>
+      path === undefined ? [] : [{ uuid: other.domain.uuid, path, format }],
+    ),
   );
-  return sh`uuid=${uuid} folder=${host.folder}
+  const files = listFiles(disks).map(({ source, format }) => ({ path: source, format }));
+  return script(
+    sh`uuid=${uuid}
 libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
 libvirt dominfo "$uuid"
 echo ${part}
@@ -159,38 +188,14 @@ echo ${part}
 ${digestDefinition}
 echo "$digest"
 echo ${part}
-df -P -B 1 -- "$folder" | tail -n 1
-set -- ${files.flatMap(({ source, format }) => [source, format])}
-while [ $# -gt 0 ]; do
-  echo ${part}
-  if [ -f "$1" ]; then
-    readlink -f -- "$1"
-    echo ${part}
-    how=copy
-    if [ ! -L "$1" ] && [ "$(stat -c %h -- "$1")" = 1 ] && [ "$(stat -c %m -- "$1")" = "$(stat -c %m -- "$folder")" ]; then how=move; fi
-    echo "$how"
-    echo ${part}
-    qemu-img info -U --output=json -f "$2" "$1" || true
-    echo ${part}
-    qemu-img measure -U --output=json -f "$2" -O qcow2 "$1" || true
-  else
-    echo ${part}
-    echo ${part}
-    echo ${part}
-  fi
-  shift 2
-done
-set -- ${theirs}
-while [ $# -gt 0 ]; do
-  if [ -e "$2" ]; then
-    echo ${part}
-    echo "$1"
-    readlink -f -- "$2"
-    echo ${part}
-    qemu-img info -U --backing-chain --output=json -f "$3" "$2" || true
-  fi
-  shift 3
-done`;
+df -P -B 1 -- ${host.folder} | tail -n 1`,
+    lookAtFiles(host.folder, files),
+    lookAtNeeds(theirs),
+  );
+}
+
+function listFiles(disks: readonly DeclaredDisk[]): readonly DeclaredDisk[] {
+  return disks.filter(({ isFile }) => isFile);
 }
 
 /** Sets `$definition` to the definition of the domain `$uuid`, without its secrets, and `$digest` to its digest. */
@@ -207,19 +212,17 @@ interface CloseLook {
   readonly fingerprint: string;
   readonly freeBytes: number;
   /** One for each disk that is a file, in order. */
-  readonly files: readonly { readonly realPath: string; readonly file: ForeignFile | undefined }[];
-  /** Files that other domains need, by the domain's uuid. */
-  readonly needs: readonly { readonly uuid: string; readonly paths: readonly string[] }[];
+  readonly files: readonly { readonly identity: string; readonly file: ForeignFile | undefined }[];
+  readonly needs: readonly Need[];
 }
 
 const partsOfDomain = 5;
-const partsOfFile = 4;
 
 /** Raises `command-failed` when the host answers anything else than it was asked. */
 function readCloseLook(output: string, disks: readonly DeclaredDisk[]): CloseLook {
   const parts = output.split(`${part}\n`).map((text) => text.trim());
   const [info = "", snapshots, checkpoints, fingerprint = "", space = ""] = parts;
-  const files = disks.filter(({ isFile }) => isFile);
+  const files = listFiles(disks);
   const theirs = parts.slice(partsOfDomain + files.length * partsOfFile);
   const freeBytes = Number(space.split(/\s+/)[3]);
   if (!/^[0-9a-f]{64}$/.test(fingerprint) || !Number.isSafeInteger(freeBytes)) {
@@ -239,14 +242,10 @@ function readCloseLook(output: string, disks: readonly DeclaredDisk[]): CloseLoo
     freeBytes,
     files: files.map((disk, index) => {
       const at = partsOfDomain + index * partsOfFile;
-      const [realPath = "", how = "", image = "", measured = ""] = parts.slice(at, at + partsOfFile);
-      return { realPath, file: readFile(disk, how === "move", image, measured) };
+      const [identity = "", how = "", image = "", measured = ""] = parts.slice(at, at + partsOfFile);
+      return { identity, file: readFile(disk, how, image, measured) };
     }),
-    needs: theirs.flatMap((head, index) => {
-      if (index % 2 === 1) return [];
-      const [uuid = "", realPath = ""] = head.split("\n");
-      return [{ uuid, paths: [realPath, ...readChain(theirs[index + 1] ?? "")] }];
-    }),
+    needs: readNeeds(theirs),
   };
 }
 
@@ -255,58 +254,12 @@ function toCount(text: string | undefined): number {
   return Number.isSafeInteger(count) ? count : 0;
 }
 
-const imageInfo = z.object({
-  "virtual-size": z.int().nonnegative(),
-  "actual-size": z.int().nonnegative(),
-  "full-backing-filename": z.string().optional(),
-  "backing-filename": z.string().optional(),
-  encrypted: z.boolean().optional(),
-  "format-specific": z.object({ data: z.object({ "data-file": z.string().optional() }) }).optional(),
-});
-const measureInfo = z.object({ required: z.int().nonnegative() });
-const chainInfo = z.array(z.object({ filename: z.string() }));
-
-function readJson<T>(schema: z.ZodType<T>, text: string): T | undefined {
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Only what nobody else may want, and what is whole in itself, is moved. */
-function readFile(
-  { format, isShared }: DeclaredDisk,
-  canMove: boolean,
-  image: string,
-  measured: string,
-): ForeignFile | undefined {
-  const info = readJson(imageInfo, image);
-  if (info === undefined) return undefined;
-  const basePath = info["full-backing-filename"] ?? info["backing-filename"];
-  const isWhole = basePath === undefined && info["format-specific"]?.data["data-file"] === undefined;
-  const transfer = format === "qcow2" && isWhole && canMove && !isShared ? "move" : "copy";
-  const required = readJson(measureInfo, measured)?.required ?? info["virtual-size"];
-  return {
-    sizeBytes: info["virtual-size"],
-    fileBytes: info["actual-size"],
-    ...(basePath === undefined ? {} : { basePath }),
-    isEncrypted: info.encrypted === true,
-    transfer,
-    copyBytes: transfer === "move" ? 0 : required,
-  };
-}
-
-function readChain(text: string): readonly string[] {
-  return (readJson(chainInfo, text) ?? []).map(({ filename }) => filename);
-}
-
 function toForeign(
   host: ComputeHost,
   found: RawDomain,
   disks: readonly DeclaredDisk[],
   look: CloseLook,
-  names: ReadonlyMap<string, string>,
+  findUsers: (identity: string) => readonly string[],
 ): ForeignDomain {
   const { domain, element, state } = found;
   if (!isUuid(domain.uuid))
@@ -331,10 +284,7 @@ function toForeign(
         isFile,
         format,
         ...(known?.file === undefined ? {} : { file: known.file }),
-        usedBy:
-          known === undefined
-            ? []
-            : listUsers([source, known.realPath], look).map((uuid) => names.get(uuid) ?? uuid),
+        usedBy: known === undefined || known.identity === "" ? [] : findUsers(known.identity),
       };
     }),
     interfaces: elementsAt(element, "devices", "interface").map(readInterface),
@@ -348,11 +298,6 @@ function toForeign(
     freeBytes: look.freeBytes,
     serverDiskPath: diskFile(host.folder, domain.uuid),
   };
-}
-
-function listUsers(paths: readonly string[], { needs }: CloseLook): readonly string[] {
-  const users = needs.filter((need) => need.paths.some((path) => paths.includes(path)));
-  return [...new Set(users.map(({ uuid }) => uuid))];
 }
 
 function readInterface(element: XmlElement): ForeignInterface {

@@ -61,9 +61,11 @@ export interface ForeignFile {
   readonly sizeBytes: number;
   /** What it takes of the host's disk. */
   readonly fileBytes: number;
-  /** File that it lies on. */
-  readonly basePath?: string;
+  /** Files that it lies on, each on the next. */
+  readonly basePaths: readonly string[];
   readonly isEncrypted: boolean;
+  /** Why it cannot be taken, in words that go on after its path; absent where it can. */
+  readonly obstacle?: string;
   /** How it comes to a server's folder: renamed, or copied into a qcow2 without a base, the original left where it is. */
   readonly transfer: "move" | "copy";
   /** What a copy takes of the host's disk at most, bytes; 0 for a move. */

@@ -50,7 +50,7 @@ export function planAdoption(found: ForeignDomain, host: ComputeHost): Adoption 
       message: `${cannot}: it has what a server cannot have: ${found.ties.join(", ")}`,
       field: "domain",
       value: found.name,
-      remedy: `Take that away on the host, if it can be done without: virsh snapshot-delete, virsh edit ${found.name}`,
+      remedy: `Take that away on the host, if it can be done without: virsh snapshot-delete, virsh edit ${found.id}`,
     });
   }
   const { disk, file } = requireDisk(found, host);
@@ -75,13 +75,13 @@ function describeRefusal({ name }: ForeignDomain, host: ComputeHost): string {
 }
 
 function refuseOwned(found: ForeignDomain, host: ComputeHost): void {
-  const { owner, name } = found;
+  const { owner, id } = found;
   if (owner === undefined) return;
   const cannot = describeRefusal(found, host);
   if ("manager" in owner) {
     throw new StackyardError("not-ours", {
       message: `${cannot}: it is managed by ${owner.manager}`,
-      remedy: `Take it out of ${owner.manager} first, and its metadata off: virsh edit ${name}`,
+      remedy: `Take it out of ${owner.manager} first, and its metadata off: virsh edit ${id}`,
     });
   }
   if (owner.cloudId === host.cloudId) {
@@ -97,7 +97,7 @@ function refuseOwned(found: ForeignDomain, host: ComputeHost): void {
 }
 
 function refuseState(found: ForeignDomain, host: ComputeHost): void {
-  const { name, state } = found;
+  const { id, name, state } = found;
   const refuse = (problem: string, remedy: string): never => {
     throw new StackyardError("wrong-state", {
       message: `${describeRefusal(found, host)}: ${problem}`,
@@ -107,12 +107,12 @@ function refuseState(found: ForeignDomain, host: ComputeHost): void {
     });
   };
   if (state !== "shut-off")
-    refuse(`it is ${state}`, `Shut it down on the host, and run again: virsh shutdown ${name}`);
+    refuse(`it is ${state}`, `Shut it down on the host, and run again: virsh shutdown ${id}`);
   if (!found.isPersistent) refuse("libvirt keeps no definition of it", "Define it on the host: virsh define");
   if (found.hasSavedMemory)
     refuse(
       "its memory was saved, and it is to go on from there",
-      `Start it on the host and shut it down: virsh start ${name}; virsh shutdown ${name}`,
+      `Start it on the host and shut it down: virsh start ${id}; virsh shutdown ${id}`,
     );
 }
 
@@ -135,7 +135,7 @@ function requireDisk(
   if (second !== undefined)
     return refuse(
       `it has ${String(found.disks.length)} disks, and a server has one`,
-      `Take the others off: virsh detach-disk ${found.name} ${second.target} --config`,
+      `Take the others off: virsh detach-disk ${found.id} ${second.target} --config`,
     );
   if (!disk.isFile)
     return refuse(
@@ -151,11 +151,16 @@ function requireDisk(
   }
   if (disk.file === undefined)
     return refuse(
-      `its disk ${disk.source} is not there, or is no ${disk.format}`,
+      `its disk ${disk.source} is not there, is no ${disk.format}, or lies on what is not there`,
       "Look at it on the host: qemu-img info",
     );
   if (disk.file.isEncrypted)
     return refuse(`its disk ${disk.source} is encrypted`, "Decrypt it first: qemu-img convert");
+  if (disk.file.obstacle !== undefined)
+    return refuse(
+      `its disk ${disk.source} ${disk.file.obstacle}`,
+      "See that all of it is the domain's own, and give it a disk that is one file, outside that folder: qemu-img convert",
+    );
   return { disk, file: disk.file };
 }
 
@@ -220,8 +225,8 @@ export function listAdoptionChanges(
 }
 
 function describeFormat(disk: ForeignDisk | undefined): string {
-  const base = disk?.file?.basePath;
-  return `${disk?.format ?? ""}${base === undefined ? "" : ` on ${base}`}`;
+  const bases = disk?.file?.basePaths ?? [];
+  return [disk?.format ?? "", ...bases].join(" on ");
 }
 
 function listInterfaceChanges(

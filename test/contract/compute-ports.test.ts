@@ -58,7 +58,13 @@ function openFake(): Promise<ComputeStage> {
       return Promise.resolve();
     },
     defineByHand: ({ id, name, mac, diskPath, format }) => {
-      const size = { sizeBytes: handmadeBytes, fileBytes: 0, isEncrypted: false, copyBytes: 0 };
+      const size = {
+        sizeBytes: handmadeBytes,
+        fileBytes: 0,
+        basePaths: [],
+        isEncrypted: false,
+        copyBytes: 0,
+      };
       const file = { ...size, transfer: format === "qcow2" ? ("move" as const) : ("copy" as const) };
       const disk = { target: "vda", bus: "virtio", source: diskPath, isFile: true, format, file, usedBy: [] };
       const defined = {

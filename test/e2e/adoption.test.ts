@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import { bringUp, runOnHost } from "../../lab/lab.ts";
@@ -33,8 +33,19 @@ async function stackyard(...words: readonly string[]): Promise<JsonObject> {
 }
 
 function adopt(...more: readonly string[]): Promise<JsonObject> {
+  return adoptDomain("legacy", ...more);
+}
+
+function adoptDomain(domain: string, ...more: readonly string[]): Promise<JsonObject> {
   const shape = ["--flavor", "tiny", "--image", "guest", "--networks", `network=${networkId}`];
-  return stackyard("server", "adopt", "h1", "legacy", "--name", "web", ...shape, ...more);
+  return stackyard("server", "adopt", "h1", domain, "--name", "web", ...shape, ...more);
+}
+
+/** Defines a domain with nothing but this disk. */
+function define(name: string, disk: string, format: string): string {
+  const devices = `<devices><disk type="file" device="disk"><driver name="qemu" type="${format}"/><source file="${disk}"/><target dev="vda" bus="virtio"/></disk></devices>`;
+  const xml = `<domain type="qemu"><name>${name}</name><memory unit="MiB">64</memory><os><type>hvm</type></os>${devices}</domain>`;
+  return `echo '${xml}' > /tmp/other.xml; virsh define /tmp/other.xml; rm /tmp/other.xml`;
 }
 
 async function onHost(command: string): Promise<string> {
@@ -94,15 +105,86 @@ test("a look says what is there, and changes nothing", async () => {
   expect(await survey()).toBe(there);
 });
 
+describe("beside other domains", () => {
+  const folder = "/var/lib/libvirt/images/of others";
+  const overlay = `qemu-img create -q -f qcow2 -F qcow2`;
+
+  beforeEach(async () => {
+    await onHost(`mkdir "${folder}"`);
+  });
+
+  afterEach(async () => {
+    await onHost(`virsh undefine other; rm -r "${folder}"`);
+  });
+
+  test.each([
+    ["by a path that goes up", `${overlay} -b ../legacy.qcow2 "${folder}/other"`],
+    [
+      "by a symbolic link",
+      `ln -s ${path} "${folder}/größe"; ${overlay} -b "${folder}/größe" "${folder}/other"`,
+    ],
+    ["as it is, by a second name", `ln ${path} "${folder}/other"`],
+  ])("one whose disk another needs %s is refused", async (_how, make) => {
+    await onHost(`${make}; ${define("other", `${folder}/other`, "qcow2")}`);
+    await expect(adopt()).rejects.toThrow("is also used by other");
+  });
+
+  test("one is looked at though another's disk never answers", async () => {
+    await onHost(`mkfifo "${folder}/other"; ${define("other", `${folder}/other`, "raw")}`);
+    expect(await adopt()).toMatchObject({ disk: { transfer: "move" }, incomplete: null });
+  });
+
+  test.each([
+    [
+      "has its data in another file",
+      "qcow2",
+      `cp /etc/hostname "${folder}/data"; qemu-img create -q -f qcow2 -o "data_file=${folder}/data,data_file_raw=on" "${folder}/other" 1M`,
+    ],
+    [
+      "has its data in another file",
+      "qcow2",
+      `qemu-img create -q -f qcow2 -o "data_file=${folder}/data" "${folder}/below" 1M; ${overlay} -b "${folder}/below" "${folder}/other"`,
+    ],
+    ["is vmdk, where qcow2 and raw are taken", "vmdk", `qemu-img create -q -f vmdk "${folder}/other" 1M`],
+  ])("one whose disk %s is refused", async (why, format, make) => {
+    await onHost(`${make}; ${define("other", `${folder}/other`, format)}`);
+    await expect(adoptDomain("other")).rejects.toThrow(why);
+  });
+
+  test("one whose disk lies in the cloud's own folder is refused, by whatever path", async () => {
+    await onHost(
+      `ln -s /var/lib/libvirt/images/stackyard "${folder}/cloud"; qemu-img create -q -f qcow2 "${folder}/cloud/other" 1M; ${define("other", `${folder}/cloud/other`, "qcow2")}`,
+    );
+    await expect(adoptDomain("other")).rejects.toThrow("lies in the cloud's own folder");
+    await onHost("rm /var/lib/libvirt/images/stackyard/other");
+  });
+
+  test("all that a disk lies on is told", async () => {
+    await onHost(
+      `cp /etc/hostname "${folder}/secret"; qemu-img create -q -f qcow2 -F raw -b "${folder}/secret" "${folder}/below"; ${overlay} -b below "${folder}/other"; ${define("other", `${folder}/other`, "qcow2")}`,
+    );
+    expect(await adoptDomain("other")).toMatchObject({
+      changes: expect.arrayContaining([
+        {
+          field: "disk format",
+          found: `qcow2 on ${folder}/below on ${folder}/secret`,
+          declared: "qcow2",
+        },
+      ]) as unknown,
+    });
+  });
+});
+
 test("one that runs is refused, and runs on", async () => {
   await onHost("virsh start legacy");
-  await expect(adopt("--adopt")).rejects.toThrow("virsh shutdown legacy");
+  await expect(adopt("--adopt")).rejects.toThrow(`virsh shutdown ${id}`);
   expect(await onHost("virsh domstate legacy; virsh destroy legacy > /dev/null")).toBe("running");
 });
 
 test("an adopted domain runs as a server, on its disk, without drift", { timeout: 300_000 }, async () => {
   expect(await adopt("--adopt", "--wait-for", "ssh")).toMatchObject({ id, outputs: { status: "ACTIVE" } });
   expect(await readMarker(serverDisk)).toBe(marker);
+  expect(await onHost(`stat -c %a ${serverDisk}`)).toBe("600");
   expect(await onHost("virsh -q list --all --name")).not.toContain("legacy");
   expect(await stackyard("drift")).toMatchObject({ findings: [], interrupted: [], errors: [] });
   expect(await stackyard("server", "set", "web", "--dry-run")).toMatchObject({ change: { action: "none" } });

@@ -14,6 +14,9 @@ import { describeGuestImage, openComputeLab } from "../support/compute-lab.ts";
 
 const { signal } = new AbortController();
 
+/** Disks of domains that somebody defined by hand. */
+const handmadeDisks = "/var/lib/libvirt/images/legacy.*";
+
 /** Nobody listens there. */
 const deafPort = 1;
 
@@ -51,7 +54,10 @@ async function openLab(): Promise<ComputeStage> {
     },
     bootOf: (n) => h1.inGuest(n, "cat /proc/sys/kernel/random/boot_id"),
     hostnameOf: async (n) => (await h1.inGuest(n, "hostname")).trim(),
-    survey: () => lab.survey(),
+    survey: async () =>
+      [await lab.survey(), await h1.run(`stat -c '%n %u %a' ${handmadeDisks} 2> /dev/null || true`)].join(
+        "\n",
+      ),
     close: () => lab.close(),
   };
 }
@@ -63,7 +69,7 @@ function describeByHand({ id, name, mac, diskPath, format }: HandmadeDomain): st
   const devices = `<devices>${disk}${nic}<graphics type="vnc" passwd="sesame"/></devices>`;
   const xml = `<domain type="qemu"><name>${name}</name><uuid>${id}</uuid><memory unit="MiB">64</memory><os><type>hvm</type></os>${devices}</domain>`;
   return `qemu-img create -q -f ${format} ${diskPath} ${String(handmadeBytes)} &&
-    qemu-io -f ${format} -c 'write -q -P 0x5a 1M 8M' ${diskPath} &&
+    qemu-io -f ${format} -c 'write -q -P 0x5a 1M 8M' ${diskPath} && chown 1234 ${diskPath} && chmod 644 ${diskPath} &&
     echo '${xml}' > /tmp/handmade.xml && virsh define /tmp/handmade.xml && virsh autostart ${id} && rm /tmp/handmade.xml`;
 }
 

@@ -19,6 +19,7 @@ export const foreignDomain: Omit<ForeignDomain, "serverDiskPath"> = {
       file: {
         sizeBytes: 1024 ** 3,
         fileBytes: 1024 ** 2,
+        basePaths: [],
         isEncrypted: false,
         transfer: "move",
         copyBytes: 0,

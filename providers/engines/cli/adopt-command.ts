@@ -124,7 +124,7 @@ function describeFound(found: ForeignDomain): readonly (readonly string[])[] {
 
 function describeForeignDisk({ source, format, file }: ForeignDisk): string {
   if (file === undefined) return `${source}, ${format}`;
-  const base = file.basePath === undefined ? "" : `, on ${file.basePath}`;
+  const base = file.basePaths.map((path) => `, on ${path}`).join("");
   return `${source}, ${format}, ${describeSize(file.sizeBytes)} (${describeSize(file.fileBytes)} in the file)${base}`;
 }
 

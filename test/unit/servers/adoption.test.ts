@@ -26,14 +26,14 @@ test("what is kept of a domain tells how to go on, and how to give it back", () 
 
 describe("a domain is refused", () => {
   test.each<readonly [string, Partial<ForeignDomain>, string, RegExp, RegExp]>([
-    ["that runs", { state: "running" }, "wrong-state", /it is running/, /virsh shutdown legacy/],
+    ["that runs", { state: "running" }, "wrong-state", /it is running/, /virsh shutdown [-0-9a-f]{36}$/],
     ["that is paused", { state: "paused" }, "wrong-state", /it is paused/, /virsh shutdown/],
     [
       "whose memory was saved",
       { hasSavedMemory: true },
       "wrong-state",
       /memory was saved/,
-      /virsh start legacy/,
+      /virsh start [-0-9a-f]{36};/,
     ],
     ["that libvirt does not keep", { isPersistent: false }, "wrong-state", /no definition/, /virsh define/],
     [
@@ -58,7 +58,7 @@ describe("a domain is refused", () => {
       { disks: [...foreignDomain.disks, ...foreignDomain.disks] },
       "host-unsuitable",
       /2 disks/,
-      /detach-disk legacy vda/,
+      /detach-disk [-0-9a-f]{36} vda/,
     ],
     [
       "on no file",
@@ -81,6 +81,13 @@ describe("a domain is refused", () => {
       "host-unsuitable",
       /encrypted/,
       /Decrypt/,
+    ],
+    [
+      "whose disk names others",
+      withDisk({ file: { ...disk?.file, obstacle: "has its data in another file, /etc/shadow" } }),
+      "host-unsuitable",
+      /legacy\.qcow2 has its data in another file, \/etc\/shadow/,
+      /qemu-img convert/,
     ],
     [
       "whose copy does not fit",

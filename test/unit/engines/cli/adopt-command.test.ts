@@ -75,7 +75,7 @@ it("refuses what cannot be adopted, with what to do", async () => {
   const { exitCode, stderr } = await run();
   expect(exitCode).toBe(1);
   expect(stderr).toContain("it is running");
-  expect(stderr).toContain("virsh shutdown legacy");
+  expect(stderr).toContain(`virsh shutdown ${foreignDomain.id}`);
 });
 
 it("wants a name for the server", async () => {
