@@ -85,15 +85,19 @@ export interface GuestOffer {
 
 const uri = "qemu:///system";
 
-/** Stands between domains in the output of {@link listDomains}: in XML no name, whatever it is, can look like it. */
-const separator = "<>";
+/**
+ * Stands between domains in the output of {@link listDomains} and {@link describeDomains}. No text or attribute of XML holds a `<`, no comment `--`, no
+ * CDATA section `]]>`, no instruction `?>`: whatever is in a domain, its metadata too, cannot look like it.
+ */
+export const domainSeparator = "<--]]>?>";
 
 /** All domains of the host with state and XML, by two calls of virsh. Read by {@link parseDomainList}. */
 export function listDomains(): Shell {
-  return sh`listed=$(virsh -q -c ${uri} list --all --uuid)
+  return sh`separator=${domainSeparator}
+listed=$(virsh -q -c ${uri} list --all --uuid)
 commands="echo ''"
 for uuid in $listed; do
-  commands="$commands; echo <>; domstate $uuid --reason; dumpxml $uuid"
+  commands="$commands; echo $separator; domstate $uuid --reason; dumpxml $uuid"
 done
 virsh -q -c ${uri} "$commands"`;
 }
@@ -105,7 +109,7 @@ export function parseDomainList(output: string): readonly ListedDomain[] {
 
 /** The output of {@link listDomains}, a piece a domain: what {@link parseListedDomain} reads. */
 export function splitDomainList(output: string): readonly string[] {
-  const [, ...blocks] = output.split(separator);
+  const [, ...blocks] = output.split(domainSeparator);
   return blocks;
 }
 
@@ -115,7 +119,7 @@ const domainsPerCall = 200;
 /** Domains with one of these uuids or names, in full. Read by {@link parseDescriptions}. */
 export function describeDomains(uuids: readonly string[], names: readonly string[]): Shell {
   const wanted = ` ${[...uuids, ...names].join(" ")} `;
-  return sh`wanted=${wanted} definitions=/etc/libvirt/qemu
+  return sh`wanted=${wanted} definitions=/etc/libvirt/qemu separator=${domainSeparator}
 libvirt() { virsh -q -c ${uri} "$@" < /dev/null; }
 seen=$(libvirt "list --all --uuid --name")
 printf '%s\n' "$seen" | {
@@ -128,7 +132,7 @@ printf '%s\n' "$seen" | {
     { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
     case $pid in (*[!0-9]*) pid= ;; esac
     [ ! -d "$definitions" ] || [ -e "$definitions/$name.xml" ] || kept=transient
-    commands="$commands echo <> $kept process:$pid,; domstate $uuid --reason; dumpxml $uuid; echo <>; dumpxml --inactive $uuid;"
+    commands="$commands echo $separator $kept process:$pid,; domstate $uuid --reason; dumpxml $uuid; echo $separator; dumpxml --inactive $uuid;"
     count=$((count + 1))
     if [ "$count" -eq ${domainsPerCall} ]; then look; commands= count=0; fi
   done
@@ -141,7 +145,7 @@ const descriptionHead = /^ (persistent|transient) process:(\d*),/;
 
 /** Reads the output of {@link describeDomains}. Raises `command-failed` when a domain went while it was being read. */
 export function parseDescriptions(output: string): readonly DescribedDomain[] {
-  const [, ...blocks] = output.split(separator);
+  const [, ...blocks] = output.split(domainSeparator);
   return blocks.flatMap((block, index) => {
     if (index % 2 === 1) return [];
     const [head = "", kept, processId = ""] = descriptionHead.exec(block) ?? [];

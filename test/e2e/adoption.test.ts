@@ -134,6 +134,13 @@ describe("beside other domains", () => {
     expect(await adopt()).toMatchObject({ disk: { transfer: "move" }, incomplete: null });
   });
 
+  test("one is looked at whatever another has in its metadata", async () => {
+    const metadata = `<metadata><x:odd xmlns:x="urn:x"><!-- <> --></x:odd></metadata>`;
+    await onHost(define("other", `${folder}/other`, "raw").replace("<memory", `${metadata}<memory`));
+    expect(await adopt()).toMatchObject({ disk: { transfer: "move" }, incomplete: null });
+    expect(await stackyard("gc")).toEqual([]);
+  });
+
   test.each([
     [
       "has its data in another file",

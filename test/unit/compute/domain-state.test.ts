@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { domainSeparator } from "../../../providers/hosts/virsh.ts";
 import { findDomain, parseDomainStates, type DomainStates } from "../../../providers/compute/domain-state.ts";
 import { renderDomain } from "../../../providers/compute/domain-xml.ts";
 import { nameDomain } from "../../../providers/compute/marks.ts";
@@ -27,7 +28,7 @@ function print({
   defined,
   disk = overlay(),
 }: Printed) {
-  const domain = `<> ${kept} process:7,${state}\n\n${running}\n\n<>${defined ?? running}\n\n`;
+  const domain = `${domainSeparator} ${kept} process:7,${state}\n\n${running}\n\n${domainSeparator}${defined ?? running}\n\n`;
   return `${domain}<<disks>>\n${String(disk.length)} ${id}/disk\n<<heads>>\n${disk.subarray(0, 4096).toString("base64")}`;
 }
 
@@ -138,7 +139,7 @@ test("several disks are told apart by their sizes", () => {
 });
 
 test("an answer that breaks off is refused", () => {
-  expect(() => parseDomainStates("<> persistent")).toThrow(
+  expect(() => parseDomainStates(`${domainSeparator} persistent`)).toThrow(
     expect.objectContaining({ code: "command-failed" }),
   );
 });

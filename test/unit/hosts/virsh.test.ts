@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   parseCapabilities,
   parseDomain,
+  domainSeparator,
   parseDomainList,
   parseListedDomain,
 } from "../../../providers/hosts/virsh.ts";
@@ -75,7 +76,7 @@ describe("parseDomain", () => {
 
 describe("parseDomainList", () => {
   it("reads state, reason and XML of each domain", () => {
-    const output = `<>running (booted)\n\n${xml}\n<>shut off (unknown)\n\n${xml.replace("stackyard-1", "b")}\n`;
+    const output = `${domainSeparator}running (booted)\n\n${xml}\n${domainSeparator}shut off (unknown)\n\n${xml.replace("stackyard-1", "b")}\n`;
     const listed = parseDomainList(output);
     expect(listed.map(({ domain, state, reason }) => [domain.name, state, reason])).toEqual([
       ["stackyard-1", "running", "booted"],
@@ -83,12 +84,29 @@ describe("parseDomainList", () => {
     ]);
   });
 
+  it.each(["<!-- <> -->", "<![CDATA[<> shut off (x)\n<domain/>]]>", "<?odd <> ?>"])(
+    "takes nothing that stands in a domain for the next one: %s",
+    (odd) => {
+      const held = xml.replace(
+        "</domain>",
+        `<metadata><x:odd xmlns:x="urn:x">${odd}</x:odd></metadata></domain>`,
+      );
+      const output = [held, xml].map((text) => `${domainSeparator}running (booted)\n\n${text}\n`).join("");
+      expect(parseDomainList(output).map(({ domain }) => domain.name)).toEqual([
+        "stackyard-1",
+        "stackyard-1",
+      ]);
+    },
+  );
+
   it("reads a host without domains", () => {
     expect(parseDomainList("\n")).toEqual([]);
   });
 
   it("does not take a domain that could not be read for absent", () => {
-    expect(() => parseDomainList(`<><>running (booted)\n\n${xml}`)).toThrow("no state or no XML");
+    expect(() => parseDomainList(`${domainSeparator}${domainSeparator}running (booted)\n\n${xml}`)).toThrow(
+      "no state or no XML",
+    );
   });
 });
 
