@@ -28,10 +28,13 @@ export class Claims {
   /** Ids that a create found to be there and whole: what it replaces has the same id, and is not to be destroyed after it. */
   readonly #takenUp = new Set<string>();
 
-  /** A resource of the state was read, or planned. Raises `conflict` when another block was planned to be made under its id. */
+  /**
+   * A resource of the state was read, or planned. Raises `conflict` when it is planned and another block was planned to be made under its id. One that
+   * is only read may be on its way out: a block that was renamed, or an instance whose key was, is destroyed, and the other one takes its place.
+   */
   noteExisting(id: string, planned?: Existing["planned"]): void {
     const created = this.#creates.get(id);
-    if (created !== undefined) throw duplicateError(created);
+    if (created !== undefined && planned !== undefined) throw duplicateError(created);
     this.#existing.set(id, planned === undefined ? { ...this.#existing.get(id) } : { planned });
   }
 

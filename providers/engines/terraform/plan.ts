@@ -293,7 +293,7 @@ async function warnOfTakeUp(
 export function takeUpWarning({ type }: Definition, name: string, id: string): Diagnostic {
   return warn(
     `${type} ${JSON.stringify(name)} is there already and is taken up`,
-    `This stack made it (${id}), and its state does not have it: an earlier apply did not end, or its state was lost. The apply brings it to what is declared.`,
+    `This stack made it (${id}): an earlier apply did not end, or its state was lost. The apply brings it to what is declared. Where the plan destroys it under another address, it is made anew, or kept: a "moved" block keeps it surely.`,
     "name",
     [],
   );

@@ -47,6 +47,11 @@ describe("the claims on ids", () => {
     expect(() => claims.noteExisting("id", { config, name: "web" })).toThrow(conflict);
   });
 
+  it("let a create stand beside what is read after it, and is not planned: it is destroyed", () => {
+    claims.noteCreate("maker", "id", "web", config);
+    expect(() => claims.noteExisting("id")).not.toThrow();
+  });
+
   it("tell once that a resource was taken up", () => {
     claims.noteTakenUp("id");
     expect([claims.isTakenUp("id"), claims.isTakenUp("id"), claims.isTakenUp("other")]).toEqual([
