@@ -55,6 +55,7 @@ describe.each(definitions)("$type, by Terraform,", (definition) => {
       config: configOf(inputs),
       prior: before?.state,
       priorPrivate: before?.kept ?? { filled: [] },
+      isReplacement: false,
     });
   }
 

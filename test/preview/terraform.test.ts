@@ -236,6 +236,32 @@ resource "stackyard_subnet" "s" {
       expect(await project.test.cloud.list("flavor")).toHaveLength(1);
     });
 
+    it("that makes a server anew tells what would be done on the hosts, and what is made anew at will does not say that it stays", async () => {
+      project.write(serverStack());
+      await project.apply();
+      project.write(serverStack('user_data = "#!/bin/sh"'));
+      const replaced = await project.must("plan");
+      expect(replaced).toContain('server "web": host h1 of 1 would be chosen');
+      project.write(serverStack());
+      await project.must("taint", "stackyard_server.web");
+      expect(await project.must("plan")).not.toContain("stays on host");
+    });
+
+    it("of the block's name alone destroys and makes anew, in whatever order it is asked about", async () => {
+      project.write(group("b", "web"));
+      await project.apply();
+      for (const address of ["a", "c"]) {
+        project.write(group(address, "web"));
+        expect(await project.actions("-parallelism=1")).toEqual({
+          [`stackyard_server_group.${address}`]: "create",
+          "stackyard_server_group.b": "delete",
+        });
+      }
+      await project.apply();
+      expect(await project.actions()).toEqual({});
+      expect(await project.test.cloud.list("server-group")).toHaveLength(1);
+    });
+
     it("of a default's field back to none takes the default", async () => {
       project.write(flavor('ram_mib = 64\n extra_specs = { "hw:cpu_policy" = "shared" }'));
       await project.apply();
@@ -359,17 +385,18 @@ resource "stackyard_subnet" "s" {
       );
     });
 
-    it("a second block of a name that the state has is refused in the plan", async () => {
-      project.write(flavor());
-      await project.apply();
-      project.write(
-        flavor() +
-          flavor('ram_mib = 64\n description = "second"').replace('_flavor" "tiny"', '_flavor" "other"'),
-      );
-      expect(await project.refusal("plan")).toContain(
-        "two resources of this configuration have the same type, project and name",
-      );
-    });
+    it.each(["ram_mib = 64", 'ram_mib = 64\n description = "second"'])(
+      "a second block of a name that the state has is refused in the plan: %s",
+      async (inputs) => {
+        project.write(flavor());
+        await project.apply();
+        project.write(flavor() + flavor(inputs).replace('_flavor" "tiny"', '_flavor" "other"'));
+        for (let run = 0; run < 3; run++)
+          expect(await project.refusal("plan", "-parallelism=1")).toContain(
+            "two resources of this configuration have the same type, project and name",
+          );
+      },
+    );
   });
 
   describe("a failure", () => {
@@ -385,8 +412,8 @@ resource "stackyard_subnet" "s" {
 
     it("of a create that leaves nothing leaves nothing in the state", async () => {
       project.write(serverStack());
-      // Plans look at the host too: the one that is shown, and the one that Terraform makes again before it applies.
-      project.test.compute.fail("hosts.observe", { code: "host-unreachable", times: 3 });
+      // The plan looks at the host too, and so does the plan that Terraform makes before it applies, unless something else was applied by then.
+      project.test.compute.fail("hosts.observe", { code: "host-unreachable", times: 100 });
       const failed = await project.run("apply", "-auto-approve", "-no-color");
       expect(failed.exitCode).toBe(1);
       expect(failed.stdout).toContain("not known further than step check: hosts.observe was made to fail");

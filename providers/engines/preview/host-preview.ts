@@ -18,8 +18,8 @@ export interface PlannedByEngine {
 
 /**
  * What applying a plan would do on the hosts, as an engine's message: the host that would be chosen and what the filters remove, the diff of the
- * domain's XML, and the commands. `undefined` where that is nothing, is not to be told, or is told with the plan of what takes its place. Never fails:
- * a plan does not depend on it.
+ * domain's XML, and the commands; of a replacement, of what takes the place. `undefined` where that is nothing, or is not to be told. Never fails: a plan
+ * does not depend on it.
  */
 export async function describeHostPreview(
   cloud: Cloud,
@@ -28,7 +28,7 @@ export async function describeHostPreview(
   const { action } = planned.change;
   const detail = cloud.previewDetail;
   if (detail === "off" || definition.observe === undefined || planned.issues.length > 0) return undefined;
-  if (action === "replace" || (action === "none" && !isDrifted)) return undefined;
+  if (action === "none" && !isDrifted) return undefined;
   const limit = AbortSignal.timeout(limitMs);
   try {
     const [preview, { describePreview }] = await Promise.all([

@@ -121,7 +121,8 @@ export function createDynamicProvider(
       defaultName: textProperty(news, "__defaultName"),
     };
     const planned = await cloud.plan(request);
-    if (news[previewKey] === true) {
+    // The engine checks what takes the place of a replaced resource as well, and that tells it.
+    if (news[previewKey] === true && planned.change.action !== "replace") {
       const isDrifted = !equalJson(olds[driftKey] ?? [], []);
       const text = await describeHostPreview(cloud, { definition, request, planned, isDrifted });
       if (text !== undefined) log.inform(textProperty(news, "__urn"), text);

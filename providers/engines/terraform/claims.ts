@@ -1,10 +1,9 @@
 import { StackyardError } from "../../core/errors.ts";
-import { equalValues, type Values } from "./values.ts";
 
 /** What is known of an id that some resource of the state has. */
 interface Existing {
-  /** Its configuration and the name that it will have, once it was planned. */
-  readonly planned?: { readonly config: Values; readonly name: string };
+  /** The name that it will have, once it was planned. */
+  readonly name?: string;
 }
 
 /** What a create of an id is, going by what else this process was asked about. */
@@ -32,20 +31,22 @@ export class Claims {
    * A resource of the state was read, or planned. Raises `conflict` when it is planned and another block was planned to be made under its id. One that
    * is only read may be on its way out: a block that was renamed, or an instance whose key was, is destroyed, and the other one takes its place.
    */
-  noteExisting(id: string, planned?: Existing["planned"]): void {
+  noteExisting(id: string, name?: string): void {
     const created = this.#creates.get(id);
-    if (created !== undefined && planned !== undefined) throw duplicateError(created);
-    this.#existing.set(id, planned === undefined ? { ...this.#existing.get(id) } : { planned });
+    if (created !== undefined && name !== undefined) throw duplicateError(created);
+    this.#existing.set(id, name === undefined ? { ...this.#existing.get(id) } : { name });
   }
 
-  /** A resource was planned to be made. Raises `conflict` when another block has the same type, project and name. */
-  noteCreate(maker: string, id: string | undefined, name: string, config: Values): CreateKind {
+  /**
+   * A resource was planned to be made, or to be made anew (`isReplacement`). Raises `conflict` when another block has the same type, project and
+   * name.
+   */
+  noteCreate(maker: string, id: string | undefined, name: string, isReplacement: boolean): CreateKind {
     if (this.#makers.has(maker)) throw duplicateError(name);
     this.#makers.add(maker);
     const existing = id === undefined ? undefined : this.#existing.get(id);
-    if (existing?.planned !== undefined && existing.planned.name !== name) return "succeeding";
-    if (existing?.planned !== undefined && !equalValues(existing.planned.config, config))
-      throw duplicateError(name);
+    if (existing?.name !== undefined && existing.name !== name) return "succeeding";
+    if (existing?.name !== undefined && !isReplacement) throw duplicateError(name);
     if (id !== undefined) this.#creates.set(id, name);
     return existing === undefined ? "first" : "forced";
   }

@@ -35,6 +35,11 @@ export interface ResourcePlanRequest {
   readonly prior: Values | undefined;
   readonly config: Values;
   readonly priorPrivate: PrivateState;
+  /**
+   * Whether it is the second half of a replacement. Terraform plans a replacement twice: as a change, and then as a create, whose warnings it drops
+   * (terraform: `node_resource_abstract_instance.go`, `plan`).
+   */
+  readonly isReplacement: boolean;
 }
 
 /** What Terraform is to show and to expect. */
@@ -49,7 +54,7 @@ export interface ResourcePlan {
  * what is free is left to the apply: Terraform plans once more there, in another order, and holds us to what we said first.
  */
 export async function planResource(session: Session, request: ResourcePlanRequest): Promise<ResourcePlan> {
-  const { definition, attributes, prior, config } = request;
+  const { definition, attributes, prior, config, isReplacement } = request;
   const cloud = await session.openCloud();
   const given = readInputs(definition, config);
   const kept = dropFilled(request, given);
@@ -75,10 +80,13 @@ export async function planResource(session: Session, request: ResourcePlanReques
   }
   const name = textOf(kept, "name") ?? "";
   const warnings: Diagnostic[] = [];
+  let mayForetell = !session.isApplying && !isReplacement;
   if (prior === undefined) {
     const id = textOf(planned.inputs, "id");
     if (maker !== undefined) {
-      const kind = session.claims.noteCreate(maker, id, name, config);
+      const kind = session.claims.noteCreate(maker, id, name, isReplacement);
+      // What is there goes first, and a preview that sees it would take it for what stays.
+      if (kind === "forced") mayForetell = false;
       if (kind === "succeeding") {
         asked = { ...asked, maker: undefined };
         planned = await cloud.plan(asked);
@@ -86,7 +94,7 @@ export async function planResource(session: Session, request: ResourcePlanReques
       if (kind === "first" && id !== undefined) warnings.push(...(await warnOfTakeUp(cloud, definition, id)));
     }
   } else if (typeof prior["id"] === "string") {
-    session.claims.noteExisting(prior["id"], { config, name });
+    session.claims.noteExisting(prior["id"], name);
   }
   const { action, fields } = planned.change;
   warnings.push(
@@ -98,7 +106,7 @@ export async function planResource(session: Session, request: ResourcePlanReques
       );
     }),
   );
-  if (!session.isApplying)
+  if (mayForetell)
     warnings.push(...(await foretell(session, cloud, definition, asked, planned, isDriftedState(prior))));
   return {
     planned: planState(request, given, planned),

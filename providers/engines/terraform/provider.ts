@@ -199,11 +199,14 @@ export function createProvider({
         const proposed = decodeObject(request.proposed_new_state.msgpack, attributes);
         if (proposed === undefined || config === undefined)
           return { planned_state: write(undefined, attributes) };
+        const prior = decodeObject(request.prior_state.msgpack, attributes);
         const { planned, requiresReplace, diagnostics } = await planResource(requireSession(), {
           ...type,
           config,
-          prior: decodeObject(request.prior_state.msgpack, attributes),
+          prior,
           priorPrivate: decodePrivate(request.prior_private),
+          // What is made without a predecessor has nothing kept.
+          isReplacement: prior === undefined && request.prior_private.length > 0,
         });
         return {
           planned_state: write(planned, attributes),

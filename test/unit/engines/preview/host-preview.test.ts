@@ -42,6 +42,7 @@ function describeIt(action: Change["action"], isDrifted = false, type: string = 
 test.each([
   ["create", false],
   ["update", false],
+  ["replace", false],
   ["none", true],
 ] as const)("%s, drifted %s: tells what would be done", async (action, isDrifted) => {
   expect(await describeIt(action, isDrifted)).toBe("it stays on host host-1");
@@ -49,8 +50,6 @@ test.each([
 
 test.each([
   ["none", "server"],
-  // What takes its place is planned too, and tells it.
-  ["replace", "server"],
   ["update", flavor.type],
 ] as const)("%s of a %s: asks no host", async (action, type) => {
   expect(await describeIt(action, false, type)).toBeUndefined();

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Claims } from "../../../../providers/engines/terraform/claims.ts";
 
-const config = { name: "web" };
 const conflict = expect.objectContaining({ code: "conflict", field: "name", value: "web" }) as Error;
 
 describe("the claims on ids", () => {
@@ -12,43 +11,43 @@ describe("the claims on ids", () => {
   });
 
   it("take a create of an id that nothing has for the first", () => {
-    expect(claims.noteCreate("maker", "id", "web", config)).toBe("first");
+    expect(claims.noteCreate("maker", "id", "web", false)).toBe("first");
   });
 
   it("refuse a second create by one maker, its id known or not", () => {
-    claims.noteCreate("maker", undefined, "web", config);
-    expect(() => claims.noteCreate("maker", undefined, "web", config)).toThrow(conflict);
+    claims.noteCreate("maker", undefined, "web", false);
+    expect(() => claims.noteCreate("maker", undefined, "web", false)).toThrow(conflict);
   });
 
   it("take a create after a plan of the same for a forced replacement", () => {
     claims.noteExisting("id");
-    claims.noteExisting("id", { config, name: "web" });
-    expect(claims.noteCreate("maker", "id", "web", { name: "web" })).toBe("forced");
+    claims.noteExisting("id", "web");
+    expect(claims.noteCreate("maker", "id", "web", true)).toBe("forced");
   });
 
   it("take a create after a mere read for that of a tainted resource", () => {
     claims.noteExisting("id");
-    expect(claims.noteCreate("maker", "id", "web", config)).toBe("forced");
+    expect(claims.noteCreate("maker", "id", "web", false)).toBe("forced");
   });
 
-  it("refuse a create beside a plan of another configuration", () => {
-    claims.noteExisting("id", { config: { ...config, more: 1 }, name: "web" });
-    expect(() => claims.noteCreate("maker", "id", "web", config)).toThrow(conflict);
+  it("refuse a create beside a plan of the same name, be its configuration the same or not", () => {
+    claims.noteExisting("id", "web");
+    expect(() => claims.noteCreate("maker", "id", "web", false)).toThrow(conflict);
   });
 
   it("leave the name of a resource that is being renamed to its successor", () => {
-    claims.noteExisting("id", { config, name: "db" });
-    expect(claims.noteCreate("maker", "id", "web", config)).toBe("succeeding");
+    claims.noteExisting("id", "db");
+    expect(claims.noteCreate("maker", "id", "web", false)).toBe("succeeding");
   });
 
   it("refuse a plan of what another block is planned to be made as", () => {
     claims.noteExisting("id");
-    claims.noteCreate("maker", "id", "web", config);
-    expect(() => claims.noteExisting("id", { config, name: "web" })).toThrow(conflict);
+    claims.noteCreate("maker", "id", "web", false);
+    expect(() => claims.noteExisting("id", "web")).toThrow(conflict);
   });
 
   it("let a create stand beside what is read after it, and is not planned: it is destroyed", () => {
-    claims.noteCreate("maker", "id", "web", config);
+    claims.noteCreate("maker", "id", "web", false);
     expect(() => claims.noteExisting("id")).not.toThrow();
   });
 
