@@ -190,6 +190,7 @@ resource "stackyard_subnet" "s" {
       const change = (await project.plan()).get("stackyard_server.web");
       expect(change?.after_unknown).toMatchObject({ status: true });
       expect(change?.after_unknown).not.toHaveProperty("address");
+      expect(change?.after_unknown).not.toHaveProperty("adopted_from");
     });
 
     it("of an immutable field replaces, and names it", async () => {

@@ -213,15 +213,21 @@ function planState(
     }
     if (prior === undefined) return unknown;
     if (!isChanged) return before;
-    return before !== null && staysAs(attribute, isDrifted, changed) ? before : unknown;
+    return staysAs(attribute, before, isDrifted, changed) ? before : unknown;
   };
   return Object.fromEntries(attributes.map((attribute) => [attribute.key, plan(attribute)]));
 }
 
-/** Whether an output surely is the same after a change of these inputs. */
-function staysAs({ output }: Attribute, isDrifted: boolean, changed: readonly string[]): boolean {
+/** Whether an output surely is the same after a change of these inputs. One that is not there may come, unless it is fixed when the resource is made. */
+function staysAs(
+  { output }: Attribute,
+  before: Value,
+  isDrifted: boolean,
+  changed: readonly string[],
+): boolean {
   const { follows } = output ?? {};
   if (follows === undefined) return false;
+  if (before === null) return follows.length === 0 && !isDrifted;
   return follows.length === 0 || (!isDrifted && !follows.some((key) => changed.includes(key)));
 }
 
