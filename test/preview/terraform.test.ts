@@ -177,7 +177,8 @@ resource "stackyard_subnet" "s" {
       await project.apply();
       project.write(serverStack("running = false"));
       const shown = await project.must("plan");
-      expect(shown).toContain('Warning: server "web": changing running restarts the server (power cycle)');
+      expect(shown).toContain("Warning: Changing running restarts the server (power cycle)");
+      expect(shown).toContain('server "web": the actions that the plan shows do not say so.');
       expect(shown).toMatch(/running\s+= true -> false/);
       await project.apply();
       expect(await project.attributes("stackyard_server.web")).toMatchObject({ status: "SHUTOFF" });
@@ -246,6 +247,15 @@ resource "stackyard_subnet" "s" {
       project.write(serverStack());
       await project.must("taint", "stackyard_server.web");
       expect(await project.must("plan")).not.toContain("stays on host");
+    });
+
+    it("that no host has room for is told as one that would be refused", async () => {
+      project.write(serverStack());
+      await project.apply();
+      const huge = await project.test.make("flavor", "huge", { vcpus: 1, ramMib: 1_000_000_000, diskGib: 1 });
+      project.write(serverStack().replace("stackyard_flavor.tiny.id", JSON.stringify(huge.id)));
+      const { warnings } = await project.planAndWarn();
+      expect(warnings.map(({ summary }) => summary)).toContain("The apply would be refused on the hosts");
     });
 
     it("of the block's name alone destroys and makes anew, in whatever order it is asked about", async () => {

@@ -1,15 +1,12 @@
 import { createTwoFilesPatch } from "diff";
-import type { StackyardError } from "../../core/errors.ts";
 import type { CommandPreview, DomainPreview, PlacementPreview, Preview } from "../../core/cloud.ts";
 
 /** Lines around a change of a domain's XML. */
 const contextLines = { brief: 0, full: 3 } as const;
 
 /** What a plan would do on the hosts, in lines; `undefined` where it would do nothing there. Not escaped. */
-export function describePreview(
-  { placement, domains, commands, incomplete }: Preview,
-  detail: "brief" | "full",
-): string | undefined {
+export function describePreview(preview: Preview, detail: "brief" | "full"): string | undefined {
+  const { placement, domains, commands, incomplete } = preview;
   // Whose administrator the reader is not: that is no news to him.
   if (incomplete?.error.code === "forbidden") return undefined;
   const lines = [
@@ -19,7 +16,7 @@ export function describePreview(
       detail === "full" ? describeCommand(command) : `command on host ${command.host}: ${command.purpose}`,
     ),
   ];
-  if (lines.length === 0 && (incomplete === undefined || waitsForPlans(incomplete.error))) return undefined;
+  if (lines.length === 0 && !isRefused(preview)) return undefined;
   const end =
     incomplete === undefined
       ? []
@@ -27,16 +24,29 @@ export function describePreview(
   return [...lines, ...end].join("\n");
 }
 
-/** Whether it says no more than that something is planned which the apply makes first: a first deployment is full of that. */
-function waitsForPlans({ code }: StackyardError): boolean {
-  return code === "wrong-state" || code === "unknown-reference" || code === "no-valid-host";
+/**
+ * Whether the apply would be refused on the hosts as they are now. A preview that ends early because something is planned which the apply makes first is
+ * no refusal: a first deployment is full of that.
+ */
+export function isRefused({ placement, incomplete }: Preview): boolean {
+  switch (incomplete?.error.code) {
+    case undefined:
+    case "wrong-state":
+    case "unknown-reference":
+    case "forbidden":
+      return false;
+    case "no-valid-host":
+      return placement?.hosts !== 0;
+    default:
+      return true;
+  }
 }
 
 /** Which host it would be. */
 export function describeChoice({ host, isKept, hosts }: PlacementPreview): string {
   return isKept
     ? `it stays on host ${host ?? "?"}`
-    : `host ${host ?? "none"} of ${String(hosts)} would be chosen`;
+    : `${host === undefined ? "no host" : `host ${host}`} of ${String(hosts)} would be chosen`;
 }
 
 function describePlacement(placement: PlacementPreview, detail: "brief" | "full"): readonly string[] {
@@ -47,7 +57,11 @@ function describePlacement(placement: PlacementPreview, detail: "brief" | "full"
   const removals = told.map(
     ({ name, before, removed }) => `${name} removes ${String(removed)} of ${String(before)}`,
   );
-  return [describeChoice(placement), ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`])];
+  return [
+    // What else is planned may take the room first.
+    `${describeChoice(placement)}, as the hosts are now`,
+    ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`]),
+  ];
 }
 
 function describeDomain(domain: DomainPreview, detail: "brief" | "full"): readonly string[] {

@@ -124,8 +124,9 @@ export function createDynamicProvider(
     // The engine checks what takes the place of a replaced resource as well, and that tells it.
     if (news[previewKey] === true && planned.change.action !== "replace") {
       const isDrifted = !equalJson(olds[driftKey] ?? [], []);
-      const text = await describeHostPreview(cloud, { definition, request, planned, isDrifted });
-      if (text !== undefined) log.inform(textProperty(news, "__urn"), text);
+      const message = await describeHostPreview(cloud, { definition, request, planned, isDrifted });
+      if (message?.isRefused === true) log.warn(textProperty(news, "__urn"), message.text);
+      else if (message !== undefined) log.inform(textProperty(news, "__urn"), message.text);
     }
     return {
       inputs: {

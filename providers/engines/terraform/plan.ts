@@ -102,7 +102,13 @@ export async function planResource(session: Session, request: ResourcePlanReques
       const path = toAttributePath(change.field, attributes);
       const field = path === undefined ? change.field : writePath(path);
       return warningFor({ ...change, field }, action).map((text) =>
-        warn(`${definition.type} ${JSON.stringify(name)}: ${text}`, restartDetail, change.field, attributes),
+        // One summary for all resources: of many, Terraform shows the first and counts the others.
+        warn(
+          text.replace(/^./, (first) => first.toUpperCase()),
+          `${definition.type} ${JSON.stringify(name)}: ${restartDetail}`,
+          change.field,
+          attributes,
+        ),
       );
     }),
   );
@@ -120,6 +126,9 @@ export async function planResource(session: Session, request: ResourcePlanReques
 /** Summary of the warning that tells what the apply would do on the hosts. */
 export const foretoldSummary = "What the apply would do on the hosts";
 
+/** The same where the apply would be refused there: it is not to be lost among a hundred of the others. */
+const refusedSummary = "The apply would be refused on the hosts";
+
 /**
  * What the apply would do on the hosts. Terraform has no messages but warnings; of those with one summary it shows the first and counts the others
  * where there are many.
@@ -132,17 +141,18 @@ async function foretell(
   planned: Planned,
   isDrifted: boolean,
 ): Promise<readonly Diagnostic[]> {
-  const text = await describeHostPreview(cloud, { definition, request, planned, isDrifted, signal });
-  if (text === undefined) return [];
+  const message = await describeHostPreview(cloud, { definition, request, planned, isDrifted, signal });
+  if (message === undefined) return [];
   const name = textOf(planned.inputs, "name") ?? "";
-  return [warn(foretoldSummary, `${definition.type} ${JSON.stringify(name)}: ${text}`)];
+  const summary = message.isRefused ? refusedSummary : foretoldSummary;
+  return [warn(summary, `${definition.type} ${JSON.stringify(name)}: ${message.text}`)];
 }
 
 function isDriftedState(prior: Values | undefined): boolean {
   return isList(prior?.["drift"]) && prior["drift"].length > 0;
 }
 
-const restartDetail = "Terraform's own words for the change do not say so.";
+const restartDetail = "the actions that the plan shows do not say so.";
 
 /** Inputs without those that only repeat what the cloud had filled in: to the cloud they are not given. */
 function dropFilled(

@@ -34,9 +34,13 @@ function definitionOf(type: string): Definition {
   return found;
 }
 
-function describeIt(action: Change["action"], isDrifted = false, type: string = server.type) {
+function tellIt(action: Change["action"], isDrifted = false, type: string = server.type) {
   const planned = planOf(action);
   return describeHostPreview(cloud, { definition: definitionOf(type), request, planned, isDrifted });
+}
+
+async function describeIt(...given: Parameters<typeof tellIt>): Promise<string | undefined> {
+  return (await tellIt(...given))?.text;
 }
 
 test.each([
@@ -60,6 +64,21 @@ test("asks no host when the user does not want it", async () => {
   cloud.previewDetail = "off";
   expect(await describeIt("update")).toBeUndefined();
   expect(preview).not.toHaveBeenCalled();
+});
+
+test("what would be refused on the hosts says so", async () => {
+  expect(await tellIt("update")).toMatchObject({ isRefused: false });
+  const error = new StackyardError("no-valid-host", { message: "host host-1 has no room" });
+  preview.mockResolvedValue({
+    ...planOf("update"),
+    domains: [],
+    commands: [],
+    incomplete: { step: "placement", error },
+  });
+  expect(await tellIt("update")).toEqual({
+    text: "not known further than step placement: host host-1 has no room",
+    isRefused: true,
+  });
 });
 
 test("a preview that fails is told, and fails no plan", async () => {

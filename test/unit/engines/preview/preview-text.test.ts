@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Preview } from "../../../../providers/core/cloud.ts";
 import { StackyardError } from "../../../../providers/core/errors.ts";
-import { describePreview } from "../../../../providers/engines/preview/preview-text.ts";
+import { describePreview, isRefused } from "../../../../providers/engines/preview/preview-text.ts";
 
 const nothing: Preview = {
   inputs: {},
@@ -39,6 +39,29 @@ test.each(["unknown-reference", "wrong-state", "no-valid-host"] as const)(
   },
 );
 
+test("a server that outgrows its host is refused, and told", () => {
+  const error = new StackyardError("no-valid-host", { message: "host h1 has no room for it" });
+  const preview = { ...nothing, incomplete: { step: "placement", error } };
+  expect(isRefused(preview)).toBe(true);
+  expect(describePreview(preview, "brief")).toBe(
+    "not known further than step placement: host h1 has no room for it",
+  );
+});
+
+test.each([
+  ["wrong-state", 0, false],
+  ["unknown-reference", 0, false],
+  ["no-valid-host", 0, false],
+  ["no-valid-host", 3, true],
+  ["host-unreachable", 3, true],
+  ["forbidden", 3, false],
+] as const)("%s with %i hosts: refused %s", (code, hosts, refused) => {
+  const error = new StackyardError(code, { message: "not so" });
+  const placement = { isKept: false, hosts, filters: [] };
+  expect(isRefused({ ...nothing, placement, incomplete: { step: "placement", error } })).toBe(refused);
+  expect(isRefused(nothing)).toBe(false);
+});
+
 test("a host that would be refused is told at once", () => {
   const error = new StackyardError("foreign-cloud", { message: "host h1 belongs to cloud other" });
   expect(describePreview({ ...nothing, incomplete: { step: "check", error } }, "brief")).toBe(
@@ -50,7 +73,7 @@ test("no host for a server is told with the filters that removed them", () => {
   const error = new StackyardError("no-valid-host", { message: "no host can take it" });
   const placement = { isKept: false, hosts: 3, filters: [{ name: "RamFilter", before: 3, removed: 3 }] };
   expect(describePreview({ ...nothing, placement, incomplete: { step: "placement", error } }, "brief")).toBe(
-    "host none of 3 would be chosen\nfilters: RamFilter removes 3 of 3\nnot known further than step placement: no host can take it",
+    "no host of 3 would be chosen, as the hosts are now\nfilters: RamFilter removes 3 of 3\nnot known further than step placement: no host can take it",
   );
 });
 
@@ -69,7 +92,7 @@ test("briefly: the host, filters that remove some, changed lines, and what comma
   };
   expect(describePreview(preview, "brief")).toBe(
     [
-      "host host-2 of 3 would be chosen",
+      "host host-2 of 3 would be chosen, as the hosts are now",
       "filters: ComputeFilter removes 1 of 3",
       "domain of web on host host-2:",
       "-  <!-- a comment -->",

@@ -6,9 +6,9 @@ import {
   type DynamicProvider,
 } from "../../../../providers/engines/pulumi/dynamic-provider.ts";
 import type { EngineLog } from "../../../../providers/engines/pulumi/engine-log.ts";
-import { unknownMarker } from "../../../../providers/engines/pulumi/properties.ts";
+import { previewKey, unknownMarker } from "../../../../providers/engines/pulumi/properties.ts";
 import { FakeCloud } from "../../../fakes/cloud.ts";
-import { shelf, sampleDefinitions } from "../../../support/sample-definitions.ts";
+import { deepBox, sampleDefinitions, shelf } from "../../../support/sample-definitions.ts";
 
 const urn = "urn:pulumi:dev::p::pulumi-nodejs:dynamic/stackyard:Shelf::shelf";
 const news: JsonObject = { room: "cellar", __urn: urn, __defaultName: "shelf", __provider: "text" };
@@ -50,6 +50,29 @@ async function thrownBy(work: Promise<unknown>): Promise<unknown> {
 }
 
 describe("check", () => {
+  it.each([
+    ["unknown-reference", "inform"],
+    ["no-valid-host", "warn"],
+  ] as const)("of a preview that ends with %s on the hosts: %s", async (code, told) => {
+    const log = { ...quietLog, inform: vi.fn(), warn: vi.fn() };
+    const cloud = new FakeCloud({ definitions: sampleDefinitions });
+    vi.spyOn(cloud, "preview").mockResolvedValue({
+      inputs: {},
+      issues: [],
+      change: { action: "create", fields: [] },
+      domains: [],
+      commands: [{ host: "h1", step: "place", purpose: "look", command: "true" }],
+      incomplete: { step: "place", error: new StackyardError(code, { message: "no room" }) },
+    });
+    const openCloud = (): Promise<FakeCloud> => Promise.resolve(cloud);
+    const provider = createDynamicProvider(deepBox, { openCloud, log, definitions: sampleDefinitions });
+    await provider.check({}, { shelf: unknownMarker, __urn: urn, __defaultName: "box", [previewKey]: true });
+    const text = "command on host h1: look\nnot known further than step place: no room";
+    expect([log.inform.mock.calls, log.warn.mock.calls]).toEqual(
+      told === "inform" ? [[[urn, text]], []] : [[], [[urn, text]]],
+    );
+  });
+
   it("names a resource as the program does", async () => {
     expect(await checkShelf(makeShelves())).toMatchObject({
       name: "shelf",
