@@ -28,6 +28,8 @@ export async function previewPlan(
   const { id, inputs, issues, change } = result;
   const shown = { inputs, issues, change, domains: [], commands: [] };
   if (issues.length > 0 || id === undefined || planned.isIncomplete(id)) return shown;
+  // A flow runs on all inputs: with one of them open it would do something else, or break off.
+  if (request.unknown !== undefined && request.unknown.length > 0) return shown;
   const before = access.stored(request.type, id);
   const kept = change.action === "replace" ? undefined : before;
   const record = toPlannedRecord(definition, request, { ...inputs, id }, kept);

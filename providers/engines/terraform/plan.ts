@@ -105,7 +105,7 @@ export async function planResource(session: Session, request: ResourcePlanReques
         // One summary for all resources: of many, Terraform shows the first and counts the others.
         warn(
           text.replace(/^./, (first) => first.toUpperCase()),
-          `${definition.type} ${JSON.stringify(name)}: ${restartDetail}`,
+          `${definition.type} ${JSON.stringify(name === "" ? prior?.["name"] : name)}: ${restartDetail}`,
           change.field,
           attributes,
         ),

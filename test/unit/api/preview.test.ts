@@ -67,6 +67,23 @@ test("a new server: the host that would be chosen, what each filter removes, its
   ]);
 });
 
+test("what is not known yet of a server tells nothing of hosts, be it new, changed or made anew", async () => {
+  const { inputs: prior } = await test1.make("server", "web", { ...world.server, userData: "#!/bin/sh" });
+  const known = Object.fromEntries(
+    Object.entries(world.server).filter(([key]) => key !== "flavor" && key !== "networks"),
+  );
+  for (const [name, request] of [
+    ["web", { inputs: known, unknown: ["flavor", "networks"], prior }],
+    ["web", { inputs: known, unknown: ["flavor", "networks", "userData"], prior }],
+    ["other", { inputs: world.server, unknown: ["userData"] }],
+  ] as const) {
+    const maker = makerOf("server", name);
+    const seen = await test1.cloud.preview({ type: "server", defaultName: name, maker, ...request });
+    expect(seen).toMatchObject({ issues: [], domains: [], commands: [] });
+    expect(seen.incomplete).toBeUndefined();
+  }
+});
+
 test("what a preview says is what the apply then does", async () => {
   const { placement, commands } = await preview("server", "web", world.server);
   test1.compute.calls.length = 0;
