@@ -515,6 +515,18 @@ resource "stackyard_subnet" "s" {
       });
     });
 
+    it("of what the state has already under another address is warned of", async () => {
+      project.write(group("a", "web"));
+      await project.apply();
+      project.write(group("a", "web") + group("b", "web"));
+      await project.must("import", "stackyard_server_group.b", "web");
+      const { changes, warnings } = await project.planAndWarn();
+      expect([...changes.values()].map(({ actions }) => actions)).toEqual([["no-op"], ["no-op"]]);
+      expect(warnings.map(({ summary }) => summary)).toEqual([
+        'server-group "web" is in the state under two addresses',
+      ]);
+    });
+
     it("by a block writes the configuration, with which the plan changes nothing", async () => {
       const view = await project.test.make("subnet", "s", {
         network: (await project.test.make("network", "n")).id,

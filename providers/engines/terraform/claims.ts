@@ -30,11 +30,14 @@ export class Claims {
   /**
    * A resource of the state was read, or planned. Raises `conflict` when it is planned and another block was planned to be made under its id. One that
    * is only read may be on its way out: a block that was renamed, or an instance whose key was, is destroyed, and the other one takes its place.
+   * Answers whether it was planned before: the state has it under two addresses.
    */
-  noteExisting(id: string, name?: string): void {
+  noteExisting(id: string, name?: string): boolean {
     const created = this.#creates.get(id);
     if (created !== undefined && name !== undefined) throw duplicateError(created);
-    this.#existing.set(id, name === undefined ? { ...this.#existing.get(id) } : { name });
+    const before = this.#existing.get(id);
+    this.#existing.set(id, name === undefined ? { ...before } : { name });
+    return name !== undefined && before?.name !== undefined;
   }
 
   /**

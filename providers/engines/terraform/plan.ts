@@ -94,7 +94,8 @@ export async function planResource(session: Session, request: ResourcePlanReques
       if (kind === "first" && id !== undefined) warnings.push(...(await warnOfTakeUp(cloud, definition, id)));
     }
   } else if (typeof prior["id"] === "string") {
-    session.claims.noteExisting(prior["id"], name);
+    if (session.claims.noteExisting(prior["id"], name))
+      warnings.push(warnOfTwin(definition, name, prior["id"]));
   }
   const { action, fields } = planned.change;
   warnings.push(
@@ -311,6 +312,16 @@ async function warnOfTakeUp(
 ): Promise<readonly Diagnostic[]> {
   const view = await cloud.read(definition.type, id, { observe: false });
   return view?.record.status === "active" ? [takeUpWarning(definition, view.record.name, id)] : [];
+}
+
+/** Says that two blocks have one resource: it was imported twice. */
+function warnOfTwin({ type }: Definition, name: string, id: string): Diagnostic {
+  return warn(
+    `${type} ${JSON.stringify(name)} is in the state under two addresses`,
+    `Both have the id ${id}: what changes or destroys one of them does so to the other. Take one of them out of the state and of the configuration: terraform state rm ADDRESS.`,
+    "name",
+    [],
+  );
 }
 
 /** Says that a create takes up what is there. */

@@ -51,6 +51,14 @@ describe("the claims on ids", () => {
     expect(() => claims.noteExisting("id")).not.toThrow();
   });
 
+  it("tell that two addresses of the state have one id, and of a mere read not", () => {
+    expect(claims.noteExisting("id")).toBe(false);
+    expect(claims.noteExisting("id", "web")).toBe(false);
+    expect(claims.noteExisting("id")).toBe(false);
+    expect(claims.noteExisting("other", "web")).toBe(false);
+    expect(claims.noteExisting("id", "web")).toBe(true);
+  });
+
   it("tell once that a resource was taken up", () => {
     claims.noteTakenUp("id");
     expect([claims.isTakenUp("id"), claims.isTakenUp("id"), claims.isTakenUp("other")]).toEqual([
