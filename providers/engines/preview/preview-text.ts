@@ -42,11 +42,11 @@ export function isRefused({ placement, incomplete }: Preview): boolean {
   }
 }
 
-/** Which host it would be. */
+/** Which host it would be. What else is planned may take the room first. */
 export function describeChoice({ host, isKept, hosts }: PlacementPreview): string {
   return isKept
     ? `it stays on host ${host ?? "?"}`
-    : `${host === undefined ? "no host" : `host ${host}`} of ${String(hosts)} would be chosen`;
+    : `${host === undefined ? "no host" : `host ${host}`} of ${String(hosts)} would be chosen, as the hosts are now`;
 }
 
 function describePlacement(placement: PlacementPreview, detail: "brief" | "full"): readonly string[] {
@@ -57,11 +57,7 @@ function describePlacement(placement: PlacementPreview, detail: "brief" | "full"
   const removals = told.map(
     ({ name, before, removed }) => `${name} removes ${String(removed)} of ${String(before)}`,
   );
-  return [
-    // What else is planned may take the room first.
-    `${describeChoice(placement)}, as the hosts are now`,
-    ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`]),
-  ];
+  return [describeChoice(placement), ...(removals.length === 0 ? [] : [`filters: ${removals.join(", ")}`])];
 }
 
 function describeDomain(domain: DomainPreview, detail: "brief" | "full"): readonly string[] {
