@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { openAdoption } from "../../../providers/compute/adoption.ts";
 import type { ForeignDomain } from "../../../providers/core/adoption.ts";
+import { domainSeparator } from "../../../providers/hosts/virsh.ts";
 import { openCannedPool } from "../../support/canned-host.ts";
 import { sampleHost } from "../../support/domain-samples.ts";
 
@@ -10,18 +11,21 @@ const other = "0d0c5c7e-8a0e-4a3f-8f0c-3f2d1a4b5c6d";
 
 function describe(name: string, uuid: string, inner: string, disk = "/srv/a"): string {
   const file = `<disk type='file'><driver type='qcow2'/><source file='${disk}'/><target dev='vda'/></disk>`;
-  return `<>shut off (unknown)\n\n<domain><name>${name}</name><uuid>${uuid}</uuid><memory>65536</memory><vcpu>1</vcpu><os><type machine='pc'>hvm</type></os>${inner}<devices>${file}</devices></domain>\n`;
+  return `${domainSeparator}\nshut off (unknown)\n\n<domain><name>${name}</name><uuid>${uuid}</uuid><memory>65536</memory><vcpu>1</vcpu><os><type machine='pc'>hvm</type></os>${inner}<devices>${file}</devices></domain>\n`;
 }
 
 const info = "Persistent: yes\nAutostart: disable\nManaged save: yes";
-const facts = { "virtual-size": 1024, "actual-size": 512 };
-const image = JSON.stringify(facts);
+const facts = { format: "qcow2", "virtual-size": 1024, "actual-size": 512 };
+/** What qemu-img says of files of which each lies on the next. */
+const chainOf = (...paths: readonly string[]): string =>
+  JSON.stringify(paths.map((filename) => ({ filename, ...facts })));
+const image = chainOf("/srv/a");
 const parts = [info, "2", "0", "f".repeat(64), "dev 9 1 7000000000 1% /"];
-const ownDisk = ["/real/a", "move", image, '{"required": 2048}'];
+const ownDisk = ["9:1", "move", image, '{"required": 2048}'];
 
-/** Asks a host that gives these two answers, one after the other. */
-function look(list: string, close: readonly string[]): Promise<ForeignDomain | undefined> {
-  const answers = [list, close.join("\n<<>>\n")];
+/** Asks a host that gives these answers, one after the other. */
+function look(list: string, close: readonly string[], identities = ""): Promise<ForeignDomain | undefined> {
+  const answers = [list, close.join("\n<<>>\n"), identities];
   const pool = openCannedPool({});
   const host = {
     name: "h1",
@@ -80,19 +84,19 @@ test("what ties it to its host is named", async () => {
 });
 
 test.each([
-  ["that has it", "/real/a", "[]"],
-  ["that lies on it", "/srv/b", '[{"filename": "/srv/b"}, {"filename": "/srv/a"}]'],
-])("another domain %s is named by its disk", async (_what, path, chain) => {
+  ["that has it", "9:1", chainOf("/srv/b"), ""],
+  ["that lies on it", "9:2", chainOf("/srv/b", "/srv/link"), "9:1\n"],
+])("another domain %s is named by its disk", async (_what, identity, chain, bases) => {
   const list = describe("a", id, "") + describe("twin", other, "", "/srv/b");
-  const found = await look(list, [...parts, ...ownDisk, `${other}\n${path}`, chain]);
+  const found = await look(list, [...parts, ...ownDisk, `${other}\n${identity}`, chain], bases);
   expect(found?.disks).toMatchObject([{ usedBy: ["twin"] }]);
 });
 
 test.each([
-  [["/real/a", "copy", image, '{"required": 2048}'], { transfer: "copy", copyBytes: 2048 }],
+  [["9:1", "copy", image, '{"required": 2048}'], { transfer: "copy", copyBytes: 2048 }],
   [
-    ["/real/a", "move", JSON.stringify({ ...facts, "full-backing-filename": "/srv/base" }), "{}"],
-    { transfer: "copy", basePath: "/srv/base", copyBytes: 1024 },
+    ["9:1", "move", chainOf("/srv/a", "/srv/base"), "{}"],
+    { transfer: "copy", basePaths: ["/srv/base"], copyBytes: 1024 },
   ],
 ])("a disk that others may want, or that is not whole, is copied", async (file, wanted) => {
   const found = await look(describe("a", id, ""), [...parts, ...file]);
