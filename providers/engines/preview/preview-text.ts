@@ -29,17 +29,10 @@ export function describePreview(preview: Preview, detail: "brief" | "full"): str
  * no refusal: a first deployment is full of that.
  */
 export function isRefused({ placement, incomplete }: Preview): boolean {
-  switch (incomplete?.error.code) {
-    case undefined:
-    case "wrong-state":
-    case "unknown-reference":
-    case "forbidden":
-      return false;
-    case "no-valid-host":
-      return placement?.hosts !== 0;
-    default:
-      return true;
-  }
+  const code = incomplete?.error.code;
+  if (code === undefined || code === "forbidden") return false;
+  if (code === "wrong-state" || code === "unknown-reference") return false;
+  return code !== "no-valid-host" || placement?.hosts !== 0;
 }
 
 /** Which host it would be. What else is planned may take the room first. */
