@@ -179,20 +179,20 @@ describe("a domain that is taken over", () => {
       `mkdir -p ${folder()}; virsh dumpxml --inactive --security-info ${id} > ${folder()}/adopted.xml; virsh undefine ${id}`,
     );
     await takeOver();
-    expect(await listFiles()).toBe(`${folder()}:\nadopted.xml\ndisk`);
+    expect(await listFiles()).toBe(`${folder()}:\nadopted.owner\nadopted.xml\ndisk`);
   });
 
   test("and by one who comes after it was killed while the disk had two names", async () => {
     await lab.h1.run(`ln ${folder()}/disk ${diskPath}`);
     await takeOver();
-    expect(await listFiles()).toBe(`${folder()}:\nadopted.xml\ndisk`);
+    expect(await listFiles()).toBe(`${folder()}:\nadopted.owner\nadopted.xml\ndisk`);
   });
 
   test("is not put over another file in its disk's place", async () => {
     await lab.h1.run(`echo other > ${diskPath}`);
     await expect(giveBack()).rejects.toMatchObject({ code: "conflict", value: diskPath });
     expect(await lab.h1.run(`cat ${diskPath}; rm ${diskPath}; ls ${folder()}`)).toBe(
-      "other\nadopted.xml\ndisk",
+      "other\nadopted.owner\nadopted.xml\ndisk",
     );
   });
 
