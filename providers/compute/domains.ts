@@ -265,6 +265,8 @@ look_for_domain
  */
 function softReboot(host: ComputeHost, id: ResourceId): Shell {
   return sh`is_on || { ${startDomain}; exit 0; }
+# A paused guest answers no request.
+! is_paused || libvirt "resume $name" > /dev/null
 told=$(libvirt metadata "$name" "$uri" --config 2> /dev/null) || told=
 ${giveDrive(configDriveFile(host.folder, id))}
 limit=${softRebootSeconds}
@@ -273,21 +275,25 @@ sleep 0.1
 libvirt "reboot $name" > /dev/null
 wait "$watch" || libvirt "reset $name" > /dev/null
 printf '%s %s\n' "$pid" "$(stat -c %s -- ${consoleFile(host.folder, id)})" > ${lastRebootFile(host.folder, id)}
-[ -z "$told" ] || libvirt metadata "$name" "$uri" --live --key ${domainPrefix} --set "$told" > /dev/null`;
+[ -z "$told" ] || [ -z "$given" ] || libvirt metadata "$name" "$uri" --live --key ${domainPrefix} --set "$told" > /dev/null`;
 }
 
 /**
- * Puts the config drive into the running guest, which else keeps the file that it was started with, though another took its name. To libvirt a medium of
- * the same name is the same: an update would do nothing, so that it is taken out and put in. By force, since a guest may lock the tray. A drive with a
- * medium of somebody else is left alone. The definition needs nothing: a name for each content would make every rename a change of it.
+ * Puts the config drive into the running guest, which else keeps the file that it was started with, though another took its name; sets `$given` if it
+ * did. To libvirt a medium of the same name is the same: an update would do nothing, so that it is taken out and put in. By force, since a guest may
+ * lock the tray. A drive with a medium of somebody else is left alone, and its guest counts as not told. The definition needs nothing: a name for each
+ * content would make every rename a change of it.
  */
 function giveDrive(file: string): Shell {
   return sh`drive=${file}
-[ ! -e "$drive" ] || libvirt "domblklist $name --details" | while read -r _ device target medium; do
+drives=$(libvirt "domblklist $name --details")
+given=$(printf '%s\n' "$drives" | while read -r _ device target medium; do
   case $device:$medium in "cdrom:$drive" | cdrom:-) ;; *) continue ;; esac
+  [ -e "$drive" ] || continue
   [ "$medium" = - ] || libvirt change-media "$name" "$target" --eject --force --live > /dev/null
   libvirt change-media "$name" "$target" "$drive" --insert --live > /dev/null
-done`;
+  echo yes
+done)`;
 }
 
 const hardReboot = sh`! is_on || libvirt "destroy $name" > /dev/null

@@ -19,6 +19,7 @@ import { observeTogether } from "./drift.ts";
 import { runTask } from "./flow.ts";
 import { journalIntent, journalResult } from "./journal.ts";
 import { previewFlow, type FlowPreview } from "./preview.ts";
+import { PreviewedPlaces } from "./previewed-places.ts";
 import { readTaskRecord, type ConductorServices } from "./run.ts";
 import { makeStepContext } from "./step-context.ts";
 import { requireTask, type TaskInWork } from "./task-board.ts";
@@ -70,6 +71,7 @@ export interface Conductor {
 /** Starts the conductor, and the scheduler beside it, on the bus. */
 export function openConductor(services: ConductorServices): Conductor {
   const { bus, database, board, definitionOf } = services;
+  const places = new PreviewedPlaces(services.mirror);
   bus.serve("conductor", {
     run_task: async ({ taskId, token }) => {
       await runTask(services, brandId(taskId), token === undefined ? undefined : new Secret(token));
@@ -133,7 +135,7 @@ export function openConductor(services: ConductorServices): Conductor {
         onWaiting,
       }),
     preview: (planned, before, world, signal) =>
-      previewFlow(services, planned, before, world, ({ id }) =>
+      previewFlow({ ...services, places }, planned, before, world, ({ id }) =>
         idleTask(id, database, undefined, signal === undefined ? {} : { signal }),
       ),
     lookForAdoption: (host, request, signal = new AbortController().signal) =>

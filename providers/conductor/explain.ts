@@ -2,6 +2,7 @@ import type { Bus } from "../bus/bus.ts";
 import type { PlacementAnswer, PlacementQuestion } from "../core/cloud.ts";
 import { newId } from "../core/ids.ts";
 import { explainSchedule } from "../scheduler/explain.ts";
+import type { HostState } from "../scheduler/host-state.ts";
 import type { SchedulerOptions } from "../scheduler/options.ts";
 import type { RequestSpec } from "../scheduler/request.ts";
 import type { Schedule } from "../scheduler/schedule.ts";
@@ -19,12 +20,14 @@ export interface SchedulerServices {
   readonly options: SchedulerOptions;
 }
 
-/** What the scheduler would decide. Claims nothing. */
+/** What the scheduler would decide, with the hosts as `foresee` sees them; default: as they are. Claims nothing. */
 export async function askScheduler(
   { database, mirror, bus, options }: SchedulerServices,
   request: RequestSpec,
+  foresee: (hosts: readonly HostState[]) => Promise<readonly HostState[]> = (hosts) => Promise.resolve(hosts),
 ): Promise<Schedule> {
-  const { hosts } = await readHostStates(database, mirror, options);
+  const states = await readHostStates(database, mirror, options);
+  const hosts = await foresee(states.hosts);
   return bus.call("scheduler", "select_destinations", { hosts, request, weights: true });
 }
 

@@ -9,10 +9,16 @@ import type { StepContext, World } from "../core/resource.ts";
 import { readForcedHost } from "../servers/adoption.ts";
 import { allocatedHost, requireRoom } from "./claim.ts";
 import { askScheduler } from "./explain.ts";
+import type { PreviewedPlaces } from "./previewed-places.ts";
 import { requestOfServer } from "./request.ts";
 import type { ConductorServices } from "./run.ts";
 import { makeStepContext } from "./step-context.ts";
 import type { TaskInWork } from "./task-board.ts";
+
+/** What previews work with. */
+export interface PreviewServices extends ConductorServices {
+  readonly places: PreviewedPlaces;
+}
 
 /** What carrying a plan out would do. */
 export type FlowPreview = Pick<Preview, "placement" | "domains" | "commands" | "incomplete">;
@@ -22,7 +28,7 @@ export type FlowPreview = Pick<Preview, "placement" | "domains" | "commands" | "
  * one that is made, or made anew; `world` has what is planned beside it. Writes nothing, to no store and no host.
  */
 export async function previewFlow(
-  services: ConductorServices,
+  services: PreviewServices,
   planned: ResourceRecord,
   before: ResourceRecord | undefined,
   world: World,
@@ -49,7 +55,7 @@ export async function previewFlow(
 }
 
 async function renderKnown(
-  services: ConductorServices,
+  services: PreviewServices,
   before: ResourceRecord,
   world: World,
   idle: (record: ResourceRecord) => TaskInWork,
@@ -66,7 +72,7 @@ interface Run {
 }
 
 async function runDry(
-  services: ConductorServices,
+  services: PreviewServices,
   planned: ResourceRecord,
   isThere: boolean,
   world: World,
@@ -99,7 +105,7 @@ interface Choice {
 }
 
 function makeDryContext(
-  services: ConductorServices,
+  services: PreviewServices,
   record: ResourceRecord,
   dry: DryRun,
   isThere: boolean,
@@ -132,7 +138,7 @@ function withRecord(store: World, record: ResourceRecord): World {
 
 /** Placement that claims nothing. */
 function chooseOnly(
-  services: ConductorServices,
+  services: PreviewServices,
   record: ResourceRecord,
   isThere: boolean,
   choice: Choice,
@@ -154,7 +160,7 @@ function chooseOnly(
 }
 
 async function choose(
-  services: ConductorServices,
+  services: PreviewServices,
   record: ResourceRecord,
   isThere: boolean,
   world: World,
@@ -168,7 +174,17 @@ async function choose(
     const host = mirror.find(place)?.name ?? place;
     return [brandId(place), { host, isKept: true, hosts: 1, filters: [] }];
   }
-  const { selected, trace } = await askScheduler({ database, mirror, bus, options }, request);
+  const { places } = services;
+  const { selected, trace } = await places.inTurn(async () => {
+    const schedule = await askScheduler(
+      { database, mirror, bus, options },
+      places.join(record.id, request),
+      (hosts) => places.fill(record.id, hosts, options),
+    );
+    const [choice] = schedule.selected;
+    places.note(record.id, choice && { hostId: choice.hostId, host: choice.name, request });
+    return schedule;
+  });
   const [chosen] = selected;
   const filters = (trace.rounds[0]?.stages ?? []).map(({ name, before, removed }) => ({
     name,

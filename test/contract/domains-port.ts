@@ -263,6 +263,16 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         expect(await observe()).toEqual({ ...was, state: "running" });
       });
 
+      test("and are paused go on and boot by a soft reboot, in the same process", async () => {
+        const was = await observe();
+        const boot = await stage.bootOf(1);
+        await stage.meddle(spec.id, "pause");
+        await domains.reboot(host, spec.id, "soft", signal);
+        await wait("ssh");
+        expect(await observe()).toEqual(was);
+        expect(await stage.bootOf(1)).not.toBe(boot);
+      });
+
       test("and are off are seen so, and do not get ready", async () => {
         await stage.meddle(spec.id, "stop");
         expect(await observe()).toMatchObject({ state: "shut-off", processId: undefined });

@@ -128,6 +128,7 @@ export function startDomain(machine: FakeHost, id: string, domain: FakeDomain): 
 
 /** The guest starts anew, in the process that it has, with the config drive of now. */
 export function rebootDomain(machine: FakeHost, id: string, domain: FakeDomain, live: FakeDefinition): void {
+  domain.state = "running";
   domain.medium = domain.configDrive;
   bootGuest(machine, id, domain);
   domain.live = { ...live, hostname: domain.defined.hostname };

@@ -35,7 +35,7 @@ export function isRefused({ placement, incomplete }: Preview): boolean {
   return code !== "no-valid-host" || placement?.hosts !== 0;
 }
 
-/** Which host it would be. What else is planned may take the room first. */
+/** Which host it would be. The apply may take servers in another order. */
 export function describeChoice({ host, isKept, hosts }: PlacementPreview): string {
   return isKept
     ? `it stays on host ${host ?? "?"}`

@@ -109,6 +109,49 @@ test("another flavor: it stays on its host, is stopped and started, and its XML 
   expect(seen.domains[0]?.after).toContain("<vcpu>2</vcpu>");
 });
 
+test("several new servers are previewed beside each other, as they are then placed", async () => {
+  const chosen: unknown[] = [];
+  for (const name of ["a", "b", "c"])
+    chosen.push((await preview("server", name, world.server)).placement?.host);
+  expect(new Set(chosen).size).toBe(3);
+  const made = [];
+  for (const name of ["a", "b", "c"])
+    made.push((await test1.make("server", name, world.server)).outputs["host"]);
+  expect(made).toEqual(chosen);
+});
+
+test("previews at the same time are, too; a second one of the same server takes its own place", async () => {
+  const all = (): Promise<readonly unknown[]> =>
+    Promise.all(
+      ["a", "b", "c"].map(async (name) => (await preview("server", name, world.server)).placement?.host),
+    );
+  const chosen = await all();
+  expect(new Set(chosen).size).toBe(3);
+  expect(await all()).toEqual(chosen);
+});
+
+test("members of a group that is apart leave no host for one too many", async () => {
+  const group = await test1.make("server-group", "apart", { policy: "anti-affinity" });
+  const member = { ...world.server, serverGroup: group.id };
+  for (const name of ["a", "b", "c"])
+    expect((await preview("server", name, member)).incomplete).toBeUndefined();
+  expect((await preview("server", "d", member)).incomplete).toMatchObject({
+    error: { code: "no-valid-host" },
+  });
+});
+
+test("what would be on a host counts no more when it is there", async () => {
+  const flavor = await test1.make("flavor", "half", { vcpus: 1, ramMib: 4096, diskGib: 1 });
+  const large = { ...world.server, flavor: flavor.id };
+  await preview("server", "a", large);
+  const made = await test1.make("server", "a", large);
+  const again = await preview("server", "a", large, made);
+  expect(again.placement).toMatchObject({ host: made.outputs["host"], isKept: true });
+  const hosts = [];
+  for (const name of ["b", "c"]) hosts.push((await preview("server", name, large)).placement?.host);
+  expect(new Set([...hosts, made.outputs["host"]]).size).toBe(3);
+});
+
 test("what the server refers to may be planned only", async () => {
   const planned = await test1.cloud.plan({
     type: "flavor",
