@@ -65,6 +65,12 @@ export function readSettings(config: Values): ProviderSettings {
   return { variables: Object.fromEntries(variables), stack: readText(config, "stack") };
 }
 
+/** The stack's name in the cloud of these settings: provider blocks of one configuration may name several clouds, and ids of one are not to be found in another. */
+export function nameStack(stack: string, { variables }: ProviderSettings): string {
+  const cloud = variables[settings.cloud.variable];
+  return cloud === undefined ? stack : `${stack}@${cloud}`;
+}
+
 function readText(config: Values, key: string): string | undefined {
   const given = config[key];
   if (given === unknown) {

@@ -7,7 +7,7 @@ import { parseInputs } from "../../core/validate.ts";
 import { describeFailure, describeIssue, type Diagnostic } from "./diagnostics.ts";
 import { planResource } from "./plan.ts";
 import type { ProviderLog } from "./provider-log.ts";
-import { providerAttributes, readSettings, type ProviderSettings } from "./provider-settings.ts";
+import { nameStack, providerAttributes, readSettings, type ProviderSettings } from "./provider-settings.ts";
 import {
   applyResource,
   destroyResource,
@@ -110,7 +110,7 @@ export function createProvider({
     const before = session;
     if (stop.signal.aborted) stop = new AbortController();
     session = openSession({
-      stack: settings.stack ?? (await defaultStack()),
+      stack: nameStack(settings.stack ?? (await defaultStack()), settings),
       log,
       signal: stop.signal,
       open: () => openCloud(settings),
