@@ -33,6 +33,18 @@ describe.each(commands)("stacks/terraform by $name", (command) => {
     return (await lab.onHost(String(host), `virsh domstate ${String(id)}`)).trim();
   }
 
+  /** As a user does with what Terraform wrote: references in the place of ids, by which it knows what to destroy first. */
+  async function referTo(file: string, resources: readonly string[]): Promise<void> {
+    let text = project.read(file);
+    for (const resource of resources) {
+      const address = `stackyard_${resource}`;
+      const { id } = await project.attributes(address);
+      text = text.replaceAll(JSON.stringify(id), `${address}.id`);
+    }
+    expect(text).toContain("stackyard_subnet.subnet.id");
+    project.writeFile(file, text);
+  }
+
   /** Servers that the test has beside the stack's own. */
   function extras(...names: readonly string[]): string {
     return `-var=extras=${JSON.stringify(names)}`;
@@ -75,6 +87,7 @@ describe.each(commands)("stacks/terraform by $name", (command) => {
     await project.stackyard("server", "create", ...inputs, "--networks", "subnet=subnet");
     project.writeFile("import.tf", `import {\n  to = stackyard_server.made\n  id = "demo/made"\n}\n`);
     await project.must("plan", "-generate-config-out=made.tf");
+    await referTo("made.tf", ["project.demo", "flavor.tiny", "image.guest", "network.net", "subnet.subnet"]);
     await project.apply();
     expect(await domainState("stackyard_server.made")).toBe("running");
     expect(await project.isPlanEmpty()).toBe(true);
