@@ -11,6 +11,7 @@ import {
   enterServerFolder,
   lockServer,
   refuseAs,
+  scriptTimeoutMs,
   stopDomain,
   undefineDomain,
 } from "./domains.ts";
@@ -18,8 +19,6 @@ import { digestDefinition, lookAtForeign } from "./foreign-domain.ts";
 import { imageSeconds } from "./foreign-file.ts";
 import { serverFolder } from "./layout.ts";
 
-/** Time that a script may take beside the waiting it is asked for. */
-const scriptTimeoutMs = 120_000;
 /** Longest that the copy of a disk may take. */
 const copyTimeoutMs = 24 * 3_600_000;
 

@@ -29,7 +29,7 @@ export function refuseAs(why: string): Shell {
 }
 
 /** Time that a script may take beside the waiting it is asked for. */
-const scriptTimeoutMs = 120_000;
+export const scriptTimeoutMs = 120_000;
 /** Time that a script waits for another that works on the same server. */
 const lockWaitSeconds = 100;
 /** How long a guest may take to restart by itself before it is reset (nova: `wait_soft_reboot_seconds` 120). */

@@ -44,10 +44,30 @@ export function findFlavor(id: string, world: World): z.infer<typeof flavorAmoun
 const groupInputs = z.object({ policy: z.string(), maxServersPerHost: z.int().default(1) });
 
 /** How many servers of the group one host may have; `undefined` without a group, or where its policy does not forbid any. */
-export function readMaxServersPerHost(groupId: string | undefined, world: World): number | undefined {
+function readMaxServersPerHost(groupId: string | undefined, world: World): number | undefined {
   if (groupId === undefined) return undefined;
   const { policy, maxServersPerHost } = groupInputs.parse(mustFind("server-group", groupId, world).inputs);
   return policy === "anti-affinity" ? maxServersPerHost : undefined;
+}
+
+/** Raises `host-unsuitable` when the server's host has as many servers of its group as one host may have. */
+export function refuseGroup(
+  id: ResourceId,
+  { serverGroup }: Pick<ServerInputs, "serverGroup">,
+  { hostId, host }: Pick<Partial<ServerOutputs>, "hostId" | "host">,
+  world: World,
+): void {
+  const allowed = readMaxServersPerHost(serverGroup, world);
+  if (allowed === undefined) return;
+  const members = world
+    .all("server")
+    .filter((entry) => entry.id !== id && entry.inputs["serverGroup"] === serverGroup);
+  const here = members.filter((entry) => entry.outputs["hostId"] === hostId).length;
+  if (here < allowed) return;
+  throw new StackyardError("host-unsuitable", {
+    message: `host ${host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
+    field: "serverGroup",
+  });
 }
 
 function mustFind(type: string, id: string, world: World): WorldEntry {

@@ -1,7 +1,7 @@
-import { hasCode, StackyardError } from "../core/errors.ts";
-import { brandId, type ResourceId } from "../core/ids.ts";
+import { hasCode } from "../core/errors.ts";
+import { brandId } from "../core/ids.ts";
 import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
-import type { Drift, Step, StepContext, World, WorldEntry } from "../core/resource.ts";
+import type { Drift, Step, StepContext, WorldEntry } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import { giveBackAdopted, isBeingAdopted } from "./adoption.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
@@ -10,7 +10,7 @@ import {
   listLeaving,
   listMemberships,
   readFlavor,
-  readMaxServersPerHost,
+  refuseGroup,
   requireHost,
   toDomainSpec,
   toReadinessRequest,
@@ -61,26 +61,6 @@ const lateCheck: ServerStep = {
     return undefined;
   },
 };
-
-/** Raises `host-unsuitable` when the server's host has as many servers of its group as one host may have. */
-export function refuseGroup(
-  id: ResourceId,
-  { serverGroup }: Pick<ServerInputs, "serverGroup">,
-  { hostId, host }: Pick<Partial<ServerOutputs>, "hostId" | "host">,
-  world: World,
-): void {
-  const allowed = readMaxServersPerHost(serverGroup, world);
-  if (allowed === undefined) return;
-  const members = world
-    .all("server")
-    .filter((entry) => entry.id !== id && entry.inputs["serverGroup"] === serverGroup);
-  const here = members.filter((entry) => entry.outputs["hostId"] === hostId).length;
-  if (here < allowed) return;
-  throw new StackyardError("host-unsuitable", {
-    message: `host ${host ?? ""} already has ${String(here)} servers of the anti-affinity group`,
-    field: "serverGroup",
-  });
-}
 
 /** The image is on the host, whoever brought it there. */
 const image: ServerStep = {
