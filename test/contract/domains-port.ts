@@ -199,6 +199,7 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
 
       test("in their host name are told it by a soft reboot, and not before", async () => {
         const renamed = renameHost(spec, "renamed");
+        await waitUntilBooted();
         const was = await observe();
         const boot = await stage.bootOf(1);
         await build(renamed);
@@ -264,6 +265,7 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
       });
 
       test("and are paused go on and boot by a soft reboot, in the same process", async () => {
+        await waitUntilBooted();
         const was = await observe();
         const boot = await stage.bootOf(1);
         await stage.meddle(spec.id, "pause");

@@ -4,7 +4,7 @@ import { buildGuest, guestCommandLine } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import type { Inventory, InventoryHost } from "../../lab/inventory.ts";
 import { bringUp, runOnHost } from "../../lab/lab.ts";
-import { runProcess } from "../../lab/namespace/process.ts";
+import { expectProcess } from "../../lab/namespace/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { openCompute } from "../../providers/compute/compute.ts";
 import type { Compute } from "../../providers/compute/compute.ts";
@@ -28,7 +28,7 @@ export interface LabHost {
   readonly host: ComputeHost;
   /** Runs a command and gives its output without the last line break. */
   run(command: string): Promise<string>;
-  /** Runs a command in the n-th guest, by ssh that is relayed through this host. */
+  /** Runs a command in the n-th guest, by ssh that is relayed through this host, and gives its output. Raises when it fails. */
   inGuest(n: number, command: string): Promise<string>;
 }
 
@@ -108,7 +108,8 @@ function toLabHost(labName: string, host: InventoryHost): LabHost {
         "-o",
         "LogLevel=ERROR",
       ];
-      const result = await runProcess(
+      const output = await expectProcess(
+        `a command in guest ${String(n)}`,
         "ssh",
         [
           ...key,
@@ -120,7 +121,7 @@ function toLabHost(labName: string, host: InventoryHost): LabHost {
         ],
         { timeoutMs: 120_000 },
       );
-      return `${result.stdout}${result.stderr}`.trim();
+      return output.trim();
     },
   };
 }
