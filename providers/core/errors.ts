@@ -84,6 +84,17 @@ export const errorCatalogue = {
     retryable: true,
     remedy: "Free space on the host, or choose another host.",
   },
+  // ceph
+  "ceph-unreachable": {
+    status: 503,
+    retryable: true,
+    remedy: "Check the monitors' addresses, the storage network and the cluster's health (ceph status).",
+  },
+  "ceph-refused": {
+    status: 403,
+    retryable: false,
+    remedy: "Check the user and the key in its keyring file, and what the user may do (ceph auth get).",
+  },
   // images
   "image-unreachable": { status: 400, retryable: true, remedy: "Check the URL or the path." },
   "image-checksum": {
@@ -128,6 +139,9 @@ export const hostCodes: readonly ErrorCode[] = [
   "command-failed",
   "command-timeout",
 ];
+
+/** What work on a Ceph cluster may raise, whatever the work. */
+export const cephCodes: readonly ErrorCode[] = ["ceph-unreachable", "ceph-refused"];
 
 /** What an image's bytes, or fetching them, may raise. */
 export const imageCodes: readonly ErrorCode[] = [
