@@ -39,6 +39,11 @@ export function labFiles(folder: string) {
     hostsTable: join(folder, "hosts-table"),
     /** A tmpfs: the changed files of every host's root, which outlive a host's processes. */
     roots: join(folder, "roots"),
+    /** Settings of the lab's Ceph, and the key of its admin. */
+    ceph: {
+      conf: join(folder, "ceph", "ceph.conf"),
+      keyring: join(folder, "ceph", "ceph.client.admin.keyring"),
+    },
     host: (name: string) => ({
       folder: join(folder, "hosts", name),
       hostKey: join(folder, "hosts", name, "ssh_host_ed25519_key"),

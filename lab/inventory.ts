@@ -17,6 +17,15 @@ const inventoryHostSchema = z.object({
 export const inventorySchema = z.object({
   name: z.string(),
   hosts: z.array(inventoryHostSchema),
+  /** The lab's Ceph as a stack names it: `new CephCluster("ceph", { ...labCeph(), hosts })`. */
+  ceph: z
+    .object({
+      fsid: z.string(),
+      monitors: z.array(z.string()),
+      user: z.string(),
+      keyringFile: z.string(),
+    })
+    .optional(),
   networks: z.object({
     management: z.object({ cidr: z.string(), gateway: z.string() }),
     data: z.object({ cidr: z.string(), mtuBytes: z.int() }),

@@ -12,6 +12,7 @@ import { labFiles, labFolder } from "./folders.ts";
 import type { Inventory } from "./inventory.ts";
 import { withLock } from "./lock.ts";
 import { findCapabilities, saveCapabilities } from "./namespace/capabilities.ts";
+import { describeCephStart, ensureCephFiles, monitorOf } from "./namespace/ceph.ts";
 import { cutPower, ensureHostKey, ensureKey, observeHost, startHost as start } from "./namespace/host.ts";
 import type { HostState } from "./namespace/host.ts";
 import { chooseRanges, ensureBridges, listLinks, removeLinks, setLink } from "./namespace/links.ts";
@@ -138,6 +139,7 @@ async function ensureFiles(plan: LabPlan): Promise<void> {
     makeFolder(files.roots, 0o700),
     ...plan.hosts.map((host) => ensureHostKey(plan, host)),
   ]);
+  if (plan.ceph !== undefined) await ensureCephFiles(plan, plan.ceph);
   if (!(await isMounted(files.roots))) {
     await expectProcess("mounting the hosts' roots", "mount", [
       "-t",
@@ -162,7 +164,7 @@ function inventoryOf(plan: LabPlan): Inventory {
   const { management, data } = plan.networks;
   return {
     name: plan.name,
-    hosts: plan.hosts.map((host) => ({
+    hosts: plan.hosts.filter(isCompute).map((host) => ({
       name: host.name,
       address: host.address,
       port: sshPort,
@@ -172,11 +174,25 @@ function inventoryOf(plan: LabPlan): Inventory {
       tunnelInterface: "eth1",
       tunnelAddress: host.tunnelAddress,
     })),
+    ...(plan.ceph === undefined
+      ? {}
+      : {
+          ceph: {
+            fsid: plan.ceph.fsid,
+            monitors: [monitorOf(plan, plan.ceph)],
+            user: "admin",
+            keyringFile: files.ceph.keyring,
+          },
+        }),
     networks: {
       management: { cidr: management.cidr, gateway: management.gateway },
       data: { cidr: data.cidr, mtuBytes: data.mtuBytes },
     },
   };
+}
+
+function isCompute({ roles }: LabHost): boolean {
+  return roles.includes("compute");
 }
 
 async function bringHostsUp(plan: LabPlan, hosts: readonly LabHost[], options: LabOptions): Promise<void> {
@@ -191,8 +207,19 @@ async function bringHostsUp(plan: LabPlan, hosts: readonly LabHost[], options: L
     ),
   );
   for (const result of results) if (result.status === "rejected") throw result.reason;
-  const [first] = hosts;
+  const first = hosts.find(isCompute);
   if (first !== undefined) await saveCapabilities(plan, first);
+}
+
+/** Brings the daemons of the lab's Ceph up that are not: all of them, or those that were killed on a host that goes on. */
+async function bringCephUp(plan: LabPlan, options: LabOptions): Promise<void> {
+  const { ceph } = plan;
+  const host = plan.hosts.find(({ name }) => name === ceph?.host);
+  if (ceph === undefined || host === undefined) return;
+  const words = sh`${describeCephStart(plan, ceph)}`.text;
+  const output = await expectProcess("bringing Ceph up", "ssh", [...sshArguments(plan, host), words]);
+  for (const step of output.split("\n").filter((line) => line !== ""))
+    options.onProgress?.(`${host.name}: ceph ${step}`);
 }
 
 /**
@@ -202,7 +229,10 @@ async function bringHostsUp(plan: LabPlan, hosts: readonly LabHost[], options: L
  */
 export async function bringUp(topology: Topology, options: LabOptions = {}): Promise<LabDescription> {
   return withLab(topology.name, options, async () => {
-    requirePrograms();
+    requirePrograms(
+      systemPath,
+      topology.hosts.some(({ roles }) => roles.includes("ceph")),
+    );
     const state =
       findState(topology.name) ??
       (await withLock("networks", { waitMs: lockWaitMs }, () => createState(topology)));
@@ -223,6 +253,7 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
       );
       await bringHostsUp(plan, missing, options);
     }
+    await bringCephUp(plan, options);
     const { inventory } = labFiles(plan.folder);
     if (!existsSync(inventory))
       await replaceFile(inventory, `${JSON.stringify(inventoryOf(plan), null, 2)}\n`);

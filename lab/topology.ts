@@ -12,8 +12,8 @@ export const maxHosts = 64;
 /** Offset of the first host's address in both ranges; the machine itself holds offset 1 of the management range. */
 export const firstHostOffset = 11;
 
-/** What a host is for. More roles come with more drivers. */
-const hostRoles = ["compute"] as const;
+/** What a host is for: to run servers, or a small Ceph. More roles come with more drivers. */
+const hostRoles = ["compute", "ceph"] as const;
 
 const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const maxNameChars = 32;
@@ -94,6 +94,12 @@ const topologySchema = z
           .prefault({}),
       })
       .prefault({}),
+    ceph: z
+      .strictObject({
+        objectStore: z.enum(["memstore", "bluestore"]).default("memstore"),
+        osds: z.union([z.literal(1), z.literal(3)], { error: "is neither 1 nor 3" }).default(1),
+      })
+      .optional(),
     diskFolder: z
       .string()
       .check(rule<string>((path) => isAbsolute(path), "is not an absolute path", "Begin the path with /."))
@@ -103,11 +109,30 @@ const topologySchema = z
     const report = (path: (string | number)[], message: string, remedy: string): void => {
       context.issues.push({ code: "custom", input: context.value, path, message, params: { remedy } });
     };
-    const { hosts, networks } = context.value;
+    const { hosts, networks, ceph } = context.value;
     hosts.forEach((host, index) => {
       if (hosts.findIndex((other) => other.name === host.name) === index) return;
       report(["hosts", index, "name"], "is the name of two hosts", "Give each host a name of its own.");
     });
+    const [, second] = hosts.filter(({ roles }) => roles.includes("ceph"));
+    if (second !== undefined) {
+      report(
+        ["hosts", hosts.indexOf(second), "roles"],
+        "is the role ceph of a second host",
+        "Give one host the role ceph: a lab has one cluster, of one host.",
+      );
+    }
+    hosts.forEach(({ roles }, index) => {
+      if (!roles.includes("ceph") || roles.length === 1) return;
+      report(
+        ["hosts", index, "roles"],
+        "has another role beside ceph",
+        "Give Ceph a host of its own: one that runs nothing else costs about 60 MiB.",
+      );
+    });
+    if (ceph !== undefined && !hosts.some(({ roles }) => roles.includes("ceph"))) {
+      report(["ceph"], "has no host", "Give a host the role ceph, or leave the settings of Ceph out.");
+    }
     const ranges = {
       management: parseRange(networks.management.cidr ?? ""),
       data: parseRange(networks.data.cidr ?? ""),
@@ -140,7 +165,7 @@ function addressCapacity(range: AddressRange): number {
 }
 
 const knownKeys =
-  "name, driver, hosts (each: name, roles), networks.management.cidr, networks.data.cidr, networks.data.mtuBytes, diskFolder";
+  "name, driver, hosts (each: name, roles), ceph.objectStore, ceph.osds, networks.management.cidr, networks.data.cidr, networks.data.mtuBytes, diskFolder";
 
 /** What a lab is made of, complete with defaults: three compute hosts h1 to h3 on address ranges chosen when it comes up. */
 export type Topology = z.infer<typeof topologySchema>;

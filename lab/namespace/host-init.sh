@@ -2,7 +2,8 @@
 # Makes the root of one lab host and becomes its PID 1. Runs in new mount, pid, net, uts and ipc namespaces.
 #
 # Environment: lab (the lab's folder), labs (the folder of all labs), host, uuid, address (with prefix), disks,
-# capabilities (libvirt's cache of what QEMU can do, may be empty), host_up (the script that starts the daemons).
+# capabilities (libvirt's cache of what QEMU can do, may be empty), host_up (the script that starts the daemons), roles,
+# ceph_up (the script that brings Ceph up; empty without that role).
 # Descriptor 3 takes progress, one line a step. Standard input says "go" once the links are in place: when the command
 # that starts us dies before, we read end of file and are gone, so that no host runs that no record knows.
 set -eu
@@ -54,7 +55,7 @@ if [ ! -e "$state/made" ]; then
   # First start: none of the machine's own state, and none of its host keys.
   rm -rf "$new"/etc/libvirt/{qemu,storage,secrets} "$new"/etc/openvswitch/{conf.db,.conf.db.~lock~,system-id.conf} \
     "$new"/var/{lib,cache,log}/libvirt "$new/var/log/openvswitch" "$new"/etc/ssh/ssh_host_* \
-    "$new"/{etc,var/lib}/stackyard
+    "$new"/{etc,var/lib}/stackyard "$new"/etc/ceph "$new"/var/{lib,log}/ceph
   mkdir -p "$new"/var/lib/libvirt/{images,qemu,boot,dnsmasq} "$new/etc/libvirt/qemu/networks" "$new/etc/openvswitch" \
     "$new"/var/log/{libvirt/qemu,openvswitch} "$new/var/cache/libvirt/qemu" "$new/root/.ssh"
   chmod 700 "$new/root/.ssh"
@@ -97,9 +98,17 @@ Subsystem sftp internal-sftp
 EOF
   touch "$state/made"
 fi
-mount --bind "$disks" "$new/var/lib/libvirt/images"
+disks_at=$new/var/lib/libvirt/images
+mkdir -p "$new/etc/ceph"
+if [ -n "$ceph_up" ]; then
+  disks_at=$new/var/lib/ceph
+  mkdir -p "$disks_at"
+  cp "$lab"/ceph/* "$new/etc/ceph/"
+fi
+mount --bind "$disks" "$disks_at"
 mkdir -p "$new"/run/{sshd,libvirt,openvswitch,lock,lab}
 cp "$host_up" "$new/run/lab/host-up.sh"
+[ -z "$ceph_up" ] || cp "$ceph_up" "$new/run/lab/ceph-up.sh"
 
 cd "$new"
 mkdir -p mnt/machine
@@ -109,4 +118,4 @@ umount -l /mnt/machine
 rmdir /mnt/machine
 hostname "$host"
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-  host="$host" uuid="$uuid" address="$address" dumb-init -- /bin/bash /run/lab/host-up.sh
+  host="$host" uuid="$uuid" address="$address" roles="$roles" dumb-init -- /bin/bash /run/lab/host-up.sh

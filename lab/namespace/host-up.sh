@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts the daemons of a lab host, as the child of its PID 1. Environment: host, uuid, address (with prefix).
+# Starts the daemons of a lab host, as the child of its PID 1. Environment: host, uuid, address (with prefix), roles.
 # Each step that is done becomes a line on descriptor 3, which no daemon inherits.
 set -eu
 
@@ -33,11 +33,13 @@ start_libvirt() {
   echo libvirt >&3
 }
 
-start_ssh & ssh=$!
-start_ovs & ovs=$!
-start_libvirt & libvirt=$!
-wait $ssh
-wait $ovs
-wait $libvirt
+start_ssh & jobs=$!
+case " $roles " in
+  *" compute "*)
+    start_ovs & jobs="$jobs $!"
+    start_libvirt & jobs="$jobs $!"
+    ;;
+esac
+for job in $jobs; do wait "$job"; done
 echo ready >&3
 exec sleep infinity 3>&-

@@ -115,6 +115,8 @@ export async function startHost(plan: LabPlan, host: LabHost, options: StartHost
         disks: host.diskFolder,
         capabilities: options.capabilities ?? "",
         host_up: labAsset("namespace", "host-up.sh"),
+        roles: host.roles.join(" "),
+        ceph_up: host.roles.includes("ceph") ? labAsset("namespace", "ceph-up.sh") : "",
       },
     },
   );

@@ -31,6 +31,16 @@ export const labPlanSchema = z.object({
     data: z.object({ cidr: z.string(), bridge: z.string(), mtuBytes: z.int() }),
   }),
   hosts: z.array(labHostSchema),
+  ceph: z
+    .object({
+      /** Name of its host. */
+      host: z.string(),
+      /** The same for every cluster that this lab has had. */
+      fsid: z.string(),
+      objectStore: z.enum(["memstore", "bluestore"]),
+      osds: z.int(),
+    })
+    .optional(),
 });
 
 /** One host as it will be made. Addresses of `tunnelAddress` carry their prefix. */
@@ -38,6 +48,9 @@ export type LabHost = z.infer<typeof labHostSchema>;
 
 /** Every name, address and MAC of a lab, a pure function of topology, folder and ranges. */
 export type LabPlan = z.infer<typeof labPlanSchema>;
+
+/** The lab's small Ceph. */
+export type LabCeph = NonNullable<LabPlan["ceph"]>;
 
 /** Which of a host's two links. */
 export type LabNetwork = "management" | "data";
@@ -69,9 +82,20 @@ export function planLab(topology: Topology, folder: string, ranges: LabRanges): 
       network === "management" ? "00" : "01",
       index.toString(16).padStart(2, "0"),
     ].join(":");
+  const storage = topology.hosts.find(({ roles }) => roles.includes("ceph"));
   return {
     name: topology.name,
     folder,
+    ...(storage === undefined
+      ? {}
+      : {
+          ceph: {
+            host: storage.name,
+            fsid: uuidOf(createHash("sha256").update(`${folder} ceph`).digest("hex")),
+            objectStore: topology.ceph?.objectStore ?? "memstore",
+            osds: topology.ceph?.osds ?? 1,
+          },
+        }),
     networks: {
       management: {
         cidr: ranges.management.cidr,

@@ -24,6 +24,9 @@ const programs = [
   "virtlogd",
 ];
 
+/** What the host of a Ceph starts beside. */
+const cephPrograms = ["ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool"];
+
 function isInstalled(program: string, path: string): boolean {
   return path.split(":").some((folder) => {
     try {
@@ -36,8 +39,10 @@ function isInstalled(program: string, path: string): boolean {
 }
 
 /** @throws StackyardError `host-unsuitable` with the programs that are missing in the folders of `path`. */
-export function requirePrograms(path = systemPath): void {
-  const missing = programs.filter((program) => !isInstalled(program, path));
+export function requirePrograms(path = systemPath, withCeph = false): void {
+  const missing = [...programs, ...(withCeph ? cephPrograms : [])].filter(
+    (program) => !isInstalled(program, path),
+  );
   if (missing.length === 0) return;
   throw new StackyardError("host-unsuitable", {
     message: `the lab needs programs that this machine does not have: ${missing.join(", ")}`,

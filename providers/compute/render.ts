@@ -15,6 +15,7 @@ export type TemplateValue =
 export type XmlTemplate = "domain";
 /** Templates whose text is lines: settings, flows, operations. */
 export type TextTemplate =
+  | "ceph/cluster.conf"
   | "dnsmasq/network.conf"
   | "dnsmasq/port"
   | "ovs/integration-bridge"
