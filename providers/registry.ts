@@ -11,6 +11,8 @@ import { host } from "./servers/host.ts";
 import { keypair } from "./servers/keypair.ts";
 import { server } from "./servers/server.ts";
 import { serverGroup } from "./servers/server-group.ts";
+import { cephCluster } from "./volumes/ceph-cluster.ts";
+import { storagePool } from "./volumes/storage-pool.ts";
 
 /** Every definition. Engines, docs and laws walk this list; nothing else knows all nouns. */
 export const definitions: readonly Definition[] = [
@@ -18,6 +20,8 @@ export const definitions: readonly Definition[] = [
   user,
   roleAssignment,
   host,
+  cephCluster,
+  storagePool,
   flavor,
   keypair,
   image,

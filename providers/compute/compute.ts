@@ -1,3 +1,4 @@
+import type { CephPort } from "../core/ceph.ts";
 import type { DryRun } from "../core/dry-run.ts";
 import type {
   DomainsPort,
@@ -9,6 +10,7 @@ import type {
 } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { openAdoption } from "./adoption.ts";
+import { openCeph } from "./ceph.ts";
 import { openDomains } from "./domains.ts";
 import { openDryRun } from "./dry-run.ts";
 import { openHosts } from "./enrolment.ts";
@@ -23,6 +25,7 @@ export interface Compute {
   readonly images: ImagesPort;
   readonly switching: SwitchingPort;
   readonly domains: DomainsPort;
+  readonly ceph: CephPort;
   readonly leftovers: LeftoversPort;
   readonly scan: ScanPort;
   /** Begins a dry run over the same hosts. */
@@ -38,6 +41,7 @@ export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
     images,
     switching: openSwitching(pool),
     domains,
+    ceph: openCeph(pool),
     leftovers: openLeftovers(pool, { domains, images }),
     scan: openScan(pool),
     dryRun: () => openDryRun(pool, (noting) => openCompute({ pool: noting })),

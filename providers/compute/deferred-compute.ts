@@ -46,6 +46,17 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       takeOver: async (...given) => (await open()).domains.takeOver(...given),
       giveBack: async (...given) => (await open()).domains.giveBack(...given),
     },
+    ceph: {
+      inspect: async (...given) => (await open()).ceph.inspect(...given),
+      ensurePool: async (...given) => (await open()).ceph.ensurePool(...given),
+      observePool: async (...given) => (await open()).ceph.observePool(...given),
+      removePool: async (...given) => (await open()).ceph.removePool(...given),
+      ensureUsers: async (...given) => (await open()).ceph.ensureUsers(...given),
+      removeUsers: async (...given) => (await open()).ceph.removeUsers(...given),
+      ensureClient: async (...given) => (await open()).ceph.ensureClient(...given),
+      observeClient: async (...given) => (await open()).ceph.observeClient(...given),
+      removeClient: async (...given) => (await open()).ceph.removeClient(...given),
+    },
     leftovers: {
       list: async (...given) => (await open()).leftovers.list(...given),
       remove: async (...given) => (await open()).leftovers.remove(...given),

@@ -56,3 +56,16 @@ export function lastRebootFile(folder: string, serverId: string): string {
 export function networksFolder(folder: string): string {
   return posix.join(folder, "networks");
 }
+
+/** Folder of what a client of Ceph clusters needs; beside the host's own folder, since tools of the host read it. */
+export const cephFolder = "/etc/stackyard/ceph";
+
+/** Folder of one cluster's `ceph.conf`, keyrings and mark. */
+export function cephClientFolder(clusterId: string): string {
+  return posix.join(cephFolder, clusterId);
+}
+
+/** What `rbd --conf` and QEMU's `conf=` are given. */
+export function cephConfFile(clusterId: string): string {
+  return posix.join(cephClientFolder(clusterId), "ceph.conf");
+}

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { nameDevice } from "../core/ids.ts";
+import { deriveId, nameDevice, type CloudId, type ResourceId } from "../core/ids.ts";
 
 /**
  * Names and ownership marks of what compute makes on hosts. Everything carries the cloud's id: libvirt domains in their metadata, Open vSwitch
@@ -56,4 +56,34 @@ export function nameTunnel(networkId: string, peerId: string): string {
  */
 export function nameCookie(networkId: string): string {
   return `0x${networkId.replaceAll("-", "").slice(0, 15).replace(/^0+/, "")}`;
+}
+
+/** Roles of the cloud's users of a Ceph cluster, by the services that take them in OpenStack; `libvirt` is the guests'. */
+export const cephRoles = ["glance", "cinder", "libvirt"] as const;
+export type CephRole = (typeof cephRoles)[number];
+
+/** Name of a user of the cloud's own, without `client.`: no other cloud, nor an OpenStack on the same cluster, has one of that name. */
+export function nameCephUser(cloudId: CloudId, role: CephRole): string {
+  return `stackyard-${cloudId.slice(0, 8)}-${role}`;
+}
+
+/** Keys of a pool's metadata for the application `rbd`. */
+export const poolKeys = {
+  cloud: "stackyard-cloud",
+  pool: "stackyard-id",
+} as const;
+
+/** Name of a pool while it is being made: it is renamed when it is whole, so that no pool is ours without the mark. */
+export function nameUnfinishedPool(poolId: ResourceId): string {
+  return `stackyard-${poolId}`;
+}
+
+/** Uuid of the libvirt secret, on each host, with the key of the guests' user of a cluster. */
+export function nameCephSecret(clusterId: ResourceId): string {
+  return deriveId("ceph secret", clusterId);
+}
+
+/** What libvirt says that the secret is for; unique among a host's secrets. */
+export function nameSecretUsage(cloudId: CloudId, clusterId: ResourceId): string {
+  return `client.${nameCephUser(cloudId, "libvirt")} of ${clusterId}`;
 }

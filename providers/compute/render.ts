@@ -12,10 +12,12 @@ export type TemplateValue =
   string | number | boolean | undefined | TemplateContext | readonly TemplateValue[];
 
 /** Templates under `templates/libvirt`. */
-export type XmlTemplate = "domain";
+export type XmlTemplate = "domain" | "secret";
 /** Templates whose text is lines: settings, flows, operations. */
 export type TextTemplate =
   | "ceph/cluster.conf"
+  | "ceph/client.conf"
+  | "ceph/keyring"
   | "dnsmasq/network.conf"
   | "dnsmasq/port"
   | "ovs/integration-bridge"

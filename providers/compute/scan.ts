@@ -1,7 +1,9 @@
+import type { CephCluster } from "../core/ceph.ts";
 import { answerWith, valueOf, type Answer } from "../core/answer.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { HostAddress } from "../core/host.ts";
 import type {
+  CephClientQuestion,
   DomainObservation,
   EnrolRequest,
   HostQuestions,
@@ -13,6 +15,8 @@ import type { Drift } from "../core/resource.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
+import { compareClient, observeClient, parseClient } from "./ceph-state.ts";
+import type { ClientState } from "./ceph-state.ts";
 import { findDomain, observeDomains, parseDomainStates } from "./domain-state.ts";
 import { compareImage, listPaths, observeFiles, parseFiles } from "./image-state.ts";
 import { networksFolder } from "./layout.ts";
@@ -28,6 +32,13 @@ interface HostFindings {
   readonly domains: readonly Answer<DomainObservation | undefined>[];
   readonly networks: readonly Answer<readonly Difference[]>[];
   readonly images: readonly Answer<readonly Drift[]>[];
+  readonly cephClients: readonly Answer<ClientScan>[];
+}
+
+/** What a host has of a client, and of which cluster. */
+interface ClientScan {
+  readonly cluster: CephCluster;
+  readonly state: ClientState;
 }
 
 /** Longest that a look at a host may take. */
@@ -46,6 +57,9 @@ export function openScan(pool: HostPool): ScanPort {
         ...found,
         enrolments: found.enrolments.map((wiring) => answerWith(wiring, describeWiring)),
         networks: found.networks.map((differences) => answerWith(differences, toDrift)),
+        cephClients: found.cephClients.map((client) =>
+          answerWith(client, ({ cluster, state }) => compareClient(cluster, state)),
+        ),
       };
     },
   };
@@ -103,10 +117,22 @@ export async function scanImage(
   return valueOf(found.images[0]);
 }
 
+/** What a client of one cluster has on one host. */
+export async function scanClient(
+  pool: HostPool,
+  question: CephClientQuestion,
+  signal: AbortSignal,
+): Promise<ClientState> {
+  const { host, cluster } = question;
+  const attempting = `look at the client of Ceph cluster ${cluster.name}`;
+  const found = await scanHost(pool, host.address, { cephClients: [question] }, attempting, signal);
+  return valueOf(found.cephClients[0]).state;
+}
+
 async function scanHost(
   pool: HostPool,
   address: HostAddress,
-  { enrolments = [], domains = [], networks = [], images = [] }: Partial<HostQuestions>,
+  { enrolments = [], domains = [], networks = [], images = [], cephClients = [] }: Partial<HostQuestions>,
   attempting: string,
   signal: AbortSignal,
 ): Promise<HostFindings> {
@@ -124,12 +150,14 @@ async function scanHost(
     ),
     networks: observeNetworks(networksFolder(folder), networkIds, portIds),
     images: observeFiles(folder, paths, deepPaths),
+    cephClients: cephClients.map(({ cluster }) => observeClient(cluster)),
   };
   const asked = [
     ...looks.enrolments,
     ...(domains.length === 0 ? [] : [looks.domains]),
     ...(networks.length === 0 ? [] : [looks.networks]),
     ...(images.length === 0 ? [] : [looks.images]),
+    ...looks.cephClients,
   ];
   const connection = await pool.get(address, signal);
   const { stdout, stderr } = await connection.run(script(...asked.map(fence)), {
@@ -165,6 +193,9 @@ async function scanHost(
         findDifferences(planNetwork(host, network, peers, ports), states.get(network.id)),
     ),
     images: answerAll(images, next, parseFiles, ({ image }, states) => compareImage(image, states)),
+    cephClients: cephClients.map(({ cluster }) =>
+      answerWith(next(), (output) => ({ cluster, state: parseClient(output) })),
+    ),
   };
 }
 

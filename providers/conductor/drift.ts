@@ -82,7 +82,7 @@ class Gathering {
   }
 
   /** The ports, with observations that are gathered. */
-  over({ hosts, domains, switching, images }: HostPorts): HostPorts {
+  over({ hosts, domains, switching, images, ceph }: HostPorts): HostPorts {
     const deep = this.#deep;
     return {
       hosts: {
@@ -121,6 +121,15 @@ class Gathering {
             (answers, index) => answers.images[index],
           ),
       },
+      ceph: {
+        ...ceph,
+        observeClient: (host, cluster) =>
+          this.#ask(
+            host.address,
+            ({ cephClients }) => cephClients.push({ host, cluster }),
+            ({ cephClients }, index) => cephClients[index],
+          ),
+      },
     };
   }
 
@@ -139,7 +148,7 @@ class Gathering {
     const known = this.#batches.get(key);
     if (known !== undefined) return known;
     if (this.#batches.size === 0) setImmediate(() => this.#send());
-    const questions = { enrolments: [], domains: [], networks: [], images: [] };
+    const questions = { enrolments: [], domains: [], networks: [], images: [], cephClients: [] };
     const batch = { address, questions, answered: Promise.withResolvers<HostAnswers>() };
     this.#batches.set(key, batch);
     return batch;

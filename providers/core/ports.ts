@@ -1,5 +1,6 @@
 import type { AdoptionPort } from "./adoption.ts";
 import type { Answer } from "./answer.ts";
+import type { CephCluster, CephPort } from "./ceph.ts";
 import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
@@ -11,6 +12,7 @@ export interface Ports {
   readonly images: ImagesPort;
   readonly switching: SwitchingPort;
   readonly domains: DomainsPort;
+  readonly ceph: CephPort;
   readonly placement: PlacementPort;
 }
 
@@ -319,6 +321,13 @@ export interface HostQuestions {
   readonly domains: readonly { readonly host: ComputeHost; readonly spec: DomainSpec }[];
   readonly networks: readonly NetworkQuestion[];
   readonly images: readonly ImageQuestion[];
+  readonly cephClients: readonly CephClientQuestion[];
+}
+
+/** What a host has of what a client of the cluster needs. */
+export interface CephClientQuestion {
+  readonly host: ComputeHost;
+  readonly cluster: CephCluster;
 }
 
 export interface NetworkQuestion {
@@ -341,6 +350,7 @@ export interface HostAnswers {
   readonly domains: readonly Answer<DomainObservation | undefined>[];
   readonly networks: readonly Answer<readonly Drift[]>[];
   readonly images: readonly Answer<readonly Drift[]>[];
+  readonly cephClients: readonly Answer<readonly Drift[]>[];
 }
 
 /** Looks at many things on one host at once. */

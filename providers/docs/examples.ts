@@ -69,6 +69,21 @@ export const examples: readonly Example[] = [
     },
   },
   {
+    type: "ceph-cluster",
+    name: "ceph",
+    inputs: {
+      monitors: ["10.0.2.1", "10.0.2.2", "10.0.2.3"],
+      fsid: "4a9e1c1e-52f0-4c5c-9d2b-1f6a3c8b7d10",
+      keyringFile: "/etc/ceph/ceph.client.admin.keyring",
+      hosts: [new Reference("host")],
+    },
+  },
+  {
+    type: "storage-pool",
+    name: "volumes",
+    inputs: { cluster: new Reference("ceph-cluster"), content: "volumes", size: 3 },
+  },
+  {
     type: "flavor",
     name: "small",
     inputs: { vcpus: 2, ramMib: 2048, diskGib: 10, extraSpecs: { "hw:cpu_policy": "shared" } },

@@ -139,8 +139,10 @@ export function describeIndex(definitions: readonly Definition[]): string {
 
 function describeType(leaf: Leaf): string {
   const reference = leaf.policy?.references;
-  if (reference !== undefined) return `[${toClassName(reference)}](${reference}.md)`;
-  return describeSchema(readJsonSchema(leaf.schema));
+  const schema = readJsonSchema(leaf.schema);
+  if (reference === undefined) return describeSchema(schema);
+  const link = `[${toClassName(reference)}](${reference}.md)`;
+  return schema.type === "array" ? `list of ${link}` : link;
 }
 
 function describeAbsence(leaf: Leaf): string {

@@ -24,6 +24,8 @@ import {
   startDomain,
   stopDomain,
 } from "./domain.ts";
+import { observeClient } from "./ceph-client.ts";
+import { findCeph, openFakeCeph, type FakeCeph } from "./ceph.ts";
 import { openFakeDryRun } from "./dry-run.ts";
 import { Faults, type ComputeMethod } from "./fault.ts";
 import { giveBack, lookAtForeign, takeOver } from "./foreign.ts";
@@ -45,6 +47,8 @@ const asked = { value: undefined };
 /** The fake's hosts by address, as plain data. */
 interface FakeState {
   readonly hosts: Record<string, FakeHost>;
+  /** By fsid. */
+  readonly cephs: Record<string, FakeCeph>;
 }
 
 /**
@@ -65,13 +69,40 @@ export class FakeCompute extends Faults implements ComputePorts {
     this.#state =
       file !== undefined && existsSync(file)
         ? (JSON.parse(readFileSync(file, "utf8")) as FakeState)
-        : { hosts: {} };
+        : { hosts: {}, cephs: {} };
   }
 
   /** Puts a machine there that is not enrolled yet. */
   addMachine(address: string, offers: Partial<HostInventory> = {}): void {
     this.#state.hosts[address] = makeHost(offers);
     this.#save();
+  }
+
+  /** Puts a Ceph cluster there whose user `admin` has this key. */
+  addCeph({ fsid, monitors, key }: Pick<FakeCeph, "fsid" | "monitors"> & { readonly key: string }): void {
+    this.#state.cephs[fsid] = {
+      fsid,
+      monitors,
+      admins: { admin: key, operator: key },
+      pools: {},
+      users: {},
+      isDown: false,
+      mayDelete: true,
+      keysMade: 0,
+    };
+    this.#save();
+  }
+
+  /** Does something to a Ceph cluster, or reads from it, behind the cloud's back. */
+  withCeph<T>(fsid: string, work: (ceph: FakeCeph) => T): T {
+    const ceph = this.#state.cephs[fsid];
+    if (ceph === undefined) throw new Error(`there is no Ceph cluster ${fsid}`);
+    return this.#work(() => work(ceph));
+  }
+
+  /** Does something on a host, or reads from it, behind the cloud's back. */
+  withMachine<T>(address: string, work: (machine: FakeHost) => T): T {
+    return this.#work(() => work(this.#machine(address)));
   }
 
   /** All that is on the hosts of servers and networks, by host; what enrolment and caches of images left is not of it. */
@@ -85,6 +116,7 @@ export class FakeCompute extends Faults implements ComputePorts {
           ...Object.entries(host.files).map(([path, file]) => `file ${path} ${JSON.stringify(file)}`),
           ...listBareFolders(host).map((id) => `disks ${id}`),
           ...Object.keys(host.tunnels).map((tunnel) => `tunnel ${tunnel}`),
+          ...Object.keys(host.cephClients).map((id) => `ceph client ${id}`),
           ...Object.entries(host.networks).flatMap(([id, network]) => [
             `network ${id}`,
             ...Object.keys(network.entries).map((port) => `port ${port}`),
@@ -96,7 +128,7 @@ export class FakeCompute extends Faults implements ComputePorts {
 
   /** Everything on all hosts, to be compared as text. */
   dump(): string {
-    return JSON.stringify(this.#state.hosts);
+    return JSON.stringify(this.#state);
   }
 
   /** Defines a domain that is shut off, with one disk that holds something, as somebody else would. */
@@ -287,6 +319,15 @@ export class FakeCompute extends Faults implements ComputePorts {
       ),
   };
 
+  readonly ceph = openFakeCeph({
+    onCluster: (method, via, cluster, key, signal, work) =>
+      this.#carryOut(method, via.address.address, signal, () =>
+        work(findCeph(Object.values(this.#state.cephs), cluster, key)),
+      ),
+    onHost: (method, host, signal, work) => this.#carryOut(method, host.address.address, signal, work),
+    machineOf: (host) => this.#reach(host.address.address),
+  });
+
   readonly leftovers: LeftoversPort = {
     list: (host, signal) =>
       this.#carryOut("leftovers.list", host.address.address, signal, (machine) =>
@@ -299,7 +340,7 @@ export class FakeCompute extends Faults implements ComputePorts {
   };
 
   readonly scan: ScanPort = {
-    ask: (address, { enrolments, domains, networks, images }, signal) =>
+    ask: (address, { enrolments, domains, networks, images, cephClients }, signal) =>
       this.#carryOut("scan.ask", address.address, signal, (machine) => ({
         enrolments: enrolments.map((request) => answerWith(asked, () => observeHost(machine, request))),
         domains: domains.map(({ host, spec }) => answerWith(asked, () => observeDomain(machine, host, spec))),
@@ -307,6 +348,9 @@ export class FakeCompute extends Faults implements ComputePorts {
           answerWith(asked, () => compareNetwork(machine, network, peers, ports)),
         ),
         images: images.map((question) => answerWith(asked, () => compareImage(machine, question))),
+        cephClients: cephClients.map(({ cluster }) =>
+          answerWith(asked, () => observeClient(machine, cluster)),
+        ),
       })),
   };
 

@@ -6,7 +6,7 @@ import type { ComputeMethod } from "./fault.ts";
 import { toCachedImage } from "./image.ts";
 
 /** Looks like the ports themselves; a call that would change something is noted by its method. */
-export function openFakeDryRun({ hosts, images, switching, domains: servers }: HostPorts): DryRun {
+export function openFakeDryRun({ hosts, images, switching, domains: servers, ceph }: HostPorts): DryRun {
   const commands: NotedCommand[] = [];
   const domains: NotedDomain[] = [];
   const note = ({ name }: Pick<ComputeHost, "name">, method: ComputeMethod): Promise<void> => {
@@ -62,6 +62,23 @@ export function openFakeDryRun({ hosts, images, switching, domains: servers }: H
         lookAtForeign: (...asked) => servers.lookAtForeign(...asked),
         takeOver: (host) => note(host, "domains.takeOver"),
         giveBack: (host) => note(host, "domains.giveBack"),
+      },
+      ceph: {
+        inspect: (...asked) => ceph.inspect(...asked),
+        observePool: (...asked) => ceph.observePool(...asked),
+        observeClient: (...asked) => ceph.observeClient(...asked),
+        ensurePool: async (via, cluster, pool, signal) => {
+          const found = await ceph.observePool(via, cluster, pool, signal);
+          if (found === undefined || found.drift.length > 0) await note(via, "ceph.ensurePool");
+        },
+        removePool: (via) => note(via, "ceph.removePool"),
+        ensureUsers: (via) => note(via, "ceph.ensureUsers"),
+        removeUsers: (via) => note(via, "ceph.removeUsers"),
+        ensureClient: async (_via, host, cluster, signal) => {
+          const drift = await ceph.observeClient(host, cluster, signal);
+          if (drift.length > 0) await note(host, "ceph.ensureClient");
+        },
+        removeClient: (host) => note(host, "ceph.removeClient"),
       },
     },
   };

@@ -6,6 +6,7 @@ export type ComputeMethod =
   | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack"}`
+  | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
   | `leftovers.${"list" | "remove"}`
   | "scan.ask";
 
@@ -24,6 +25,12 @@ export const changingMethods = [
   "domains.remove",
   "domains.takeOver",
   "domains.giveBack",
+  "ceph.ensurePool",
+  "ceph.removePool",
+  "ceph.ensureUsers",
+  "ceph.removeUsers",
+  "ceph.ensureClient",
+  "ceph.removeClient",
   "leftovers.remove",
 ] as const satisfies readonly ComputeMethod[];
 

@@ -1,5 +1,6 @@
 import type { ForeignDomain } from "../../providers/core/adoption.ts";
 import type { CloudId } from "../../providers/core/ids.ts";
+import type { FakeCephClient } from "./ceph-client.ts";
 import type { DomainInterface, HostInventory } from "../../providers/core/ports.ts";
 
 /** What a host of the fake holds, as plain data. Ids are keys. */
@@ -21,6 +22,8 @@ export interface FakeHost {
   readonly foreign: Record<string, FakeForeign>;
   /** Their files, by path. */
   readonly files: Record<string, FakeDisk>;
+  /** What clients of Ceph clusters have, by the cluster. */
+  readonly cephClients: Record<string, FakeCephClient>;
   /** Processes started so far: each start of a domain is one more. */
   processes: number;
 }
@@ -132,6 +135,7 @@ export function makeHost(offers: Partial<HostInventory>): FakeHost {
     domains: {},
     foreign: {},
     files: {},
+    cephClients: {},
     processes: 0,
   };
 }

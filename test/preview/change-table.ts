@@ -18,6 +18,10 @@ export interface ChangeCase {
 export interface Others {
   readonly project: string;
   readonly user: string;
+  readonly host: string;
+  readonly cluster: string;
+  /** Another file with the key of the cluster. */
+  readonly keyring: string;
   readonly flavor: string;
   readonly image: string;
   readonly keypair: string;
@@ -54,7 +58,12 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "host", field: "transport", label: "live", change: { transport: "local" } },
     { type: "host", field: "address", label: "live", change: { address: "h9.test", port: 2222 } },
     { type: "host", field: "port", label: "live", change: { port: 2222 } },
-    { type: "host", field: "user", label: "live", change: { user: "operator" } },
+    {
+      type: "host",
+      field: "user",
+      label: "live",
+      change: { user: "operator" },
+    },
     { type: "host", field: "identityFile", label: "live", change: { identityFile: "/keys/id" } },
     { type: "host", field: "knownHostsFile", label: "live", change: { knownHostsFile: "/keys/known" } },
     { type: "host", field: "proxyJump", label: "live", change: { proxyJump: "jump.example.org" } },
@@ -65,6 +74,46 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "host", field: "folder", label: "replace", change: { folder: "/srv/stackyard" } },
     { type: "host", field: "availabilityZone", label: "live", change: { availabilityZone: "attic" } },
     { type: "host", field: "enabled", label: "live", change: { enabled: false } },
+
+    { type: "ceph-cluster", field: "name", label: "live", change: { name: "renamed" } },
+    {
+      type: "ceph-cluster",
+      field: "monitors",
+      label: "live",
+      change: { monitors: ["spare.test:6789"] },
+    },
+    {
+      type: "ceph-cluster",
+      field: "fsid",
+      label: "replace",
+      change: { fsid: "5a1b0c2d-0000-4000-8000-000000000004", monitors: ["next.test"] },
+    },
+    {
+      type: "ceph-cluster",
+      field: "user",
+      label: "live",
+      change: { user: "operator" },
+    },
+    {
+      type: "ceph-cluster",
+      field: "keyringFile",
+      label: "live",
+      change: { keyringFile: other.keyring },
+    },
+    { type: "ceph-cluster", field: "hosts", label: "live", change: { hosts: [other.host] } },
+
+    { type: "storage-pool", field: "name", label: "live", change: { name: "renamed" } },
+    { type: "storage-pool", field: "cluster", label: "data-loss", change: { cluster: other.cluster } },
+    {
+      type: "storage-pool",
+      field: "content",
+      label: "live",
+      before: { pool: "fast" },
+      change: { content: "vms" },
+    },
+    { type: "storage-pool", field: "pool", label: "data-loss", change: { pool: "other" } },
+    { type: "storage-pool", field: "size", label: "live", change: { size: 2 } },
+    { type: "storage-pool", field: "pgCount", label: "live", change: { pgCount: 16 } },
 
     { type: "flavor", field: "name", label: "live", change: { name: "renamed" } },
     { type: "flavor", field: "description", label: "live", change: { description: "after" } },

@@ -2,7 +2,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { isReplacing, type ChangeLabel } from "../../providers/core/change.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { definitions } from "../../providers/registry.ts";
-import { makeSmallWorld, TestCloud, type SmallWorld } from "../support/cloud.ts";
+import { cephInputs } from "../support/ceph.ts";
+import {
+  addressOfHost,
+  hostInputs,
+  makeSmallWorld,
+  TestCloud,
+  textOf,
+  type SmallWorld,
+} from "../support/cloud.ts";
 import { specimenOf } from "../support/specimens.ts";
 import { listChanges, type ChangeCase, type Others } from "./change-table.ts";
 
@@ -64,6 +72,9 @@ export function observe(test1: TestCloud, id: string): Running {
 export const noOthers: Others = {
   project: "",
   user: "",
+  host: "",
+  cluster: "",
+  keyring: "",
   flavor: "",
   image: "",
   keypair: "",
@@ -148,11 +159,16 @@ export async function makeChangeWorld(
   const make = async (type: string, inputs: JsonObject): Promise<string> =>
     (await test1.make(type, "other", inputs)).id;
   const network = await make("network", {});
+  const [first] = small.hosts;
+  test1.compute.addMachine(addressOfHost(8));
   return {
     small,
     other: {
       project: await make("project", {}),
       user: await make("user", { password: "open sesame" }),
+      host: await make("host", hostInputs(8)),
+      keyring: textOf(cephInputs("spare", test1.folder, first?.id, "copy.keyring"), "keyringFile"),
+      cluster: await make("ceph-cluster", cephInputs("other", test1.folder, first?.id)),
       flavor: await make("flavor", { vcpus: 2, ramMib: 512, diskGib: 1 }),
       image: await make("image", { disk: { location: "/images/cirros.qcow2" } }),
       keypair: await make("keypair", {}),

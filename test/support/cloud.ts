@@ -7,6 +7,7 @@ import type { JsonObject } from "../../providers/core/json.ts";
 import { openDatabase, type Database } from "../../providers/store/database.ts";
 import { openCloud } from "../../providers/wiring.ts";
 import { FakeCompute } from "../fakes/compute.ts";
+import { addCephs, cephInputs } from "./ceph.ts";
 import { testCost } from "./identity-store.ts";
 
 /** What of an apply a test may choose. */
@@ -179,6 +180,8 @@ export interface SmallWorld {
   readonly subnet: ResourceView;
   /** Its servers are kept apart. */
   readonly group: ResourceView;
+  /** The first host is its client. */
+  readonly ceph: ResourceView;
   /** Has no role. */
   readonly user: ResourceView;
   /** Inputs of a server of all of these, in no group. */
@@ -213,6 +216,8 @@ export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<Sm
   const network = await test.make("network", "net");
   const subnet = await test.make("subnet", "subnet", { network: network.id, cidr: "10.1.0.0/24" });
   const group = await test.make("server-group", "apart", { policy: "anti-affinity" });
+  addCephs(test.compute, test.folder);
+  const ceph = await test.make("ceph-cluster", "ceph", cephInputs("small", test.folder, hosts[0]?.id));
   const user = await test.make("user", "nobody", { password: passwordOf("nobody") });
   const server = {
     flavor: flavor.id,
@@ -220,5 +225,5 @@ export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<Sm
     keypair: keypair.id,
     networks: [{ network: network.id }],
   };
-  return { hosts, flavor, image, keypair, network, subnet, group, user, server };
+  return { hosts, flavor, image, keypair, network, subnet, group, ceph, user, server };
 }

@@ -1,5 +1,6 @@
 import type { ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
+import { cephInputs } from "./ceph.ts";
 import { addressOfHost, hostInputs, type SmallWorld, type TestCloud } from "./cloud.ts";
 
 /** Inputs of one resource of a type, and of a change to it that keeps its id. */
@@ -38,6 +39,17 @@ export function specimenOf(type: string, test: TestCloud, world: SmallWorld): Sp
         inputs: hostInputs(spareHost),
         changed: { ...hostInputs(spareHost), availabilityZone: "attic" },
       };
+    case "ceph-cluster": {
+      const hostId = world.hosts[0]?.id;
+      return {
+        inputs: cephInputs("spare", test.folder, hostId),
+        changed: cephInputs("spare", test.folder, hostId, "copy.keyring"),
+      };
+    }
+    case "storage-pool": {
+      const inputs = { cluster: world.ceph.id, content: "volumes" };
+      return { inputs, changed: { ...inputs, size: 2 } };
+    }
     case "flavor": {
       const size = { vcpus: 2, ramMib: 512, diskGib: 1 };
       return { inputs: size, changed: { ...size, extraSpecs: { "hw:cpu_policy": "shared" } } };

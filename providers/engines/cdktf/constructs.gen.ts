@@ -925,6 +925,372 @@ export class DataHost extends StackyardDataSource {
   }
 }
 
+/** What a {@link CephCluster} is to be. */
+export interface CephClusterConfig extends TerraformMetaArguments {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   * @default the construct's id
+   */
+  readonly name?: string | undefined;
+  /**
+   * Addresses of its monitors as the hosts reach them: `10.0.2.1`, where both of Ceph's ports are tried, or
+   * `10.0.2.1:6789`.
+   * Changing it is live: nothing stops.
+   */
+  readonly monitors: readonly string[];
+  /**
+   * Its fsid, as `ceph fsid` prints it. A cluster that answers with another is refused.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly fsid: string;
+  /**
+   * User that sets it up, without `client.`: it makes pools, and users of the cloud's own that can do less.
+   * Default `admin`.
+   * Changing it is live: nothing stops.
+   * @default "admin"
+   */
+  readonly user?: string | undefined;
+  /**
+   * Keyring with that user's key, an absolute path on the machine that runs the stack. The key is sent to
+   * the first client when there is something to set up, and kept nowhere.
+   * Changing it is live: nothing stops.
+   */
+  readonly keyringFile: string;
+  /**
+   * Hosts whose servers may have disks in it. Each gets a ceph.conf, keyrings of the cloud's own users and
+   * a libvirt secret. Commands to the cluster run on the first.
+   * Takes {@link Host} constructs, or their ids.
+   * Changing it is live: nothing stops.
+   */
+  readonly hosts: readonly (Host | DataHost | string)[];
+}
+
+/**
+ * A Ceph cluster that is there already, and the hosts that are its clients. The cloud works on it as users
+ * of its own, which can do no more than they need. Terraform's `stackyard_ceph_cluster`.
+ */
+export class CephCluster extends StackyardResource {
+  static readonly tfResourceType = "stackyard_ceph_cluster";
+
+  constructor(scope: Construct, id: string, config: CephClusterConfig) {
+    const shape = { type: CephCluster.tfResourceType, objects: {} };
+    super(scope, id, shape, { ...config, name: config.name ?? id });
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /**
+   * Addresses of its monitors as the hosts reach them: `10.0.2.1`, where both of Ceph's ports are tried, or
+   * `10.0.2.1:6789`.
+   */
+  get monitors(): string[] {
+    return this.getListAttribute("monitors");
+  }
+
+  /** Its fsid, as `ceph fsid` prints it. A cluster that answers with another is refused. */
+  get fsid(): string {
+    return this.getStringAttribute("fsid");
+  }
+
+  /**
+   * User that sets it up, without `client.`: it makes pools, and users of the cloud's own that can do less.
+   * Default `admin`.
+   */
+  get user(): string {
+    return this.getStringAttribute("user");
+  }
+
+  /**
+   * Keyring with that user's key, an absolute path on the machine that runs the stack. The key is sent to
+   * the first client when there is something to set up, and kept nowhere.
+   */
+  get keyringFile(): string {
+    return this.getStringAttribute("keyring_file");
+  }
+
+  /**
+   * Hosts whose servers may have disks in it. Each gets a ceph.conf, keyrings of the cloud's own users and
+   * a libvirt secret. Commands to the cluster run on the first.
+   */
+  get hosts(): string[] {
+    return this.getListAttribute("hosts");
+  }
+
+  /** Version of Ceph, e.g. `16.2.15`. */
+  get version(): string {
+    return this.getStringAttribute("version");
+  }
+
+  /** Ids of the hosts that are set up as its clients. */
+  get clientHosts(): string[] {
+    return this.getListAttribute("client_hosts");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link DataCephCluster} is found by. */
+export interface DataCephClusterConfig extends TerraformMetaArguments {
+  /** The id of the ceph-cluster. */
+  readonly id?: string | undefined;
+  /** The name of the ceph-cluster. */
+  readonly name?: string | undefined;
+}
+
+/** Finds a {@link CephCluster} that something else has made. */
+export class DataCephCluster extends StackyardDataSource {
+  static readonly tfResourceType = "stackyard_ceph_cluster";
+
+  constructor(scope: Construct, id: string, config: DataCephClusterConfig = {}) {
+    const shape = { type: DataCephCluster.tfResourceType, objects: {} };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /**
+   * Addresses of its monitors as the hosts reach them: `10.0.2.1`, where both of Ceph's ports are tried, or
+   * `10.0.2.1:6789`.
+   */
+  get monitors(): string[] {
+    return this.getListAttribute("monitors");
+  }
+
+  /** Its fsid, as `ceph fsid` prints it. A cluster that answers with another is refused. */
+  get fsid(): string {
+    return this.getStringAttribute("fsid");
+  }
+
+  /**
+   * User that sets it up, without `client.`: it makes pools, and users of the cloud's own that can do less.
+   * Default `admin`.
+   */
+  get user(): string {
+    return this.getStringAttribute("user");
+  }
+
+  /**
+   * Keyring with that user's key, an absolute path on the machine that runs the stack. The key is sent to
+   * the first client when there is something to set up, and kept nowhere.
+   */
+  get keyringFile(): string {
+    return this.getStringAttribute("keyring_file");
+  }
+
+  /**
+   * Hosts whose servers may have disks in it. Each gets a ceph.conf, keyrings of the cloud's own users and
+   * a libvirt secret. Commands to the cluster run on the first.
+   */
+  get hosts(): string[] {
+    return this.getListAttribute("hosts");
+  }
+
+  /** Version of Ceph, e.g. `16.2.15`. */
+  get version(): string {
+    return this.getStringAttribute("version");
+  }
+
+  /** Ids of the hosts that are set up as its clients. */
+  get clientHosts(): string[] {
+    return this.getListAttribute("client_hosts");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link StoragePool} is to be. */
+export interface StoragePoolConfig extends TerraformMetaArguments {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   * @default the construct's id
+   */
+  readonly name?: string | undefined;
+  /**
+   * Cluster that it is in.
+   * Takes the {@link CephCluster} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly cluster: CephCluster | DataCephCluster | string;
+  /**
+   * What it holds: `images` (Glance), `volumes` (Cinder) or `vms`, the root disks of servers (Nova). The
+   * caps of the cloud's users follow from it.
+   * Changing it is live: nothing stops.
+   */
+  readonly content: "images" | "volumes" | "vms" | (string & Record<never, never>);
+  /**
+   * Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly pool?: string | undefined;
+  /**
+   * Copies of each object, 1 to 10. Default: as the cluster is set.
+   * Changing it is live: nothing stops.
+   */
+  readonly size?: number | undefined;
+  /**
+   * Placement groups. Default: as the cluster is set.
+   * Changing it is live: nothing stops.
+   */
+  readonly pgCount?: number | undefined;
+}
+
+/**
+ * A pool of a Ceph cluster: for images, volumes or root disks. It is made, marked as this cloud's, and
+ * removed only when nothing is in it. Terraform's `stackyard_storage_pool`.
+ */
+export class StoragePool extends StackyardResource {
+  static readonly tfResourceType = "stackyard_storage_pool";
+
+  constructor(scope: Construct, id: string, config: StoragePoolConfig) {
+    const shape = { type: StoragePool.tfResourceType, objects: {} };
+    super(scope, id, shape, { ...config, name: config.name ?? id });
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Cluster that it is in. */
+  get cluster(): string {
+    return this.getStringAttribute("cluster");
+  }
+
+  /**
+   * What it holds: `images` (Glance), `volumes` (Cinder) or `vms`, the root disks of servers (Nova). The
+   * caps of the cloud's users follow from it.
+   */
+  get content(): string {
+    return this.getStringAttribute("content");
+  }
+
+  /** Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused. */
+  get pool(): string {
+    return this.getStringAttribute("pool");
+  }
+
+  /** Copies of each object, 1 to 10. Default: as the cluster is set. */
+  get size(): number {
+    return this.getNumberAttribute("size");
+  }
+
+  /** Placement groups. Default: as the cluster is set. */
+  get pgCount(): number {
+    return this.getNumberAttribute("pg_count");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link DataStoragePool} is found by. */
+export interface DataStoragePoolConfig extends TerraformMetaArguments {
+  /** The id of the storage-pool. */
+  readonly id?: string | undefined;
+  /** The name of the storage-pool. */
+  readonly name?: string | undefined;
+}
+
+/** Finds a {@link StoragePool} that something else has made. */
+export class DataStoragePool extends StackyardDataSource {
+  static readonly tfResourceType = "stackyard_storage_pool";
+
+  constructor(scope: Construct, id: string, config: DataStoragePoolConfig = {}) {
+    const shape = { type: DataStoragePool.tfResourceType, objects: {} };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Cluster that it is in. */
+  get cluster(): string {
+    return this.getStringAttribute("cluster");
+  }
+
+  /**
+   * What it holds: `images` (Glance), `volumes` (Cinder) or `vms`, the root disks of servers (Nova). The
+   * caps of the cloud's users follow from it.
+   */
+  get content(): string {
+    return this.getStringAttribute("content");
+  }
+
+  /** Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused. */
+  get pool(): string {
+    return this.getStringAttribute("pool");
+  }
+
+  /** Copies of each object, 1 to 10. Default: as the cluster is set. */
+  get size(): number {
+    return this.getNumberAttribute("size");
+  }
+
+  /** Placement groups. Default: as the cluster is set. */
+  get pgCount(): number {
+    return this.getNumberAttribute("pg_count");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
 /** What a {@link Flavor} is to be. */
 export interface FlavorConfig extends TerraformMetaArguments {
   /**

@@ -423,6 +423,165 @@ export class Host extends StackyardResource {
   }
 }
 
+/** What a {@link CephCluster} is to be. */
+export interface CephClusterArgs {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Addresses of its monitors as the hosts reach them: `10.0.2.1`, where both of Ceph's ports are tried, or
+   * `10.0.2.1:6789`.
+   * Changing it is live: nothing stops.
+   */
+  readonly monitors: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * Its fsid, as `ceph fsid` prints it. A cluster that answers with another is refused.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly fsid: pulumi.Input<string>;
+  /**
+   * User that sets it up, without `client.`: it makes pools, and users of the cloud's own that can do less.
+   * Default `admin`.
+   * Changing it is live: nothing stops.
+   * @default "admin"
+   */
+  readonly user?: pulumi.Input<string> | undefined;
+  /**
+   * Keyring with that user's key, an absolute path on the machine that runs the stack. The key is sent to
+   * the first client when there is something to set up, and kept nowhere.
+   * Changing it is live: nothing stops.
+   */
+  readonly keyringFile: pulumi.Input<string>;
+  /**
+   * Hosts whose servers may have disks in it. Each gets a ceph.conf, keyrings of the cloud's own users and
+   * a libvirt secret. Commands to the cluster run on the first.
+   * Takes {@link Host} resources, or their ids.
+   * Changing it is live: nothing stops.
+   */
+  readonly hosts: pulumi.Input<pulumi.Input<string>[]> | (pulumi.Input<string> | Host)[];
+}
+
+/**
+ * A Ceph cluster that is there already, and the hosts that are its clients. The cloud works on it as users
+ * of its own, which can do no more than they need.
+ */
+export class CephCluster extends StackyardResource {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /**
+   * Addresses of its monitors as the hosts reach them: `10.0.2.1`, where both of Ceph's ports are tried, or
+   * `10.0.2.1:6789`.
+   */
+  declare readonly monitors: pulumi.Output<string[]>;
+  /** Its fsid, as `ceph fsid` prints it. A cluster that answers with another is refused. */
+  declare readonly fsid: pulumi.Output<string>;
+  /**
+   * User that sets it up, without `client.`: it makes pools, and users of the cloud's own that can do less.
+   * Default `admin`.
+   */
+  declare readonly user: pulumi.Output<string>;
+  /**
+   * Keyring with that user's key, an absolute path on the machine that runs the stack. The key is sent to
+   * the first client when there is something to set up, and kept nowhere.
+   */
+  declare readonly keyringFile: pulumi.Output<string>;
+  /**
+   * Hosts whose servers may have disks in it. Each gets a ceph.conf, keyrings of the cloud's own users and
+   * a libvirt secret. Commands to the cluster run on the first.
+   */
+  declare readonly hosts: pulumi.Output<string[]>;
+  /** Version of Ceph, e.g. `16.2.15`. */
+  declare readonly version: pulumi.Output<string>;
+  /** Ids of the hosts that are set up as its clients. */
+  declare readonly clientHosts: pulumi.Output<string[]>;
+
+  constructor(name: string, args: CephClusterArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "ceph-cluster",
+      className: "CephCluster",
+      properties: ["name", "monitors", "fsid", "user", "keyringFile", "hosts", "version", "clientHosts"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link StoragePool} is to be. */
+export interface StoragePoolArgs {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Cluster that it is in.
+   * Takes the {@link CephCluster} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly cluster: pulumi.Input<string> | CephCluster;
+  /**
+   * What it holds: `images` (Glance), `volumes` (Cinder) or `vms`, the root disks of servers (Nova). The
+   * caps of the cloud's users follow from it.
+   * Changing it is live: nothing stops.
+   */
+  readonly content: pulumi.Input<"images" | "volumes" | "vms">;
+  /**
+   * Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly pool?: pulumi.Input<string> | undefined;
+  /**
+   * Copies of each object, 1 to 10. Default: as the cluster is set.
+   * Changing it is live: nothing stops.
+   */
+  readonly size?: pulumi.Input<number> | undefined;
+  /**
+   * Placement groups. Default: as the cluster is set.
+   * Changing it is live: nothing stops.
+   */
+  readonly pgCount?: pulumi.Input<number> | undefined;
+}
+
+/**
+ * A pool of a Ceph cluster: for images, volumes or root disks. It is made, marked as this cloud's, and
+ * removed only when nothing is in it.
+ */
+export class StoragePool extends StackyardResource {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Cluster that it is in. */
+  declare readonly cluster: pulumi.Output<string>;
+  /**
+   * What it holds: `images` (Glance), `volumes` (Cinder) or `vms`, the root disks of servers (Nova). The
+   * caps of the cloud's users follow from it.
+   */
+  declare readonly content: pulumi.Output<"images" | "volumes" | "vms">;
+  /** Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused. */
+  declare readonly pool: pulumi.Output<string>;
+  /** Copies of each object, 1 to 10. Default: as the cluster is set. */
+  declare readonly size: pulumi.Output<number | undefined>;
+  /** Placement groups. Default: as the cluster is set. */
+  declare readonly pgCount: pulumi.Output<number | undefined>;
+
+  constructor(name: string, args: StoragePoolArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "storage-pool",
+      className: "StoragePool",
+      properties: ["name", "cluster", "content", "pool", "size", "pgCount"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
 /** What a {@link Flavor} is to be. */
 export interface FlavorArgs {
   /**

@@ -33,6 +33,7 @@ function ask(output: string) {
       domains: [{ host: sampleHost, spec: sampleServer }],
       networks: [{ host: sampleHost, network, peers: [], ports: [] }],
       images: [{ host: sampleHost, image, deep: false }],
+      cephClients: [],
     },
     signal,
   );
