@@ -53,13 +53,15 @@ export interface PoolObservation {
 /**
  * Sets Ceph up. Commands to a cluster run on `via`, a host that reaches its monitors. Everything may be repeated. Raises, beside what work on
  * hosts may: `ceph-unreachable` when no monitor answers in time, `ceph-refused` when the key is wrong or may not do what is asked, `conflict` when
- * the cluster has another fsid.
+ * the cluster has another fsid, `invalid-input` for the keyring file (missing, unreadable, open to everybody, without the user's key), and
+ * `host-unsuitable` when `via` lacks Ceph's tools. Errors name the field of the cluster, or of the pool, that is at fault.
  */
 export interface CephPort {
   inspect(via: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<CephFacts>;
   /**
    * Makes the pool for RBD and marks it as this cloud's, or brings one that is ours to the declared size. Raises `not-ours` for a pool of that name
-   * without our mark for this resource.
+   * without our mark for this resource, `invalid-input` for a `size` or `pgCount` that the cluster refuses. Declared placement groups end the
+   * cluster's own scaling of them.
    */
   ensurePool(via: ComputeHost, cluster: CephCluster, pool: CephPool, signal: AbortSignal): Promise<void>;
   /** `undefined`: the cluster answered that it has no such pool. Raises `not-ours`. */
@@ -69,11 +71,11 @@ export interface CephPort {
     pool: CephPool,
     signal: AbortSignal,
   ): Promise<PoolObservation | undefined>;
-  /** Tolerates absence. Raises `in-use` while RBD images are in it, `not-ours`. */
+  /** Tolerates absence. Raises `in-use` while RBD images are in it, be it in the trash, `ceph-refused` when the cluster lets none be deleted, `not-ours`. */
   removePool(via: ComputeHost, cluster: CephCluster, pool: CephPool, signal: AbortSignal): Promise<void>;
   /**
-   * Users of the cloud's own in the roles of OpenStack's `glance`, `cinder` and `libvirt`, with the caps that these pools take and no more. Keys of
-   * users that are there stay.
+   * Users of the cloud's own in the roles of OpenStack's `glance`, `cinder` and `libvirt`, with the caps that these pools take and no more; one
+   * without a pool may ask the monitors, and no more. Keys of users that are there stay.
    */
   ensureUsers(
     via: ComputeHost,
@@ -85,7 +87,8 @@ export interface CephPort {
   removeUsers(via: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<void>;
   /**
    * Puts on `host` what a client needs: a ceph.conf, the keyrings of the cloud's users, readable by root alone, and a libvirt secret with the key of
-   * the guests' user. Keys are asked for on `via`, and pass by standard input.
+   * the guests' user. Keys are asked for on `via`, and pass by standard input; one that was renewed is brought anew. Raises `not-found` before
+   * {@link CephPort.ensureUsers}, `host-unsuitable` when `host` lacks the tools, `not-ours`.
    */
   ensureClient(via: ComputeHost, host: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<void>;
   /** What is wrong with that on `host`: missing files and secrets, altered settings. No key is read. */
