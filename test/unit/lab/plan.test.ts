@@ -49,6 +49,19 @@ describe("the plan of a lab", () => {
     ]);
   });
 
+  test("gives a Ceph its host, its defaults, and an fsid that stays the lab's", () => {
+    const hosts = ["h1", { name: "c1", roles: ["ceph"] }];
+    const { ceph } = plan({ hosts }, "/labs/a");
+    expect(ceph).toMatchObject({ host: "c1", objectStore: "memstore", osds: 1 });
+    expect(ceph?.fsid).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(plan({ hosts, ceph: { objectStore: "bluestore" } }, "/labs/a").ceph?.fsid).toBe(ceph?.fsid);
+    expect(plan({ hosts }, "/labs/b").ceph?.fsid).not.toBe(ceph?.fsid);
+  });
+
+  test("has no Ceph without a host for it", () => {
+    expect(large).not.toHaveProperty("ceph");
+  });
+
   test("keeps disks in the lab's folder, or below its name in the folder given", () => {
     expect(plan({ hosts: 1 }, "/labs/a").hosts[0]?.diskFolder).toBe("/labs/a/disks/h1");
     expect(plan({ hosts: 1, name: "a", diskFolder: "/srv" }, "/labs/a").hosts[0]?.diskFolder).toBe(

@@ -11,6 +11,12 @@ test("a machine without the programs is told to run doctor", () => {
   expect(() => requirePrograms("/nonexistent")).toThrow(expect.objectContaining({ code: "host-unsuitable" }));
 });
 
+test("a machine needs the programs of Ceph for a Ceph only", () => {
+  const naming = (text: unknown) => expect.objectContaining({ message: text });
+  expect(() => requirePrograms("/nonexistent", true)).toThrow(naming(expect.stringContaining("ceph-osd")));
+  expect(() => requirePrograms("/nonexistent", false)).toThrow(naming(expect.not.stringContaining("ceph")));
+});
+
 test("up and down are refused to a user who is not root", async () => {
   vi.spyOn(process, "getuid").mockReturnValue(1000);
   const refusal = { code: "forbidden", remedy: "Run the command as root, for example with sudo -E." };

@@ -3,6 +3,7 @@ import { labAsset } from "../../../lab/folders.ts";
 import { loadTopology, parseTopology } from "../../../lab/topology.ts";
 
 const threeHosts = ["h1", "h2", "h3"].map((name) => ({ name, roles: ["compute"] }));
+const cephHost = { hosts: [{ name: "c1", roles: ["ceph"] }] };
 
 describe("a topology", () => {
   test("left empty is three compute hosts on ranges to be chosen", () => {
@@ -31,6 +32,13 @@ describe("a topology", () => {
     expect(loadTopology(labAsset("topologies", "three-hosts.yaml"))).toEqual(parseTopology({}));
   });
 
+  test("of the example file with Ceph has it in memory, by one osd, on a fourth host", () => {
+    const topology = loadTopology(labAsset("topologies", "three-hosts-ceph.yaml"));
+    expect(topology.hosts).toEqual([...threeHosts, { name: "c1", roles: ["ceph"] }]);
+    expect(topology.ceph).toEqual({ objectStore: "memstore", osds: 1 });
+    expect(parseTopology({ ...cephHost, ceph: {} }).ceph).toEqual(topology.ceph);
+  });
+
   test.each([
     [
       "a host name twice",
@@ -47,11 +55,34 @@ describe("a topology", () => {
     ["too many hosts", { hosts: 65 }, "hosts", 65, "Correct the field"],
     [
       "an unknown role",
-      { hosts: [{ name: "a", roles: ["ceph"] }] },
+      { hosts: [{ name: "a", roles: ["router"] }] },
       "hosts.0.roles.0",
-      "ceph",
-      'Use "compute".',
+      "router",
+      'Use "compute" or "ceph".',
     ],
+    [
+      "Ceph on two hosts",
+      { hosts: ["a", "b", "c"].map((name) => ({ name, roles: name === "a" ? ["compute"] : ["ceph"] })) },
+      "hosts.2.roles",
+      ["ceph"],
+      "Give one host the role ceph",
+    ],
+    [
+      "Ceph beside servers on one host",
+      { hosts: [{ name: "a", roles: ["compute", "ceph"] }] },
+      "hosts.0.roles",
+      ["compute", "ceph"],
+      "a host of its own",
+    ],
+    ["settings of Ceph without a host for it", { ceph: {} }, "ceph", undefined, "Give a host the role ceph"],
+    [
+      "an unknown object store",
+      { ...cephHost, ceph: { objectStore: "filestore" } },
+      "ceph.objectStore",
+      "filestore",
+      'Use "memstore" or "bluestore".',
+    ],
+    ["two osds", { ...cephHost, ceph: { osds: 2 } }, "ceph.osds", 2, "Correct the field"],
     ["an unknown driver", { driver: "vagrant" }, "driver", "vagrant", 'Use "namespace".'],
     ["an unknown key", { network: 1 }, "network", 1, "Remove the key"],
     [
