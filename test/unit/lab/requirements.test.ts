@@ -12,7 +12,7 @@ test("a machine without the programs is told to run doctor", () => {
 });
 
 test("a machine needs the programs of Ceph for a Ceph only", () => {
-  const naming = (text: unknown) => expect.objectContaining({ message: text });
+  const naming = (text: unknown): unknown => expect.objectContaining({ message: text });
   expect(() => requirePrograms("/nonexistent", true)).toThrow(naming(expect.stringContaining("ceph-osd")));
   expect(() => requirePrograms("/nonexistent", false)).toThrow(naming(expect.not.stringContaining("ceph")));
 });
