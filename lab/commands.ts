@@ -3,6 +3,7 @@ import { startProgress } from "../providers/engines/cli/progress.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
 import { buildGuest } from "./guest/build.ts";
+import { registerCephCommands } from "./ceph-commands.ts";
 import { bringUp, describeLab, listLabs, openShell, readLogs, runOnHost, tearDown } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
 import { loadTopology, parseTopology } from "./topology.ts";
@@ -77,6 +78,7 @@ Examples:
   stackyard lab status --json
   stackyard lab exec h1 -- virsh list --all
   stackyard lab logs h2
+  stackyard lab ceph status                          the small Ceph of a lab with a host of the role ceph
   stackyard lab down`;
 
 /** Adds `stackyard lab …` to the command line. Errors are left to the program. */
@@ -155,6 +157,8 @@ export function registerLabCommands(program: Command): void {
     if (flags.json === true) write(`${formatJson({ name, removed })}\n`);
     else write(removed ? `lab ${name} is gone\n` : `there is no lab ${name}: nothing to do\n`);
   });
+
+  registerCephCommands(lab, (flags: LabFlags) => topologyOf(flags).name);
 
   lab
     .command("list")

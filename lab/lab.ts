@@ -408,6 +408,18 @@ export async function openShell(name: string, host: string, words: readonly stri
   });
 }
 
+/** The host of the lab's Ceph, where its programs find cluster and key in `/etc/ceph`. Raises `not-found` in a lab without Ceph. */
+export function requireCephHost(name: string): string {
+  const { ceph } = readState(name).plan;
+  if (ceph !== undefined) return ceph.host;
+  throw new StackyardError("not-found", {
+    message: `lab "${name}" has no Ceph`,
+    field: "lab",
+    value: name,
+    remedy: "Give a host of its topology the role ceph: lab/topologies/three-hosts-ceph.yaml has one.",
+  });
+}
+
 /** What the host itself has logged: its start, libvirtd, Open vSwitch. Readable when the host is down, too. */
 export async function readLogs(name: string, host: string): Promise<string> {
   const found = findHost(name, host);
@@ -419,6 +431,7 @@ export async function readLogs(name: string, host: string): Promise<string> {
       ["libvirtd", `${logs}/libvirt/libvirtd.log`],
       ["ovs-vswitchd", `${logs}/openvswitch/ovs-vswitchd.log`],
       ["ovsdb-server", `${logs}/openvswitch/ovsdb-server.log`],
+      ["ceph", `${logs}/ceph/cluster.log`],
     ].map(
       async ([title = "", path = ""]) =>
         `== ${host} ${title}\n${existsSync(path) ? await readFile(path, "utf8") : ""}`,
@@ -439,6 +452,7 @@ export async function startHost(name: string, host: string): Promise<void> {
   await withLab(name, {}, async () => {
     if (observeHost(found.plan, found.host).state === "up") return;
     await start(found.plan, found.host, { capabilities: findCapabilities(), onStep: () => undefined });
+    if (found.host.name === found.plan.ceph?.host) await bringCephUp(found.plan, {});
   });
 }
 

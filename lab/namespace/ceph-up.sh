@@ -11,7 +11,15 @@ export CEPH_CONF=/etc/ceph/ceph.conf
 mkdir -p /run/ceph /var/log/ceph
 
 runs() { [ -e "/run/ceph/$1.pid" ] && [ "$(tr '\0' ' ' < "/proc/$(cat "/run/ceph/$1.pid")/cmdline" 2> /dev/null | cut -d ' ' -f 1)" = "ceph-${1%%.*}" ]; }
-end() { ! runs "$1" || kill -9 "$(cat "/run/ceph/$1.pid")"; rm -f "/run/ceph/$1.pid"; }
+end() {
+  local pid
+  pid=$(cat "/run/ceph/$1.pid" 2> /dev/null) || return 0
+  if runs "$1"; then
+    kill -9 "$pid"
+    while [ -e "/proc/$pid" ]; do sleep 0.02; done
+  fi
+  rm -f "/run/ceph/$1.pid"
+}
 
 if [ "$store" = memstore ] && [ -e $data/complete ]; then
   for id in $(seq 0 $((osds - 1))); do

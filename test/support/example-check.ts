@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import ts from "typescript";
+import { z } from "zod";
 import type { Issue } from "../../providers/core/cloud.ts";
 import { findPackageRoot } from "../../providers/core/package-root.ts";
-import { examples, resolveInputs } from "../../providers/docs/examples.ts";
+import { examples, findExample, resolveInputs } from "../../providers/docs/examples.ts";
+import { makeCephKey, writeKeyring } from "./ceph-keyring.ts";
 import { makerOf, passwordOf, type TestCloud } from "./cloud.ts";
 
 const root = findPackageRoot();
@@ -72,10 +74,14 @@ export function wrapInStack(printed: string): string {
 /** Plans and makes every example, each after those that it refers to; returns what was wrong with any. */
 export async function makeExamples(test: TestCloud): Promise<readonly Issue[]> {
   test.compute.addMachine("rack1.example.org");
+  const ceph = bringCeph(test);
   const ids = new Map<string, string>();
   const issues: Issue[] = [];
   for (const { type, name, inputs } of examples) {
-    const resolved = resolveInputs(inputs, (other) => ids.get(other) ?? "", passwordOf);
+    const resolved = {
+      ...resolveInputs(inputs, (other) => ids.get(other) ?? "", passwordOf),
+      ...(type === ceph.type ? { keyringFile: ceph.keyringFile } : {}),
+    };
     const planned = await test.cloud.plan({
       type,
       inputs: resolved,
@@ -87,3 +93,15 @@ export async function makeExamples(test: TestCloud): Promise<readonly Issue[]> {
   }
   return issues;
 }
+
+/** Lets the hosts reach the cluster of the example, whose keyring is on no machine of a test. */
+function bringCeph(test: TestCloud): { readonly type: string; readonly keyringFile: string } {
+  const { type, inputs } = findExample("ceph-cluster");
+  const { fsid, monitors } = cephSchema.parse(inputs);
+  const [key, keyringFile] = [makeCephKey(), join(test.folder, "example.keyring")];
+  writeKeyring(keyringFile, key);
+  test.compute.addCeph({ fsid, monitors, key });
+  return { type, keyringFile };
+}
+
+const cephSchema = z.object({ fsid: z.string(), monitors: z.array(z.string()) });
