@@ -66,11 +66,14 @@ function formatCeph({ host, fsid, health, monitors, osds, pools, objects }: Ceph
   ].join("\n");
 }
 
+interface CephFlags {
+  readonly topology?: string;
+  readonly name?: string;
+  readonly json?: boolean;
+}
+
 /** Adds `lab ceph status` and `lab ceph shell`. `nameOf` tells the lab that the flags name. */
-export function registerCephCommands<Flags extends { readonly json?: boolean }>(
-  lab: Command,
-  nameOf: (flags: Flags) => string,
-): void {
+export function registerCephCommands(lab: Command, nameOf: (flags: CephFlags) => string): void {
   const ceph = lab.command("ceph").description("Looks at the Ceph of a lab that has a host for it.");
   const verb = (usage: string, description: string, example: string): Command =>
     ceph
@@ -82,13 +85,13 @@ export function registerCephCommands<Flags extends { readonly json?: boolean }>(
 
   verb("status", "Shows health, monitors and object storage daemons.", "status --json")
     .option("--json", "write the result as JSON")
-    .action(async (flags: Flags) => {
+    .action(async (flags: CephFlags) => {
       const status = await describeCeph(nameOf(flags));
       process.stdout.write(flags.json === true ? `${formatJson(status)}\n` : formatCeph(status));
     });
 
   verb("shell", "Opens a shell where ceph and rbd know the cluster and its admin's key.", "shell").action(
-    async (flags: Flags) => {
+    async (flags: CephFlags) => {
       const name = nameOf(flags);
       process.exitCode = await openShell(name, requireCephHost(name));
     },

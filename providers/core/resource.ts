@@ -153,6 +153,8 @@ export function findAction<I, O>(
 
 /** A resource type: what it looks like, and its life. No part of it knows an engine. */
 export interface Definition<I = JsonObject, O = JsonObject> {
+  /** Whether the one in its place needs something real that it holds, as a machine is one host: replaced, the old one goes first. Default false. */
+  readonly goesFirst?: boolean;
   /** Singular, kebab-case: `server-group`. */
   readonly type: string;
   readonly plural: string;

@@ -108,6 +108,7 @@ export const host = defineResource({
   summary:
     "A KVM host, reached over SSH. Enrolling checks it, wires Open vSwitch, measures it and marks it as this cloud's.",
   scope: "cloud",
+  goesFirst: true,
   inputs,
   outputs,
   rules: [

@@ -27,9 +27,11 @@ export function pick(object: JsonObject, passes: (key: string) => boolean): Json
 
 /**
  * Whether a resource that refers to one of this type stays when that one is replaced, as a server stays when its flavor is: the new one
- * must then be there before the old one goes.
+ * must then be there before the old one goes, unless it cannot be.
  */
 export function hasLastingUsers(type: string, definitions: readonly Definition[]): boolean {
+  if (definitions.some((definition) => definition.type === type && definition.goesFirst === true))
+    return false;
   return definitions.some(({ inputs }) =>
     keysWith(inputs, ({ references }) => references === type).some((key) => !isReplacedBy(inputs, key)),
   );
