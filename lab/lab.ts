@@ -121,6 +121,16 @@ async function createState(topology: Topology): Promise<LabState> {
   return state;
 }
 
+/**
+ * Ranges chosen and taken in one: a lab of another state folder sees what this one holds by its bridge alone. Runs under
+ * the lock of the networks.
+ */
+async function beginLab(topology: Topology): Promise<LabState> {
+  const state = await createState(topology);
+  await ensureBridges(state.plan);
+  return state;
+}
+
 /** The topology without absent fields, as it reads back from the record. */
 function asJson(topology: Topology): LabState["topology"] {
   return z.json().parse(JSON.parse(JSON.stringify(topology)));
@@ -233,9 +243,8 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
       systemPath,
       topology.hosts.some(({ roles }) => roles.includes("ceph")),
     );
-    const state =
-      findState(topology.name) ??
-      (await withLock("networks", { waitMs: lockWaitMs }, () => createState(topology)));
+    const known = findState(topology.name);
+    const state = known ?? (await withLock("networks", { waitMs: lockWaitMs }, () => beginLab(topology)));
     if (!isDeepStrictEqual(state.topology, asJson(topology))) {
       throw new StackyardError("conflict", {
         message: `lab "${topology.name}" exists with another topology`,
@@ -247,7 +256,7 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
     const missing = plan.hosts.filter((host) => observeHost(plan, host).state !== "up");
     if (missing.length > 0) {
       await ensureFiles(plan);
-      await withLock("networks", { waitMs: lockWaitMs }, () => ensureBridges(plan));
+      if (known !== undefined) await withLock("networks", { waitMs: lockWaitMs }, () => ensureBridges(plan));
       options.onProgress?.(
         `networks: management ${plan.networks.management.cidr}, data ${plan.networks.data.cidr}`,
       );
