@@ -33,15 +33,19 @@ describe.each(commands)("stacks/terraform by $name", (command) => {
     return (await lab.onHost(String(host), `virsh domstate ${String(id)}`)).trim();
   }
 
-  /** As a user does with what Terraform wrote: references in the place of ids, by which it knows what to destroy first. */
+  /**
+   * As a user does with what Terraform wrote: references in the place of ids, and the hosts as the stack's own servers
+   * name them, by which it knows what to destroy first.
+   */
   async function referTo(file: string, resources: readonly string[]): Promise<void> {
-    let text = project.read(file);
+    let text = project.read(file).replace("{\n", "{\n  depends_on = [stackyard_host.lab]\n");
     for (const resource of resources) {
       const address = `stackyard_${resource}`;
       const { id } = await project.attributes(address);
       text = text.replaceAll(JSON.stringify(id), `${address}.id`);
     }
     expect(text).toContain("stackyard_subnet.subnet.id");
+    expect(text).toContain("depends_on");
     project.writeFile(file, text);
   }
 
