@@ -31,6 +31,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           fileParallelism: false,
+          globalSetup: ["test/support/packed-folder.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -2,6 +2,7 @@ import { cp, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { findPackageRoot } from "../providers/core/package-root.ts";
+import { withLock } from "./lock.ts";
 import { requireProgram, type ProgramOptions } from "./setup/program.ts";
 
 /** Longest wait for npm, in milliseconds. */
@@ -13,47 +14,54 @@ export interface PackedProject {
   readonly stack: string;
   /** Where it goes. */
   readonly project: string;
-  /** Where the packed package goes. */
-  readonly tarballs: string;
+  /** The packed package: see {@link packPackage}. */
+  readonly tarball: string;
   /** What the engine asks for, in the versions that this package is tested with; default: Pulumi's SDK. */
   readonly sdk?: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** Packs what would be published, and installs it into a copy of a stack: what runs there is what users get. */
+/**
+ * Packs what would be published into a folder, and gives the tarball's path. Packing builds `dist` anew: one after the
+ * other, all on this machine.
+ */
+export async function packPackage(folder: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  const root = findPackageRoot();
+  await mkdir(folder, { recursive: true });
+  const { stdout } = await withLock(`packing ${root}`, { waitMs: npmTimeoutMs }, () =>
+    requireProgram("packing the package", "npm", ["pack", "--json", "--pack-destination", folder], {
+      ...optionsOf(environment),
+      cwd: root,
+    }),
+  );
+  const [{ filename }] = z.tuple([z.object({ filename: z.string() })]).parse(JSON.parse(lastJson(stdout)));
+  return join(folder, filename);
+}
+
+/** Installs the packed package into a copy of a stack: what runs there is what users get. */
 export async function installPackedProject({
   stack,
   project,
-  tarballs,
+  tarball,
   sdk = ["@pulumi/pulumi"],
   environment,
 }: PackedProject): Promise<void> {
   const root = findPackageRoot();
-  await mkdir(tarballs, { recursive: true });
   await cp(stack, project, { recursive: true });
-  const options: ProgramOptions = { env: environment, timeoutMs: npmTimeoutMs, passSignals: true };
-  const packed = await requireProgram(
-    "packing the package",
-    "npm",
-    ["pack", "--json", "--pack-destination", tarballs],
-    {
-      ...options,
-      cwd: root,
-    },
-  );
-  const [{ filename }] = z
-    .tuple([z.object({ filename: z.string() })])
-    .parse(JSON.parse(lastJson(packed.stdout)));
   await requireProgram(
     "installing the package",
     "npm",
     [
       ...["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
-      join(tarballs, filename),
+      tarball,
       ...(await Promise.all(sdk.map((name) => pinInstalled(root, name)))),
     ],
-    { ...options, cwd: project },
+    { ...optionsOf(environment), cwd: project },
   );
+}
+
+function optionsOf(environment: NodeJS.ProcessEnv): ProgramOptions {
+  return { env: environment, timeoutMs: npmTimeoutMs, passSignals: true };
 }
 
 /** npm prints what its scripts print before the JSON. */

@@ -10,7 +10,7 @@ import { formatTable } from "../providers/engines/cli/table.ts";
 import { labsFolder } from "./folders.ts";
 import { buildGuest } from "./guest/build.ts";
 import { bringUp, tearDown } from "./lab.ts";
-import { installPackedProject, pulumiEnvironment } from "./packed-project.ts";
+import { installPackedProject, packPackage, pulumiEnvironment } from "./packed-project.ts";
 import { requireProgram, runProgram, type ProgramResult } from "./setup/program.ts";
 import { saying, withPulse, type Say } from "./setup/progress.ts";
 import { toolPath } from "./setup/requirements.ts";
@@ -129,7 +129,8 @@ async function deploy(folders: Folders, say: Say, signal: AbortSignal): Promise<
 async function installProject({ all, project, environment }: Folders): Promise<void> {
   await mkdir(join(all, "state"), { recursive: true, mode: 0o700 });
   const stack = join(findPackageRoot(), "stacks", "quickstart");
-  await installPackedProject({ stack, project, tarballs: all, environment });
+  const tarball = await packPackage(all, environment);
+  await installPackedProject({ stack, project, tarball, environment });
 }
 
 async function configureStack(folders: Folders, guestFolder: string): Promise<void> {

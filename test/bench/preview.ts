@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { installPackedProject, pulumiEnvironment } from "../../lab/packed-project.ts";
+import { installPackedProject, packPackage, pulumiEnvironment } from "../../lab/packed-project.ts";
 import { requireProgram } from "../../lab/setup/program.ts";
 import type { Say } from "../../lab/setup/progress.ts";
 import { toolPath } from "../../lab/setup/requirements.ts";
@@ -59,7 +59,8 @@ async function openProject(folder: string): Promise<BenchProject> {
   await mkdir(join(folder, "state"), { recursive: true });
   await writeFile(join(folder, "passphrase"), "bench", { mode: 0o600 });
   const stack = join(import.meta.dirname, "..", "fixtures", "bench-stack");
-  await installPackedProject({ stack, project, tarballs: folder, environment });
+  const tarball = await packPackage(folder, environment);
+  await installPackedProject({ stack, project, tarball, environment });
   const run = (args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<unknown> =>
     requireProgram(`pulumi ${args[0] ?? ""}`, "pulumi", [...args, "--non-interactive"], {
       cwd: project,

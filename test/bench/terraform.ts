@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { installPackedProject } from "../../lab/packed-project.ts";
+import { installPackedProject, packPackage } from "../../lab/packed-project.ts";
 import { requireProgram } from "../../lab/setup/program.ts";
 import type { Say } from "../../lab/setup/progress.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
@@ -77,7 +77,8 @@ const written = z.object({ launcher: z.string() });
 async function installProviders(folder: string, mirror: string): Promise<Launchers> {
   const project = join(folder, "project");
   const stack = join(import.meta.dirname, "..", "fixtures", "bench-stack");
-  await installPackedProject({ stack, project, tarballs: folder, environment: process.env });
+  const tarball = await packPackage(folder, process.env);
+  await installPackedProject({ stack, project, tarball, environment: process.env });
   const modules = join(project, "node_modules");
   const install = ["terraform", "install", "--dir", mirror, "--json"];
   const stackyard = join(modules, ".bin", "stackyard");

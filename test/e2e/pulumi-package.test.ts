@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installPackedProject } from "../../lab/packed-project.ts";
+import { packOnce } from "../support/packed-package.ts";
 import { PulumiEngine } from "../support/pulumi-engine.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -17,8 +18,8 @@ beforeAll(async () => {
   const work = mkdtempSync(join(tmpdir(), "stackyard-package-"));
   folder = join(work, "project");
   const stack = join(root, "test/fixtures/pulumi-programs");
-  const tarballs = join(work, "tarballs");
-  await installPackedProject({ stack, project: folder, tarballs, environment: process.env });
+  const tarball = await packOnce();
+  await installPackedProject({ stack, project: folder, tarball, environment: process.env });
   cpSync(join(folder, "program.ts"), join(folder, "commonjs/index.ts"));
   cpSync(join(folder, "program.ts"), join(folder, "esm/index.ts"));
 }, 600_000);

@@ -12,6 +12,7 @@ import { toCdktn } from "../../providers/engines/cdktf/generate.ts";
 import { openLabFolder } from "./lab-folder.ts";
 import { lookAtHosts, type LabHosts } from "./lab-hosts.ts";
 import { mirrorNullProvider } from "./null-provider-mirror.ts";
+import { packOnce } from "./packed-package.ts";
 import type { TerraformCommand } from "./terraform.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -72,13 +73,15 @@ export async function openCdktfStack(labName: string): Promise<CdktfStack> {
   const [, guest] = await Promise.all([
     bringUp(parseTopology({ name: labName, hosts: hosts.length })),
     buildGuest(),
-    installPackedProject({
-      stack: join(root, "stacks", "cdktf"),
-      project,
-      tarballs: folder,
-      sdk: ["cdktf", "cdktn", "constructs"],
-      environment: process.env,
-    }),
+    packOnce().then((tarball) =>
+      installPackedProject({
+        stack: join(root, "stacks", "cdktf"),
+        project,
+        tarball,
+        sdk: ["cdktf", "cdktn", "constructs"],
+        environment: process.env,
+      }),
+    ),
   ]);
   const mirror = join(folder, "mirror");
   await writeFile(

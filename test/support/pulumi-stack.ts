@@ -11,6 +11,7 @@ import { parseTopology } from "../../lab/topology.ts";
 import { readLastEntry, waitForStep } from "./journal-watch.ts";
 import { openLabFolder } from "./lab-folder.ts";
 import { lookAtHosts, type LabHosts } from "./lab-hosts.ts";
+import { packOnce } from "./packed-package.ts";
 
 /** What the test's program declares; see test/fixtures/pulumi-stack/index.ts. */
 export interface Desired {
@@ -68,7 +69,7 @@ export async function openPulumiStack(labName: string): Promise<PulumiStack> {
   const [, guest] = await Promise.all([
     bringUp(parseTopology({ name: labName, hosts: 2 })),
     buildGuest(),
-    installPackedProject({ stack: fixture, project, tarballs: folder, environment }),
+    packOnce().then((tarball) => installPackedProject({ stack: fixture, project, tarball, environment })),
   ]);
   const hosts = ["h1", "h2"];
 

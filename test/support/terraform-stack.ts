@@ -11,6 +11,7 @@ import { listChildren } from "./child-processes.ts";
 import { readLastEntry, waitForStep } from "./journal-watch.ts";
 import { openLabFolder } from "./lab-folder.ts";
 import { lookAtHosts, type LabHosts } from "./lab-hosts.ts";
+import { packOnce } from "./packed-package.ts";
 import { TerraformProject, type TerraformCommand } from "./terraform.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -94,13 +95,15 @@ export async function openTerraformLab(labName: string): Promise<TerraformLab> {
   const [, guest] = await Promise.all([
     bringUp(parseTopology({ name: labName, hosts: hosts.length })),
     buildGuest(),
-    installPackedProject({
-      stack: join(root, "stacks", "terraform"),
-      project: packed,
-      tarballs: folder,
-      sdk: [],
-      environment: process.env,
-    }),
+    packOnce().then((tarball) =>
+      installPackedProject({
+        stack: join(root, "stacks", "terraform"),
+        project: packed,
+        tarball,
+        sdk: [],
+        environment: process.env,
+      }),
+    ),
   ]);
   const binary = join(packed, "node_modules", ".bin", "stackyard");
   const mirror = ["terraform", "install", "--dir", join(folder, "mirror"), "--write-config", cliConfig];
