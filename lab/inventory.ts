@@ -14,18 +14,18 @@ const inventoryHostSchema = z.object({
   tunnelAddress: z.string(),
 });
 
+const inventoryCephSchema = z.object({
+  fsid: z.string(),
+  monitors: z.array(z.string()),
+  user: z.string(),
+  keyringFile: z.string(),
+});
+
 export const inventorySchema = z.object({
   name: z.string(),
   hosts: z.array(inventoryHostSchema),
-  /** The lab's Ceph as a stack names it: `new CephCluster("ceph", { ...labCeph(), hosts })`. */
-  ceph: z
-    .object({
-      fsid: z.string(),
-      monitors: z.array(z.string()),
-      user: z.string(),
-      keyringFile: z.string(),
-    })
-    .optional(),
+  /** Absent in a lab without a host of the role `ceph`. */
+  ceph: inventoryCephSchema.optional(),
   networks: z.object({
     management: z.object({ cidr: z.string(), gateway: z.string() }),
     data: z.object({ cidr: z.string(), mtuBytes: z.int() }),
@@ -37,6 +37,9 @@ export const inventorySchema = z.object({
  * CIDR address its tunnels use.
  */
 export type InventoryHost = z.infer<typeof inventoryHostSchema>;
+
+/** A lab's Ceph as a stack names it: its fsid, monitors, and the file with its admin's key. */
+export type InventoryCeph = z.infer<typeof inventoryCephSchema>;
 
 /** What `stackyard lab up` leaves for stacks: the hosts and the networks between them. */
 export type Inventory = z.infer<typeof inventorySchema>;
@@ -68,4 +71,19 @@ export function readInventory(name = "lab"): Inventory {
  */
 export function labHosts(name = "lab"): readonly InventoryHost[] {
   return readInventory(name).hosts;
+}
+
+/**
+ * The Ceph of a lab, for a stack to name: `new CephCluster("ceph", { ...labCeph(), hosts })`.
+ * @throws StackyardError `not-found` when no lab of that name has come up, or it has no host of the role `ceph`.
+ */
+export function labCeph(name = "lab"): InventoryCeph {
+  const { ceph } = readInventory(name);
+  if (ceph !== undefined) return ceph;
+  throw new StackyardError("not-found", {
+    message: `the lab "${name}" has no Ceph`,
+    field: "lab",
+    value: name,
+    remedy: "Give a host of its topology the role ceph, as lab/topologies/three-hosts-ceph.yaml does.",
+  });
 }

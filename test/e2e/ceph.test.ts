@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readInventory } from "../../lab/inventory.ts";
+import { labCeph, labHosts } from "../../lab/inventory.ts";
 import { bringUp } from "../../lab/lab.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { nameCephUser } from "../../providers/compute/marks.ts";
@@ -26,10 +26,10 @@ beforeAll(async () => {
   await bringUp(parseTopology({ name: labName, hosts: ["h1", "h2", { name: "c1", roles: ["ceph"] }] }));
   hosts = lookAtHosts(labName, ["h1", "h2"]);
   cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: labs.path }) });
-  const { ceph, hosts: machines } = readInventory(labName);
   const ids: string[] = [];
-  for (const { name, ...machine } of machines) ids.push((await make(cloud, "host", name, machine)).id);
-  inputs = { ...ceph, hosts: ids };
+  for (const { name, ...machine } of labHosts(labName))
+    ids.push((await make(cloud, "host", name, machine)).id);
+  inputs = { ...labCeph(labName), hosts: ids };
   cluster = await make(cloud, "ceph-cluster", "ceph", inputs);
   for (const content of ["images", "volumes", "vms"])
     await make(cloud, "storage-pool", content, { cluster: cluster.id, content });

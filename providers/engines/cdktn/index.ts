@@ -1,4 +1,4 @@
 /** What a program for cdktn, cdktf's successor, imports: `import { Host, Server } from "stackyard/cdktn"`. */
-export { labHosts, type InventoryHost } from "../../../lab/inventory.ts";
+export { labCeph, labHosts, type InventoryCeph, type InventoryHost } from "../../../lab/inventory.ts";
 export type { OutputList, StackyardDataSource, StackyardResource } from "./resource.gen.ts";
 export * from "./constructs.gen.ts";
