@@ -66,6 +66,11 @@ function formatCeph({ host, fsid, health, monitors, osds, pools, objects }: Ceph
   ].join("\n");
 }
 
+const examples = `
+Examples:
+  stackyard lab ceph status           health, monitors and object storage daemons
+  stackyard lab ceph shell            a shell where ceph and rbd know the cluster`;
+
 interface CephFlags {
   readonly topology?: string;
   readonly name?: string;
@@ -74,7 +79,10 @@ interface CephFlags {
 
 /** Adds `lab ceph status` and `lab ceph shell`. `nameOf` tells the lab that the flags name. */
 export function registerCephCommands(lab: Command, nameOf: (flags: CephFlags) => string): void {
-  const ceph = lab.command("ceph").description("Looks at the Ceph of a lab that has a host for it.");
+  const ceph = lab
+    .command("ceph")
+    .description("Looks at the Ceph of a lab that has a host for it.")
+    .addHelpText("after", examples);
   const verb = (usage: string, description: string, example: string): Command =>
     ceph
       .command(usage)

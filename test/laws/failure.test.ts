@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../providers/core/errors.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { definitions } from "../../providers/registry.ts";
 import type { Moment } from "../fakes/fault.ts";
-import { makerOf, makeSmallWorld, TestCloud } from "../support/cloud.ts";
+import { makerOf, makeFullWorld, TestCloud } from "../support/cloud.ts";
 import { specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
 
 /** One that concerns the host, after which another host is tried, and one that concerns what was asked for. */
@@ -35,7 +35,7 @@ async function countCalls(
   type: string,
 ): Promise<Readonly<Record<"create" | "update" | "remove", readonly Failure[]>>> {
   await using test1 = await TestCloud.open();
-  const specimen = specimenOf(type, test1, await makeSmallWorld(test1));
+  const specimen = specimenOf(type, test1, await makeFullWorld(test1));
   const counts: number[] = [];
   const count = (): number => counts[counts.push(test1.compute.calls.length) - 1] ?? 0;
   const start = count();
@@ -80,7 +80,7 @@ describe.each(suites.filter(({ failures }) => failures.create.length > 0))(
 
     beforeAll(async () => {
       test1 = await TestCloud.open();
-      specimen = specimenOf(type, test1, await makeSmallWorld(test1));
+      specimen = specimenOf(type, test1, await makeFullWorld(test1));
       bare = await test1.holdings();
       ({ id } = await apply(specimen.inputs));
       made = await test1.holdings();

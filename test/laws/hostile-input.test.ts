@@ -5,7 +5,7 @@ import { listLeaves, unwrapSchema } from "../../providers/core/fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../providers/core/json.ts";
 import type { Definition } from "../../providers/core/resource.ts";
 import { definitions } from "../../providers/registry.ts";
-import { makeSmallWorld, TestCloud, type SmallWorld } from "../support/cloud.ts";
+import { makeFullWorld, TestCloud, type FullWorld } from "../support/cloud.ts";
 import { specimenName, specimenOf } from "../support/specimens.ts";
 
 const hostileTexts: readonly (readonly [what: string, text: string])[] = [
@@ -54,12 +54,12 @@ function put(inputs: JsonValue | undefined, path: readonly string[], text: strin
 
 describe.each(cases)("$definition.type: $path", ({ definition: { type }, path }) => {
   let test1: TestCloud;
-  let world: SmallWorld;
+  let world: FullWorld;
   let bare: readonly string[];
 
   beforeAll(async () => {
     test1 = await TestCloud.open();
-    world = await makeSmallWorld(test1);
+    world = await makeFullWorld(test1);
     specimenOf(type, test1, world);
     bare = await test1.holdings();
   });

@@ -3,7 +3,7 @@ import type { ResourceView } from "../../providers/core/cloud.ts";
 import { listLeaves } from "../../providers/core/fields.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../providers/core/json.ts";
 import { definitions } from "../../providers/registry.ts";
-import { addressOfHost, makerOf, makeSmallWorld, TestCloud } from "../support/cloud.ts";
+import { addressOfHost, makerOf, makeFullWorld, TestCloud } from "../support/cloud.ts";
 import { putToUse, specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
 
 describe.each(definitions)("$type", (definition) => {
@@ -19,7 +19,7 @@ describe.each(definitions)("$type", (definition) => {
 
   beforeAll(async () => {
     test1 = await TestCloud.open();
-    specimen = specimenOf(type, test1, await makeSmallWorld(test1));
+    specimen = specimenOf(type, test1, await makeFullWorld(test1));
     bare = await test1.holdings();
   });
 
@@ -128,7 +128,7 @@ describe.each(definitions)("$type", (definition) => {
 describe.each(definitions.filter((definition) => definition.observe !== undefined))("$type", ({ type }) => {
   test("is not taken for absent, or for sound, when its host cannot be reached", async () => {
     await using test1 = await TestCloud.open();
-    const world = await makeSmallWorld(test1);
+    const world = await makeFullWorld(test1);
     const specimen = specimenOf(type, test1, world);
     const made = await test1.make(type, specimenName, specimen.inputs);
     await putToUse(made, test1, world);
@@ -144,7 +144,7 @@ describe.each(definitions.filter((definition) => definition.observe !== undefine
 
   test("is not removed when its host cannot be reached", async () => {
     await using test1 = await TestCloud.open();
-    const specimen = specimenOf(type, test1, await makeSmallWorld(test1));
+    const specimen = specimenOf(type, test1, await makeFullWorld(test1));
     const made = await test1.make(type, specimenName, specimen.inputs);
     for (const n of [1, 9]) test1.compute.unreachable.add(addressOfHost(n));
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeError } from "../../providers/core/errors.ts";
 import { listLeaves } from "../../providers/core/fields.ts";
 import { definitions } from "../../providers/registry.ts";
-import { makeSmallWorld, TestCloud } from "../support/cloud.ts";
+import { makeFullWorld, TestCloud } from "../support/cloud.ts";
 import { specimenName, specimenOf, specimenPassword, type Specimen } from "../support/specimens.ts";
 
 const withSecretInputs = definitions.filter(({ inputs }) =>
@@ -18,7 +18,7 @@ describe.each(withSecretInputs)("the secret inputs of a $type", ({ type }) => {
 
   beforeAll(async () => {
     test1 = await TestCloud.open();
-    specimen = specimenOf(type, test1, await makeSmallWorld(test1));
+    specimen = specimenOf(type, test1, await makeFullWorld(test1));
     ({ id } = await test1.make(type, specimenName, specimen.inputs));
     await test1.make(type, specimenName, specimen.changed);
   });

@@ -17,7 +17,7 @@ import {
   type Values,
 } from "../../providers/engines/terraform/values.ts";
 import { definitions } from "../../providers/registry.ts";
-import { makeSmallWorld, TestCloud } from "../support/cloud.ts";
+import { makeFullWorld, TestCloud } from "../support/cloud.ts";
 import { specimenName, specimenOf, type Specimen } from "../support/specimens.ts";
 
 describe.each(definitions)("$type, by Terraform,", (definition) => {
@@ -71,7 +71,7 @@ describe.each(definitions)("$type, by Terraform,", (definition) => {
 
   beforeAll(async () => {
     test1 = await TestCloud.open();
-    specimen = specimenOf(definition.type, test1, await makeSmallWorld(test1));
+    specimen = specimenOf(definition.type, test1, await makeFullWorld(test1));
     bare = await test1.holdings();
   });
 

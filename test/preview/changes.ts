@@ -6,10 +6,10 @@ import { cephInputs } from "../support/ceph.ts";
 import {
   addressOfHost,
   hostInputs,
-  makeSmallWorld,
+  makeFullWorld,
   TestCloud,
   textOf,
-  type SmallWorld,
+  type FullWorld,
 } from "../support/cloud.ts";
 import { specimenOf } from "../support/specimens.ts";
 import { listChanges, type ChangeCase, type Others } from "./change-table.ts";
@@ -154,8 +154,8 @@ export function whatHappened(promised: ChangeLabel, before: Running, after: Runn
 /** One more of everything that cases refer to, in the same world. */
 export async function makeChangeWorld(
   test1: TestCloud,
-): Promise<{ readonly small: SmallWorld; readonly other: Others }> {
-  const small = await makeSmallWorld(test1);
+): Promise<{ readonly small: FullWorld; readonly other: Others }> {
+  const small = await makeFullWorld(test1);
   const make = async (type: string, inputs: JsonObject): Promise<string> =>
     (await test1.make(type, "other", inputs)).id;
   const network = await make("network", {});

@@ -5,7 +5,8 @@ import type { Definition } from "../../providers/core/resource.ts";
 import { foretoldSummary } from "../../providers/engines/terraform/plan.ts";
 import { typeNameOf } from "../../providers/engines/terraform/schema.ts";
 import { findDefinition } from "../../providers/registry.ts";
-import { addressOfHost, hostInputs, type SmallWorld, type TestCloud } from "../support/cloud.ts";
+import { addressOfHost, hostInputs, type FullWorld, type TestCloud } from "../support/cloud.ts";
+import { cephOfItsOwn } from "../support/ceph.ts";
 import { specimenOf } from "../support/specimens.ts";
 import { declare, toConfiguration } from "../support/terraform-core.ts";
 import { AttachedProject, type Plan, type TerraformCommand } from "../support/terraform.ts";
@@ -39,7 +40,7 @@ export const coveringRows = listChanges(noOthers)
 
 interface World {
   readonly test: TestCloud;
-  readonly small: SmallWorld;
+  readonly small: FullWorld;
 }
 
 /** A row as a resource of the configuration. */
@@ -107,6 +108,8 @@ function keepApart(type: string, index: number, { test, small }: World): JsonObj
   // A network has several subnets here, so that servers name theirs.
   if (type === "server") return { networks: [{ subnet: small.subnet.id }] };
   if (type === "subnet") return { cidr: `10.7.${String(index)}.0/24` };
+  if (type === "ceph-cluster") return cephOfItsOwn(test.compute, test.folder, index, small.hosts[0]?.id);
+  if (type === "storage-pool") return { pool: `pool-${String(index)}` };
   if (type !== "host") return {};
   test.compute.addMachine(addressOfHost(index), { datapath: "system" });
   // No server of another row comes to lie there.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,10 +13,9 @@ import { findTerraformCommands, TerraformProject } from "../support/terraform.ts
 
 const commands = await findTerraformCommands();
 
-function listSockets(): string[] {
-  return readdirSync(tmpdir()).filter(
-    (name) => name.startsWith("stackyard-terraform-") && !name.includes("-test-"),
-  );
+/** Sockets of providers whose temporary files lie in a folder. */
+function listSockets(temporary: string): readonly string[] {
+  return readdirSync(temporary).filter((name) => name.startsWith("stackyard-terraform-"));
 }
 
 const flavor = `
@@ -32,12 +31,16 @@ const timeout = 180_000;
 
 describe.each(commands)("the installed provider, with $name", { timeout }, (command) => {
   let folder: string;
+  let temporary: string;
   let project: TerraformProject;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "stackyard-home-"));
+    temporary = join(folder, "tmp");
+    mkdirSync(temporary);
     project = new TerraformProject(command, {
       STACKYARD_HOME: folder,
+      TMPDIR: temporary,
       TF_CLI_CONFIG_FILE: join(folder, "cli.tfrc"),
       // Of whoever runs Terraform; the provider must not take it over.
       NODE_OPTIONS: "--require=/nowhere.cjs",
@@ -56,7 +59,6 @@ describe.each(commands)("the installed provider, with $name", { timeout }, (comm
     });
 
     it("is initialised, plans, applies, finds nothing to do and destroys, and leaves no socket behind", async () => {
-      const before = listSockets();
       project.write(flavor);
       await project.must("init");
       await project.must("validate");
@@ -66,7 +68,7 @@ describe.each(commands)("the installed provider, with $name", { timeout }, (comm
       expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
       await project.must("destroy", "-auto-approve");
       expect(await project.must("state", "list")).toBe("");
-      expect(listSockets().filter((name) => !before.includes(name))).toEqual([]);
+      expect(listSockets(temporary)).toEqual([]);
     });
 
     describe("killed in the middle of an apply", () => {

@@ -40,3 +40,22 @@ export function cephInputs(
     hosts: hostId === undefined ? [] : [hostId],
   };
 }
+
+/** Inputs of one more cluster, which the hosts reach from now on. */
+export function cephOfItsOwn(
+  compute: FakeCompute,
+  folder: string,
+  index: number,
+  hostId: string | undefined,
+): JsonObject {
+  const fsid = `5a1b0c2d-0000-4000-8000-${String(index).padStart(12, "9")}`;
+  const [key, keyringFile] = [makeCephKey(), join(folder, `${String(index)}.keyring`)];
+  writeKeyring(keyringFile, key);
+  compute.addCeph({ fsid, monitors: [`ceph-${String(index)}.test`], key });
+  return {
+    fsid,
+    monitors: [`ceph-${String(index)}.test`],
+    keyringFile,
+    hosts: hostId === undefined ? [] : [hostId],
+  };
+}

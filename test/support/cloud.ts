@@ -180,8 +180,6 @@ export interface SmallWorld {
   readonly subnet: ResourceView;
   /** Its servers are kept apart. */
   readonly group: ResourceView;
-  /** The first host is its client. */
-  readonly ceph: ResourceView;
   /** Has no role. */
   readonly user: ResourceView;
   /** Inputs of a server of all of these, in no group. */
@@ -216,8 +214,6 @@ export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<Sm
   const network = await test.make("network", "net");
   const subnet = await test.make("subnet", "subnet", { network: network.id, cidr: "10.1.0.0/24" });
   const group = await test.make("server-group", "apart", { policy: "anti-affinity" });
-  addCephs(test.compute, test.folder);
-  const ceph = await test.make("ceph-cluster", "ceph", cephInputs("small", test.folder, hosts[0]?.id));
   const user = await test.make("user", "nobody", { password: passwordOf("nobody") });
   const server = {
     flavor: flavor.id,
@@ -225,5 +221,19 @@ export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<Sm
     keypair: keypair.id,
     networks: [{ network: network.id }],
   };
-  return { hosts, flavor, image, keypair, network, subnet, group, ceph, user, server };
+  return { hosts, flavor, image, keypair, network, subnet, group, user, server };
+}
+
+/** A small world with all that a resource of any type may refer to. */
+export interface FullWorld extends SmallWorld {
+  /** The first host is its client. */
+  readonly ceph: ResourceView;
+}
+
+/** Makes a {@link FullWorld}. */
+export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
+  const small = await makeSmallWorld(test);
+  addCephs(test.compute, test.folder);
+  const ceph = await test.make("ceph-cluster", "ceph", cephInputs("small", test.folder, small.hosts[0]?.id));
+  return { ...small, ceph };
 }

@@ -1,7 +1,7 @@
 import type { ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { cephInputs } from "./ceph.ts";
-import { addressOfHost, hostInputs, type SmallWorld, type TestCloud } from "./cloud.ts";
+import { addressOfHost, hostInputs, type FullWorld, type TestCloud } from "./cloud.ts";
 
 /** Inputs of one resource of a type, and of a change to it that keeps its id. */
 export interface Specimen {
@@ -19,7 +19,7 @@ export const specimenName = "specimen";
 export const specimenPassword = "plaintext-of-the-specimen";
 
 /** A resource of this type for the laws that walk the registry. A new definition has its specimen here. */
-export function specimenOf(type: string, test: TestCloud, world: SmallWorld): Specimen {
+export function specimenOf(type: string, test: TestCloud, world: FullWorld): Specimen {
   switch (type) {
     case "project":
       return { inputs: { description: "before" }, changed: { description: "after" } };
@@ -84,6 +84,6 @@ export function specimenOf(type: string, test: TestCloud, world: SmallWorld): Sp
 }
 
 /** Makes hosts know of a resource that they do not know of by itself: an image is in the caches of the servers that boot it. */
-export async function putToUse(made: ResourceView, test: TestCloud, world: SmallWorld): Promise<void> {
+export async function putToUse(made: ResourceView, test: TestCloud, world: FullWorld): Promise<void> {
   if (made.type === "image") await test.make("server", "user", { ...world.server, image: made.id });
 }

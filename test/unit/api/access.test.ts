@@ -5,16 +5,16 @@ import { flowSteps } from "../../../providers/core/trace.ts";
 import { definitions } from "../../../providers/registry.ts";
 import {
   make,
-  makeSmallWorld,
+  makeFullWorld,
   nameOfHost,
   passwordOf,
   TestCloud,
-  type SmallWorld,
+  type FullWorld,
 } from "../../support/cloud.ts";
 import { specimenName, specimenOf } from "../../support/specimens.ts";
 
 let test1: TestCloud;
-let world: SmallWorld;
+let world: FullWorld;
 let serverId: string;
 /** Sessions for the project that owns the world, by role, and one for another project. */
 let reader: Cloud;
@@ -23,7 +23,7 @@ let stranger: Cloud;
 
 beforeAll(async () => {
   test1 = await TestCloud.open();
-  world = await makeSmallWorld(test1);
+  world = await makeFullWorld(test1);
   const { id, record } = await test1.make("server", "web", world.server);
   serverId = id;
   const other = await test1.make("project", "other");

@@ -70,7 +70,7 @@ describe.each(commands)("stackyard %s", (path, command) => {
 });
 
 describe("commands that print a table", () => {
-  const silent = ["help", "completion", "server ssh", "lab ssh", "lab exec", "lab logs"];
+  const silent = ["help", "completion", "server ssh", "lab ssh", "lab exec", "lab logs", "lab ceph shell"];
 
   it.each(commands.filter(([path, { commands: inner }]) => inner.length === 0 && !silent.includes(path)))(
     "stackyard %s has --json",
