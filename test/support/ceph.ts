@@ -15,12 +15,14 @@ const fsids = {
   next: "5a1b0c2d-0000-4000-8000-000000000004",
 } as const;
 
+/** That of all clusters' admins. */
+const key = makeCephKey();
+
 /** Files with the one key of all clusters, in a folder of the test. */
 const keyringNames = ["admin.keyring", "copy.keyring"] as const;
 
 /** Lets the hosts reach all clusters, and writes the keyrings. */
 export function addCephs(compute: FakeCompute, folder: string): void {
-  const key = makeCephKey();
   for (const name of keyringNames) writeKeyring(join(folder, name), key);
   for (const [name, fsid] of Object.entries(fsids))
     compute.addCeph({ fsid, monitors: [`${name}.test`, `${name}.test:6789`], key });
@@ -49,13 +51,6 @@ export function cephOfItsOwn(
   hostId: string | undefined,
 ): JsonObject {
   const fsid = `5a1b0c2d-0000-4000-8000-${String(index).padStart(12, "9")}`;
-  const [key, keyringFile] = [makeCephKey(), join(folder, `${String(index)}.keyring`)];
-  writeKeyring(keyringFile, key);
   compute.addCeph({ fsid, monitors: [`ceph-${String(index)}.test`], key });
-  return {
-    fsid,
-    monitors: [`ceph-${String(index)}.test`],
-    keyringFile,
-    hosts: hostId === undefined ? [] : [hostId],
-  };
+  return { ...cephInputs("spare", folder, hostId), fsid, monitors: [`ceph-${String(index)}.test`] };
 }
