@@ -10,7 +10,7 @@ import type { HostConnection } from "../hosts/connection.ts";
 import { cleanJob, startJob, waitForJob } from "../hosts/job.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { localPath, openImageInspector, statFile } from "./image-source.ts";
-import { listFiles, soundTime } from "./image-state.ts";
+import { imageLimits, listFiles, soundTime } from "./image-state.ts";
 import type { ImageFile } from "./image-state.ts";
 import { imageFolder } from "./layout.ts";
 import { scanImage } from "./scan.ts";
@@ -21,8 +21,6 @@ const transferTimeoutMs = 3_600_000;
 const maxRedirects = 5;
 /** Exit code of a download that was ended since it brought more bytes than were inspected: 128 and SIGXFSZ. */
 const tooLargeExitCode = 153;
-/** What reading a hostile image may cost a host: 1 GiB of memory and 30 s of a processor (nova: `virt/images.py`, QEMU_IMG_LIMITS). */
-const imageLimits = ["--as=1073741824", "--cpu=30"];
 
 /** Images of servers: read where the stack runs, kept once a host under their id. */
 export function openImages(pool: HostPool): ImagesPort {

@@ -28,6 +28,9 @@ export function listFiles({ disk, kernel, initrd }: ImageSpec): readonly ImageFi
  */
 export const soundTime = 1;
 
+/** What reading a hostile image may cost a host: 1 GiB of memory and 30 s of a processor (nova: `virt/images.py`, QEMU_IMG_LIMITS). */
+export const imageLimits = ["--as=1073741824", "--cpu=30"];
+
 /** A file of a cache as found. */
 export interface FileState {
   readonly sizeBytes: number;

@@ -68,4 +68,17 @@ export function cephClientFolder(clusterId: string): string {
 /** What `rbd --conf` and QEMU's `conf=` are given. */
 export function cephConfFile(clusterId: string): string {
   return posix.join(cephClientFolder(clusterId), "ceph.conf");
+/** Folder of all volumes that are files. */
+export function volumesFolder(folder: string): string {
+  return posix.join(folder, "volumes");
+}
+
+/** Folder of a volume that is a file. */
+export function volumeFolder(folder: string, volumeId: string): string {
+  return posix.join(volumesFolder(folder), volumeId);
+}
+
+/** A volume that is a file; its name while it is being made ends in `.part`. */
+export function volumeFile(folder: string, volumeId: string): string {
+  return posix.join(volumeFolder(folder, volumeId), "disk");
 }

@@ -1,0 +1,204 @@
+import type { ResourceId } from "./ids.ts";
+import type { ComputeHost } from "./ports.ts";
+
+/** A client of Ceph as a host has it: with these two, `rbd --conf FILE --id USER` works there. The key is in the keyring that the file names. */
+export interface CephClient {
+  /** Absolute path on the host. */
+  readonly confFile: string;
+  /** Without `client.`. */
+  readonly user: string;
+}
+
+/** Volumes as qcow2 files in a host's folder, seen by that host alone. */
+export interface FilePlace {
+  readonly backend: "file";
+}
+
+/** Volumes as RBD images of a pool, seen by every host that is a client. */
+export interface RbdPlace {
+  readonly backend: "rbd";
+  readonly client: CephClient;
+  readonly pool: string;
+}
+
+/** Where a volume lies. Another backend is another entry here, a folder beside the others, and its run of the contract suite. */
+export type VolumePlace = FilePlace | RbdPlace;
+
+/** A volume, by its place and id. */
+export interface VolumeRef {
+  readonly place: VolumePlace;
+  readonly id: ResourceId;
+  /**
+   * Name of the RBD image, such as nova's `SERVER_disk`. Default `volume-ID` (cinder: `volume_name_template`). A file lies under its id whatever its
+   * name.
+   */
+  readonly name?: string | undefined;
+}
+
+/** What a volume holds at first. */
+export type VolumeSource =
+  | { readonly kind: "blank" }
+  /** An image's file on the host: a base to lie on for a file, copied into RBD. */
+  | {
+      readonly kind: "image";
+      readonly path: string;
+      readonly format: "qcow2" | "raw";
+      readonly virtualSizeBytes: number;
+    }
+  /** A protected snapshot of the same cluster, such as {@link VolumesPort.importImage} leaves: cloned. For volumes in RBD only. */
+  | { readonly kind: "parent"; readonly parent: RbdParent }
+  /** A snapshot in the same place: cloned in RBD, copied from a file. */
+  | {
+      readonly kind: "snapshot";
+      readonly volume: Omit<VolumeRef, "place">;
+      readonly snapshotId: ResourceId;
+    }
+  /** Another volume in the same place, copied. */
+  | { readonly kind: "volume"; readonly volume: Omit<VolumeRef, "place"> };
+
+/** A snapshot of an RBD image. */
+export interface RbdParent {
+  readonly pool: string;
+  readonly image: string;
+  readonly snapshot: string;
+}
+
+/** A volume as it must be. */
+export interface VolumeSpec extends VolumeRef {
+  /** 0: as large as its source. */
+  readonly sizeGib: number;
+  readonly source: VolumeSource;
+}
+
+/** A snapshot as found. */
+export interface SnapshotObservation {
+  /** `snapshot-ID` for ours (cinder: `snapshot_name_template`); others' as they are named. */
+  readonly name: string;
+}
+
+/** A volume as found. */
+export interface VolumeObservation {
+  readonly sizeBytes: number;
+  readonly format: "qcow2" | "raw";
+  /** What it lies on: a path, or `POOL/IMAGE@SNAPSHOT`. */
+  readonly parent: string | undefined;
+  readonly snapshots: readonly SnapshotObservation[];
+  /** Who has it open: `qemu-system-x86 (process 412)` on the host; `client.4123 at 10.0.0.1:0/55` for RBD, up to 30 s after that one died. */
+  readonly holders: readonly string[];
+}
+
+/** A volume that carries the cloud's mark. */
+export interface MarkedVolume {
+  readonly id: ResourceId;
+  /** Name of the RBD image; `undefined` for a file. */
+  readonly name: string | undefined;
+  /** Whether it is whole. One that is not is left of a making that was broken off, or is being made. */
+  readonly isWhole: boolean;
+}
+
+/** An image's file on a host, for RBD. */
+export interface ImportedImage {
+  readonly id: ResourceId;
+  /** Name of the RBD image. */
+  readonly name: string;
+  /** Absolute path on the host. */
+  readonly path: string;
+  readonly format: "qcow2" | "raw";
+  readonly virtualSizeBytes: number;
+}
+
+/**
+ * Volumes, whatever they lie on. All calls may be repeated, and come from several processes at a time; what is not whole never has a volume's name.
+ * RBD images carry the mark in their metadata (`stackyard-cloud`, `stackyard-id`), files by lying in the host's folder. Raises, beside what work on
+ * hosts may: `not-ours` for an RBD image of the name without the mark; `ceph-unreachable` and `ceph-refused` of RBD; `not-found` for a pool that is
+ * not there.
+ */
+export interface VolumesPort {
+  /**
+   * Makes the volume, or grows one that is there. Raises `invalid-input` (sizeGib) where that would be smaller than it is or than its source,
+   * `not-found` for a source that is not there, `wrong-state` while a process holds the source file, or another host makes the same RBD volume,
+   * `host-disk-full`.
+   */
+  ensureVolume(
+    host: ComputeHost,
+    spec: VolumeSpec,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** `undefined`: the folder, or the pool, answered that it has none. */
+  observeVolume(
+    host: ComputeHost,
+    volume: VolumeRef,
+    signal: AbortSignal,
+  ): Promise<VolumeObservation | undefined>;
+  /** Also what a broken making has left. Tolerates absence. Raises `in-use` while it has snapshots, or somebody has it open. */
+  removeVolume(
+    host: ComputeHost,
+    volume: VolumeRef,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Of an RBD volume at any time (cinder: `rbd.py create_snapshot`, protected); of a file within it. Raises `not-found` without the volume,
+   * `wrong-state` while a process holds the file.
+   */
+  ensureSnapshot(
+    host: ComputeHost,
+    volume: VolumeRef,
+    snapshotId: ResourceId,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Tolerates absence, of the volume too. Raises `in-use` with the clones that lie on it (cinder flattens them; that takes long and is asked for
+   * here), `wrong-state` while a process holds the file.
+   */
+  removeSnapshot(
+    host: ComputeHost,
+    volume: VolumeRef,
+    snapshotId: ResourceId,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** What lies on the volume's snapshots, `POOL/IMAGE`. Always empty for files: what comes from a snapshot is a copy. Raises `not-found`. */
+  listChildren(
+    host: ComputeHost,
+    volume: VolumeRef,
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
+  /**
+   * Gives the volume all data of what it lies on, which it then needs no more. In RBD at any time. Raises `not-found`, `wrong-state` while a process
+   * holds the file.
+   */
+  flattenVolume(
+    host: ComputeHost,
+    volume: VolumeRef,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * In RBD at any time; a guest is told by `virsh blockresize`, which also is the way to grow a file that is held: else `wrong-state`. Raises
+   * `not-found`, and `invalid-input` (sizeGib) where it would shrink.
+   */
+  growVolume(
+    host: ComputeHost,
+    volume: VolumeRef,
+    sizeGib: number,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** All that carries the mark of the host's cloud, for gc, and nothing without it. */
+  listVolumes(
+    host: ComputeHost,
+    place: VolumePlace,
+    signal: AbortSignal,
+  ): Promise<readonly MarkedVolume[]>;
+  /**
+   * Brings a file of a host's image cache into a pool, once, as an image with a protected snapshot `snap` (glance_store: `_drivers/rbd.py`) that
+   * volumes are cloned from. Only data is sent, not holes; what arrived is compared with the file, byte for byte, before it gets its name. Raises
+   * `host-disk-full` when the pool has less space than the image's virtual size, where the cluster tells.
+   */
+  importImage(
+    host: ComputeHost,
+    place: RbdPlace,
+    image: ImportedImage,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<RbdParent>;
+}

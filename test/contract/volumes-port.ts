@@ -1,0 +1,326 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deriveId } from "../../providers/core/ids.ts";
+import type { ComputeHost } from "../../providers/core/ports.ts";
+import type {
+  VolumeObservation,
+  VolumePlace,
+  VolumeRef,
+  VolumeSource,
+  VolumeSpec,
+  VolumesPort,
+} from "../../providers/core/volume-backend.ts";
+
+/** A host with a place for volumes, and the hands of somebody who knows the place. */
+export interface VolumeStage {
+  readonly volumes: VolumesPort;
+  readonly host: ComputeHost;
+  readonly place: VolumePlace;
+  /** Where what is not right cannot be reached: another host, or a cluster, that nobody answers for. */
+  readonly gone: { readonly host: ComputeHost; readonly place: VolumePlace; readonly code: string };
+  /** Files of {@link imageBytes} that hold {@link imageByte} in their first MiB. */
+  readonly images: {
+    readonly qcow2: Extract<VolumeSource, { kind: "image" }>;
+    readonly raw: Extract<VolumeSource, { kind: "image" }>;
+  };
+  /** Whether volumes from a snapshot lie on it. */
+  readonly clones: boolean;
+  /** Whether what is done to snapshots and sizes is done while somebody has the volume open. */
+  readonly live: boolean;
+  /** Fills a MiB of a volume with a byte. */
+  write(volume: VolumeRef, byte: number, atMib: number): Promise<void>;
+  /** The byte that fills a MiB. */
+  read(volume: VolumeRef, atMib: number): Promise<number>;
+  /** Opens it in a process, until the answer is called. */
+  hold(volume: VolumeRef): Promise<() => Promise<void>>;
+  /** Leaves what a process that died while it made the volume leaves, with wrong data in it. */
+  leaveHalf(volume: VolumeRef): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const imageBytes = 32 * 1024 * 1024;
+export const imageByte = 0x11;
+
+const { signal } = new AbortController();
+const silent = (): void => undefined;
+const gib = 1024 ** 3;
+
+/** Begins and ends with a place that holds no volume of ours. */
+export function describeVolumesPort(name: string, open: () => Promise<VolumeStage>): void {
+  describe(name, () => {
+    let stage: VolumeStage;
+    let volumes: VolumesPort;
+    let host: ComputeHost;
+
+    beforeAll(async () => {
+      stage = await open();
+      ({ volumes, host } = stage);
+    }, 120_000);
+    afterAll(async () => {
+      await stage.close();
+    }, 60_000);
+
+    const refOf = (label: string): VolumeRef => ({ place: stage.place, id: deriveId<"resource">(label) });
+    const specOf = (label: string, source: VolumeSource = { kind: "blank" }, sizeGib = 1): VolumeSpec => ({
+      ...refOf(label),
+      sizeGib,
+      source,
+    });
+    const firstSnapshot = deriveId<"resource">("first snapshot");
+    const fromSnapshot = (label: string): VolumeSource => ({
+      kind: "snapshot",
+      volume: refOf(label),
+      snapshotId: firstSnapshot,
+    });
+    const ensure = (spec: VolumeSpec): Promise<void> => volumes.ensureVolume(host, spec, silent, signal);
+    const observe = (label: string): Promise<VolumeObservation | undefined> =>
+      volumes.observeVolume(host, refOf(label), signal);
+    const remove = (label: string): Promise<void> => volumes.removeVolume(host, refOf(label), signal);
+    const snapshot = (label: string): Promise<void> =>
+      volumes.ensureSnapshot(host, refOf(label), firstSnapshot, signal);
+    const unsnapshot = (label: string): Promise<void> =>
+      volumes.removeSnapshot(host, refOf(label), firstSnapshot, signal);
+
+    describe("volumes that are not there", () => {
+      test("are observed as absent, and may be removed, and their snapshots", async () => {
+        await remove("nothing");
+        await unsnapshot("nothing");
+        expect(await observe("nothing")).toBeUndefined();
+      });
+
+      test("have no snapshot made, no clones, no size to grow, no base", async () => {
+        const code = "not-found";
+        const volume = refOf("nothing");
+        await expect(snapshot("nothing")).rejects.toMatchObject({ code });
+        await expect(volumes.listChildren(host, volume, signal)).rejects.toMatchObject({ code });
+        await expect(volumes.growVolume(host, volume, 2, signal)).rejects.toMatchObject({ code });
+        await expect(volumes.flattenVolume(host, volume, silent, signal)).rejects.toMatchObject({ code });
+      });
+
+      test("are no source", async () => {
+        const copy: VolumeSource = { kind: "volume", volume: refOf("nothing") };
+        const code = "not-found";
+        await expect(ensure(specOf("copy", copy))).rejects.toMatchObject({ code });
+        await expect(ensure(specOf("copy", fromSnapshot("nothing")))).rejects.toMatchObject({ code });
+        expect(await observe("copy")).toBeUndefined();
+      });
+
+      test("where nobody answers are an error, never absent", async () => {
+        const { gone } = stage;
+        const volume = { ...refOf("nothing"), place: gone.place };
+        const { code } = gone;
+        const asked = volumes.observeVolume(gone.host, volume, signal);
+        await expect(asked).rejects.toMatchObject({ code });
+        await expect(volumes.removeVolume(gone.host, volume, signal)).rejects.toMatchObject({ code });
+        await expect(volumes.listVolumes(gone.host, gone.place, signal)).rejects.toMatchObject({ code });
+      }, 60_000);
+    });
+
+    describe("a blank volume", () => {
+      test("is made once, of its size", async () => {
+        await ensure(specOf("blank"));
+        await stage.write(refOf("blank"), 0x22, 5);
+        await ensure(specOf("blank"));
+        expect(await stage.read(refOf("blank"), 5)).toBe(0x22);
+        expect(await observe("blank")).toMatchObject({
+          sizeBytes: gib,
+          parent: undefined,
+          snapshots: [],
+          holders: [],
+        });
+      });
+
+      test("is listed with its mark", async () => {
+        const listed = await volumes.listVolumes(host, stage.place, signal);
+        expect(listed).toMatchObject([{ id: refOf("blank").id, isWhole: true }]);
+      });
+
+      test("grows, and keeps its data", async () => {
+        await volumes.growVolume(host, refOf("blank"), 2, signal);
+        await ensure(specOf("blank", { kind: "blank" }, 3));
+        expect(await observe("blank")).toMatchObject({ sizeBytes: 3 * gib });
+        expect(await stage.read(refOf("blank"), 5)).toBe(0x22);
+      });
+
+      test("is not shrunk", async () => {
+        const refused = { code: "invalid-input", field: "sizeGib", value: 1 };
+        const message = expect.stringMatching(/1 GiB.*3 GiB/);
+        await expect(ensure(specOf("blank"))).rejects.toMatchObject({ ...refused, message });
+        const growing = volumes.growVolume(host, refOf("blank"), 1, signal);
+        await expect(growing).rejects.toMatchObject({ ...refused, message });
+        expect(await observe("blank")).toMatchObject({ sizeBytes: 3 * gib });
+      });
+
+      test("is not removed while somebody has it open, who is named", async () => {
+        const letGo = await stage.hold(refOf("blank"));
+        const found = await observe("blank");
+        const removing = remove("blank");
+        const holder = expect.stringContaining(found?.holders[0] ?? "a holder");
+        await expect(removing).rejects.toMatchObject({ code: "in-use", message: holder });
+        await letGo();
+        expect(await stage.read(refOf("blank"), 5)).toBe(0x22);
+      });
+
+      test("is removed, and stays so", async () => {
+        await remove("blank");
+        await remove("blank");
+        expect(await observe("blank")).toBeUndefined();
+        expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
+      });
+    });
+
+    describe("a volume from an image", () => {
+      test.each(["qcow2", "raw"] as const)("of format %s has its data, and the rest blank", async (format) => {
+        await ensure(specOf(format, stage.images[format]));
+        expect(await stage.read(refOf(format), 0)).toBe(imageByte);
+        expect(await stage.read(refOf(format), 900)).toBe(0);
+        expect(await observe(format)).toMatchObject({ sizeBytes: gib });
+        await remove(format);
+      });
+
+      test("is as large as the image where no size is asked for", async () => {
+        await ensure(specOf("sizeless", stage.images.qcow2, 0));
+        expect(await observe("sizeless")).toMatchObject({ sizeBytes: imageBytes });
+        await remove("sizeless");
+      });
+
+      test("is not smaller than the image", async () => {
+        const source = { ...stage.images.qcow2, virtualSizeBytes: 2 * gib };
+        const refused = { code: "invalid-input", field: "sizeGib", message: expect.stringMatching(/1 GiB.*2 GiB/) };
+        await expect(ensure(specOf("small", source))).rejects.toMatchObject(refused);
+        expect(await observe("small")).toBeUndefined();
+      });
+
+      test("is one, when two make it at the same time", async () => {
+        const spec = specOf("both", stage.images.qcow2);
+        await Promise.all([ensure(spec), ensure(spec)]);
+        expect(await stage.read(spec, 0)).toBe(imageByte);
+        expect(await volumes.listVolumes(host, stage.place, signal)).toHaveLength(1);
+        await remove("both");
+      });
+
+      test("is whole after a making that was broken off", async () => {
+        const spec = specOf("broken", stage.images.qcow2);
+        await stage.leaveHalf(spec);
+        expect(await observe("broken")).toBeUndefined();
+        expect(await volumes.listVolumes(host, stage.place, signal)).toMatchObject([{ id: spec.id, isWhole: false }]);
+        await ensure(spec);
+        expect(await stage.read(spec, 0)).toBe(imageByte);
+        expect(await stage.read(spec, 8)).toBe(0);
+        await remove("broken");
+      });
+
+      test("leaves nothing when it is removed half-made", async () => {
+        await stage.leaveHalf(refOf("broken"));
+        await remove("broken");
+        expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
+      });
+
+      test("needs its image no more once it is flat", async () => {
+        await ensure(specOf("flat", stage.images.raw));
+        await volumes.flattenVolume(host, refOf("flat"), silent, signal);
+        await volumes.flattenVolume(host, refOf("flat"), silent, signal);
+        expect(await observe("flat")).toMatchObject({ parent: undefined });
+        expect(await stage.read(refOf("flat"), 0)).toBe(imageByte);
+        await remove("flat");
+      });
+    });
+
+    describe("a snapshot", () => {
+      beforeAll(async () => {
+        await ensure(specOf("origin"));
+        await stage.write(refOf("origin"), 0x33, 7);
+        await snapshot("origin");
+      });
+
+      test("is made once", async () => {
+        await snapshot("origin");
+        expect(await observe("origin")).toMatchObject({ snapshots: [{ name: `snapshot-${firstSnapshot}` }] });
+      });
+
+      test("keeps its volume from being removed, and is named", async () => {
+        const message = expect.stringContaining(`snapshot-${firstSnapshot}`);
+        await expect(remove("origin")).rejects.toMatchObject({ code: "in-use", message });
+        expect(await stage.read(refOf("origin"), 7)).toBe(0x33);
+      });
+
+      test("has what was there when it was made, in volumes from it", async () => {
+        await stage.write(refOf("origin"), 0x44, 7);
+        await ensure(specOf("restored", fromSnapshot("origin"), 2));
+        await stage.write(refOf("restored"), 0x55, 8);
+        await ensure(specOf("restored", fromSnapshot("origin"), 2));
+        expect(await stage.read(refOf("restored"), 7)).toBe(0x33);
+        expect(await stage.read(refOf("restored"), 8)).toBe(0x55);
+        expect(await stage.read(refOf("origin"), 7)).toBe(0x44);
+        expect(await stage.read(refOf("origin"), 8)).toBe(0);
+        expect(await observe("restored")).toMatchObject({ sizeBytes: 2 * gib, snapshots: [] });
+      });
+
+      test("that others lie on is kept, and they are named, until they are flat", async () => {
+        const children = await volumes.listChildren(host, refOf("origin"), signal);
+        expect(children.length > 0).toBe(stage.clones);
+        const removing = unsnapshot("origin").then(
+          () => ({ code: "removed" }),
+          (error: unknown) => error,
+        );
+        const refused = { code: "in-use", message: expect.stringContaining(children.join(", ")) };
+        expect(await removing).toMatchObject(stage.clones ? refused : { code: "removed" });
+        await volumes.flattenVolume(host, refOf("restored"), silent, signal);
+        await unsnapshot("origin");
+        await unsnapshot("origin");
+        expect(await volumes.listChildren(host, refOf("origin"), signal)).toEqual([]);
+        expect(await observe("origin")).toMatchObject({ snapshots: [] });
+        expect(await stage.read(refOf("restored"), 7)).toBe(0x33);
+      });
+
+      test("of an open volume is made and removed, or refused by who has it open", async () => {
+        const letGo = await stage.hold(refOf("origin"));
+        const outcomeOf = (work: Promise<void>): Promise<string> =>
+          work.then(
+            () => "done",
+            (error: unknown) => String(Reflect.get(Object(error), "code")),
+          );
+        const expected = stage.live ? "done" : "wrong-state";
+        expect(await outcomeOf(snapshot("origin"))).toBe(expected);
+        expect(await outcomeOf(volumes.growVolume(host, refOf("origin"), 2, signal))).toBe(expected);
+        await letGo();
+        await unsnapshot("origin");
+      });
+
+      test("is no source for what is smaller", async () => {
+        await snapshot("restored");
+        const spec = specOf("smaller", fromSnapshot("restored"));
+        const refused = { code: "invalid-input", field: "sizeGib", message: expect.stringMatching(/1 GiB.*2 GiB/) };
+        await expect(ensure(spec)).rejects.toMatchObject(refused);
+        await unsnapshot("restored");
+      });
+    });
+
+    describe("a copy of a volume", () => {
+      const fromRestored = (): VolumeSource => ({ kind: "volume", volume: refOf("restored") });
+
+      test("has its data, and lives without it", async () => {
+        await ensure(specOf("twin", fromRestored(), 0));
+        await ensure(specOf("twin", fromRestored(), 0));
+        await stage.write(refOf("restored"), 0x66, 7);
+        expect(await stage.read(refOf("twin"), 7)).toBe(0x33);
+        expect(await observe("twin")).toMatchObject({ sizeBytes: 2 * gib, parent: undefined });
+        await remove("restored");
+        expect(await stage.read(refOf("twin"), 8)).toBe(0x55);
+      });
+
+      test("is begun anew after one that was broken off", async () => {
+        const spec = specOf("second", { kind: "volume", volume: refOf("twin") }, 2);
+        await stage.leaveHalf(spec);
+        await ensure(spec);
+        expect(await stage.read(spec, 7)).toBe(0x33);
+        await remove("second");
+      });
+
+      test("leaves nothing behind on what it was copied from", async () => {
+        await remove("twin");
+        await remove("origin");
+        expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
+      });
+    });
+  });
+}

@@ -1,0 +1,105 @@
+import type { ComputeHost } from "../../providers/core/ports.ts";
+import type { RbdPlace, VolumeRef, VolumesPort } from "../../providers/core/volume-backend.ts";
+import { blockNode, nameImage, partSuffix } from "../../providers/compute/volumes/rbd/rbd-client.ts";
+import { volumeFile, volumeFolder } from "../../providers/compute/layout.ts";
+import { imageByte, imageBytes } from "../contract/volumes-port.ts";
+import type { VolumeStage } from "../contract/volumes-port.ts";
+
+/** A host whose shell a test has, with volumes on it. */
+export interface VolumeHost {
+  readonly host: ComputeHost;
+  readonly volumes: VolumesPort;
+  /** Gives what a shell command prints; raises when it fails. */
+  run(command: string): Promise<string>;
+}
+
+const mib = 1024 ** 2;
+
+/** Makes the images of {@link VolumeStage} in the host's folder, where they can stay. */
+export async function makeImages({ host, run }: VolumeHost): Promise<VolumeStage["images"]> {
+  const folder = `${host.folder}/images/volume-test`;
+  const size = String(imageBytes);
+  await run(`mkdir -p ${folder} && cd ${folder} && for format in qcow2 raw; do
+    qemu-img create -q -f $format $format ${size} && qemu-io -f $format -c 'write -q -P ${String(imageByte)} 0 1M' $format || exit 1; done`);
+  const imageOf = (format: "qcow2" | "raw") =>
+    ({ kind: "image", path: `${folder}/${format}`, format, virtualSizeBytes: imageBytes }) as const;
+  return { qcow2: imageOf("qcow2"), raw: imageOf("raw") };
+}
+
+/** Files on the host; `gone` is one that cannot be reached. */
+export async function stageFiles(on: VolumeHost, gone: ComputeHost): Promise<VolumeStage> {
+  const { host, run } = on;
+  const place = { backend: "file" } as const;
+  return {
+    ...describeHands(on, (volume) => `-f qcow2 '${volumeFile(host.folder, volume.id)}'`),
+    place,
+    gone: { host: gone, place, code: "host-unreachable" },
+    images: await makeImages(on),
+    clones: false,
+    live: false,
+    leaveHalf: async ({ id }) => {
+      const file = `${volumeFile(host.folder, id)}.part`;
+      await run(
+        `mkdir -p ${volumeFolder(host.folder, id)} && qemu-img create -q -f qcow2 ${file} 1G && qemu-io -f qcow2 -c 'write -q -P 0x77 8M 1M' ${file}`,
+      );
+    },
+  };
+}
+
+/** RBD images of a pool; no monitor answers at `deaf`. */
+export async function stageRbd(on: VolumeHost, place: RbdPlace, deaf: RbdPlace): Promise<VolumeStage> {
+  const { host, run } = on;
+  return {
+    ...describeHands(on, (volume) => `'${blockNode(place, nameImage(volume))}'`),
+    place,
+    gone: { host, place: deaf, code: "ceph-unreachable" },
+    images: await makeImages(on),
+    clones: true,
+    live: true,
+    leaveHalf: async (volume) => {
+      const name = nameImage(volume) + partSuffix(host);
+      await run(
+        `${rbd(place)} create --size 1G ${place.pool}/${name} && qemu-io -c 'write -q -P 0x77 8M 1M' '${blockNode(place, name)}'`,
+      );
+    },
+  };
+}
+
+/** The command `rbd` as a client's shell has it. */
+export function rbd({ client }: RbdPlace): string {
+  return `rbd --conf ${client.confFile} --id ${client.user}`;
+}
+
+function describeHands(
+  { host, volumes, run }: VolumeHost,
+  nodeOf: (volume: VolumeRef) => string,
+): Pick<VolumeStage, "host" | "volumes" | "write" | "read" | "hold" | "close"> {
+  return {
+    host,
+    volumes,
+    write: async (volume, byte, atMib) => {
+      await run(`qemu-io -c 'write -q -P ${String(byte)} ${String(atMib)}M 1M' ${nodeOf(volume)}`);
+    },
+    read: async (volume, atMib) => {
+      const at = String(atMib * mib);
+      const dump = await run(`qemu-io -r -c 'read -v ${at} 1' ${nodeOf(volume)}`);
+      const byte = Number.parseInt(/^[0-9a-f]+: +([0-9a-f]{2})/m.exec(dump)?.[1] ?? "", 16);
+      await run(`qemu-io -r -c 'read -q -P ${String(byte)} ${at} 1M' ${nodeOf(volume)}`);
+      return byte;
+    },
+    hold: async (volume) => {
+      // By its own end: a client of RBD that is killed counts as there for 30 s.
+      const ids = await run(
+        `cd /tmp; rm -f held held.log; mkfifo held; (sleep 60 > held 2> /dev/null & echo $!)
+        qemu-io ${nodeOf(volume)} < held > held.log 2>&1 & echo $!; until [ -s held.log ]; do sleep 0.05; done`,
+      );
+      const [keeper = "", holder = ""] = ids.trim().split("\n");
+      return async () => {
+        await run(
+          `echo quit > /tmp/held; while [ -d /proc/${holder} ]; do sleep 0.05; done; kill ${keeper}; rm /tmp/held /tmp/held.log`,
+        );
+      };
+    },
+    close: async () => undefined,
+  };
+}
