@@ -132,11 +132,7 @@ export interface VolumesPort {
     signal: AbortSignal,
   ): Promise<VolumeObservation | undefined>;
   /** Also what a broken making has left. Tolerates absence. Raises `in-use` while it has snapshots, or somebody has it open. */
-  removeVolume(
-    host: ComputeHost,
-    volume: VolumeRef,
-    signal: AbortSignal,
-  ): Promise<void>;
+  removeVolume(host: ComputeHost, volume: VolumeRef, signal: AbortSignal): Promise<void>;
   /**
    * Of an RBD volume at any time (cinder: `rbd.py create_snapshot`, protected); of a file within it. Raises `not-found` without the volume,
    * `wrong-state` while a process holds the file.
@@ -158,11 +154,7 @@ export interface VolumesPort {
     signal: AbortSignal,
   ): Promise<void>;
   /** What lies on the volume's snapshots, `POOL/IMAGE`. Always empty for files: what comes from a snapshot is a copy. Raises `not-found`. */
-  listChildren(
-    host: ComputeHost,
-    volume: VolumeRef,
-    signal: AbortSignal,
-  ): Promise<readonly string[]>;
+  listChildren(host: ComputeHost, volume: VolumeRef, signal: AbortSignal): Promise<readonly string[]>;
   /**
    * Gives the volume all data of what it lies on, which it then needs no more. In RBD at any time. Raises `not-found`, `wrong-state` while a process
    * holds the file.
@@ -177,18 +169,9 @@ export interface VolumesPort {
    * In RBD at any time; a guest is told by `virsh blockresize`, which also is the way to grow a file that is held: else `wrong-state`. Raises
    * `not-found`, and `invalid-input` (sizeGib) where it would shrink.
    */
-  growVolume(
-    host: ComputeHost,
-    volume: VolumeRef,
-    sizeGib: number,
-    signal: AbortSignal,
-  ): Promise<void>;
+  growVolume(host: ComputeHost, volume: VolumeRef, sizeGib: number, signal: AbortSignal): Promise<void>;
   /** All that carries the mark of the host's cloud, for gc, and nothing without it. */
-  listVolumes(
-    host: ComputeHost,
-    place: VolumePlace,
-    signal: AbortSignal,
-  ): Promise<readonly MarkedVolume[]>;
+  listVolumes(host: ComputeHost, place: VolumePlace, signal: AbortSignal): Promise<readonly MarkedVolume[]>;
   /**
    * Brings a file of a host's image cache into a pool, once, as an image with a protected snapshot `snap` (glance_store: `_drivers/rbd.py`) that
    * volumes are cloned from. Only data is sent, not holes; what arrived is compared with the file, byte for byte, before it gets its name. Raises

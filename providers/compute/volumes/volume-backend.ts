@@ -2,12 +2,7 @@ import { describeSize } from "../../core/bytes.ts";
 import { hasCode, StackyardError } from "../../core/errors.ts";
 import type { ResourceId } from "../../core/ids.ts";
 import type { ComputeHost } from "../../core/ports.ts";
-import type {
-  MarkedVolume,
-  VolumeRef,
-  VolumeSpec,
-  VolumesPort,
-} from "../../core/volume-backend.ts";
+import type { MarkedVolume, VolumeRef, VolumeSpec, VolumesPort } from "../../core/volume-backend.ts";
 import { sh } from "../../hosts/command.ts";
 import type { Shell } from "../../hosts/command.ts";
 import type { HostConnection } from "../../hosts/connection.ts";
@@ -15,14 +10,8 @@ import { cleanJob, startJob, waitForJob } from "../../hosts/job.ts";
 import type { Job, JobSpec } from "../../hosts/job.ts";
 
 /** What a backend does with the volumes of its place: {@link VolumesPort}, for the place that it was opened with. */
-export interface VolumeBackend extends Omit<
-  VolumesPort,
-  "listVolumes" | "importImage"
-> {
-  listVolumes(
-    host: ComputeHost,
-    signal: AbortSignal,
-  ): Promise<readonly MarkedVolume[]>;
+export interface VolumeBackend extends Omit<VolumesPort, "listVolumes" | "importImage"> {
+  listVolumes(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedVolume[]>;
 }
 
 /** Longest that a copy may take. */
@@ -42,11 +31,7 @@ export function nameSnapshot(snapshotId: ResourceId): string {
 }
 
 /** Lets one script at a time work on a volume of a host, as servers have it. `-s` for those that only look. */
-export function lockVolume(
-  host: ComputeHost,
-  id: ResourceId,
-  how: "-x" | "-s",
-): Shell {
+export function lockVolume(host: ComputeHost, id: ResourceId, how: "-x" | "-s"): Shell {
   const folder = `${host.folder}/locks`;
   return sh`[ -d ${folder} ] || mkdir -p -- ${folder}
 exec 9> ${`${folder}/${id.slice(0, 4)}`}
@@ -81,7 +66,7 @@ export async function copyUntil(
     const { state } = await startJob(connection, spec);
     if (state === "failed") {
       // It may be an earlier call's, which nobody waited for.
-      await cleanJob(connection, spec);
+      await makeWay(connection, spec);
       await startJob(connection, spec);
     }
     try {
@@ -95,7 +80,7 @@ export async function copyUntil(
       // Whoever waited beside us has cleaned it.
       if (!hasCode(error, "not-found")) throw error;
     } finally {
-      if (!signal.aborted) await cleanJob(connection, spec);
+      if (!signal.aborted) await makeWay(connection, spec);
     }
   }
   if (await isDone()) return;
@@ -104,11 +89,16 @@ export async function copyUntil(
   });
 }
 
+/** Takes an ended job away. Another who waited for it may be about to, and then has its lock. */
+async function makeWay(connection: HostConnection, job: Job): Promise<void> {
+  await cleanJob(connection, job).catch((error: unknown) => {
+    if (!hasCode(error, "command-failed")) throw error;
+  });
+}
+
 /** `(12.34/100%)` of qemu-img, `12% complete` of rbd. */
 function reportPercent(log: string, progress: (line: string) => void): void {
-  const last = [...log.matchAll(/\((\d+)\.\d+\/100%\)|(\d+)% complete/g)].at(
-    -1,
-  );
+  const last = [...log.matchAll(/\((\d+)\.\d+\/100%\)|(\d+)% complete/g)].at(-1);
   const percent = last?.[1] ?? last?.[2];
   if (percent !== undefined) progress(`${percent} %`);
 }
@@ -164,10 +154,7 @@ export function heldOpen(
 }
 
 /** It has snapshots. */
-export function hasSnapshots(
-  volume: VolumeRef,
-  names: readonly string[],
-): StackyardError {
+export function hasSnapshots(volume: VolumeRef, names: readonly string[]): StackyardError {
   return new StackyardError("in-use", {
     message: `Volume ${volume.id} has snapshots: ${names.join(", ")}`,
     remedy: "Remove the snapshots first.",

@@ -1,8 +1,4 @@
-import type {
-  RbdPlace,
-  VolumePlace,
-  VolumesPort,
-} from "../../core/volume-backend.ts";
+import type { RbdPlace, VolumePlace, VolumesPort } from "../../core/volume-backend.ts";
 import type { HostPool } from "../../hosts/pool.ts";
 import { openFileVolumes } from "./file/file-volumes.ts";
 import { importImage } from "./rbd/rbd-import.ts";
@@ -13,25 +9,16 @@ import type { VolumeBackend } from "./volume-backend.ts";
 export function openVolumes(pool: HostPool): VolumesPort {
   const at = (place: VolumePlace): VolumeBackend => chooseBackend(pool, place);
   return {
-    ensureVolume: (host, spec, ...rest) =>
-      at(spec.place).ensureVolume(host, spec, ...rest),
-    observeVolume: (host, volume, ...rest) =>
-      at(volume.place).observeVolume(host, volume, ...rest),
-    removeVolume: (host, volume, ...rest) =>
-      at(volume.place).removeVolume(host, volume, ...rest),
-    ensureSnapshot: (host, volume, ...rest) =>
-      at(volume.place).ensureSnapshot(host, volume, ...rest),
-    removeSnapshot: (host, volume, ...rest) =>
-      at(volume.place).removeSnapshot(host, volume, ...rest),
-    listChildren: (host, volume, ...rest) =>
-      at(volume.place).listChildren(host, volume, ...rest),
-    flattenVolume: (host, volume, ...rest) =>
-      at(volume.place).flattenVolume(host, volume, ...rest),
-    growVolume: (host, volume, ...rest) =>
-      at(volume.place).growVolume(host, volume, ...rest),
+    ensureVolume: (host, spec, ...rest) => at(spec.place).ensureVolume(host, spec, ...rest),
+    observeVolume: (host, volume, ...rest) => at(volume.place).observeVolume(host, volume, ...rest),
+    removeVolume: (host, volume, ...rest) => at(volume.place).removeVolume(host, volume, ...rest),
+    ensureSnapshot: (host, volume, ...rest) => at(volume.place).ensureSnapshot(host, volume, ...rest),
+    removeSnapshot: (host, volume, ...rest) => at(volume.place).removeSnapshot(host, volume, ...rest),
+    listChildren: (host, volume, ...rest) => at(volume.place).listChildren(host, volume, ...rest),
+    flattenVolume: (host, volume, ...rest) => at(volume.place).flattenVolume(host, volume, ...rest),
+    growVolume: (host, volume, ...rest) => at(volume.place).growVolume(host, volume, ...rest),
     listVolumes: (host, place, signal) => at(place).listVolumes(host, signal),
-    importImage: (host, place: RbdPlace, ...rest) =>
-      importImage(pool, host, place, ...rest),
+    importImage: (host, place: RbdPlace, ...rest) => importImage(pool, host, place, ...rest),
   };
 }
 

@@ -10,10 +10,7 @@ import { nameSnapshot, readSize } from "../volume-backend.ts";
  * Functions of all scripts about one file. A holder is a process with the file open, be it only to read: its name and id a line. `require_free` ends
  * the script while there is one.
  */
-export function defineFile(
-  host: ComputeHost,
-  { id }: Pick<VolumeRef, "id">,
-): Shell {
+export function defineFile(host: ComputeHost, { id }: Pick<VolumeRef, "id">): Shell {
   return sh`umask 066
 folder=${volumeFolder(host.folder, id)} disk=${volumeFile(host.folder, id)}
 refuse() { echo "refused $1"; shift; [ $# -eq 0 ] || printf '%s\n' "$@"; exit 0; }

@@ -41,8 +41,7 @@ function readInfo(text: string): z.infer<typeof infoSchema> {
     return infoSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new StackyardError("command-failed", {
-      message:
-        "A host described the file of a volume in words that cannot be read",
+      message: "A host described the file of a volume in words that cannot be read",
       cause,
     });
   }

@@ -40,11 +40,7 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
   ): Promise<string> {
     const connection = await pool.get(host.address, signal);
     const sentence = `${attempting} ${volume.id}`;
-    const all = script(
-      lockVolume(host, volume.id, how),
-      defineFile(host, volume),
-      commands,
-    );
+    const all = script(lockVolume(host, volume.id, how), defineFile(host, volume), commands);
     const { stdout } = await connection.run(all, {
       attempting: sentence,
       timeoutMs: scriptTimeoutMs,
@@ -57,17 +53,10 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
   return {
     async ensureVolume(host, spec, progress, signal) {
       const isDone = async (): Promise<boolean> => {
-        const output = await run(
-          host,
-          spec,
-          "make volume",
-          ensureDisk(host, spec),
-          signal,
-        );
+        const output = await run(host, spec, "make volume", ensureDisk(host, spec), signal);
         return output.trim() !== "copy";
       };
-      const check = (log: string): void =>
-        throwIfRefused(log, host, spec, `make volume ${spec.id}`);
+      const check = (log: string): void => throwIfRefused(log, host, spec, `make volume ${spec.id}`);
       const connection = await pool.get(host.address, signal);
       const command = script(defineFile(host, spec), copySource(host, spec));
       const job = { ...volumeJob(host, spec.id), command };
@@ -78,21 +67,11 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
 list_holders
 echo ${part}
 prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk"`;
-      const output = await run(
-        host,
-        volume,
-        "look at volume",
-        look,
-        signal,
-        "-s",
-      );
+      const output = await run(host, volume, "look at volume", look, signal, "-s");
       return output === "absent\n" ? undefined : readDisk(output);
     },
     async removeVolume(host, volume, signal) {
-      await cleanJob(
-        await pool.get(host.address, signal),
-        volumeJob(host, volume.id),
-      );
+      await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
       await run(host, volume, "remove volume", removeDisk, signal);
     },
     async ensureSnapshot(host, volume, snapshotId, signal) {
@@ -122,12 +101,9 @@ qemu-img snapshot -d ${name} "$disk"`;
         const look = sh`${requireDisk}
 ${stopIfFlat}
 require_free`;
-        return (
-          (await run(host, volume, "flatten volume", look, signal)) === "flat\n"
-        );
+        return (await run(host, volume, "flatten volume", look, signal)) === "flat\n";
       };
-      const check = (log: string): void =>
-        throwIfRefused(log, host, volume, `flatten volume ${volume.id}`);
+      const check = (log: string): void => throwIfRefused(log, host, volume, `flatten volume ${volume.id}`);
       const command = script(
         defineFile(host, volume),
         sh`${requireDisk}
@@ -192,21 +168,13 @@ if [ -e "$disk" ]; then
 fi
 rm -rf -- "$folder"`;
 
-function throwIfRefused(
-  output: string,
-  host: ComputeHost,
-  volume: SizedVolume,
-  attempting: string,
-): void {
+function throwIfRefused(output: string, host: ComputeHost, volume: SizedVolume, attempting: string): void {
   const refusal = readRefusal(output);
   if (refusal === undefined) return;
   const { why, detail } = refusal;
   switch (why) {
     case "absent":
-      throw notFound(
-        detail === "" ? `volume ${volume.id}` : detail,
-        `on host ${host.name}`,
-      );
+      throw notFound(detail === "" ? `volume ${volume.id}` : detail, `on host ${host.name}`);
     case "parent":
       throw new StackyardError("invalid-input", {
         message: `Volume ${volume.id} is a file, and cannot be cloned from a snapshot in RBD`,
@@ -214,11 +182,7 @@ function throwIfRefused(
       });
     case "shrinks":
     case "source":
-      throw tooSmall(
-        { ...volume, sizeGib: volume.sizeGib ?? 0 },
-        why,
-        Number(detail),
-      );
+      throw tooSmall({ ...volume, sizeGib: volume.sizeGib ?? 0 }, why, Number(detail));
     case "snapshots":
       throw hasSnapshots(volume, readSnapshots(detail));
     case "in-use":

@@ -10,7 +10,7 @@ import { ovsKeys } from "../../marks.ts";
 export const metaKeys = { cloud: ovsKeys.cloud, id: "stackyard-id" } as const;
 
 /** Longest that monitors may take to answer, and one command to end. */
-const connectSeconds = 15;
+const connectSeconds = 10;
 const commandSeconds = 120;
 /** Time that a script may take. */
 const scriptTimeoutMs = 240_000;
@@ -29,11 +29,7 @@ export function partSuffix(host: ComputeHost): string {
  * Functions of all scripts about one image. `rbd` is the command with the client's options and an end. `look_for_image` sets `$state` to `present` or
  * `absent`, with `$info` and `$size`; an image of the name without our mark ends the script.
  */
-export function defineRbd(
-  host: ComputeHost,
-  place: RbdPlace,
-  volume: Omit<VolumeRef, "place">,
-): Shell {
+export function defineRbd(host: ComputeHost, place: RbdPlace, volume: Omit<VolumeRef, "place">): Shell {
   const name = nameImage(volume);
   return sh`pool=${place.pool} name=${name} part=${name + partSuffix(host)}
 ${rbdCommand(place)}
@@ -50,11 +46,14 @@ is_marked() {
   case $meta in *"\"stackyard-id\":\"$2\""*) ;; (*) return 1 ;; esac
 }
 look_for_image() {
-  if info=$(rbd info --format json "$pool/$name" 2> /dev/null); then
+  code=0
+  info=$(rbd info --format json "$pool/$name") || code=$?
+  if [ "$code" -eq 0 ]; then
     is_marked "$name" ${volume.id} || refuse foreign "$pool/$name"
     size=$(read_size "$info")
     state=present
   else
+    [ "$code" -eq 2 ] || exit "$code"
     require_absent "$name"
     state=absent
   fi
@@ -65,11 +64,11 @@ mark_part() {
 }
 drop_part() {
   code=0
-  rbd rm --no-progress "$pool/$part" 2> /dev/null || code=$?
+  rbd rm --no-progress "$pool/$part" || code=$?
   case $code in
     (0|2) ;;
     (16) refuse busy ;;
-    (*) rbd rm --no-progress "$pool/$part" ;;
+    (*) exit "$code" ;;
   esac
 }
 finish_part() { rbd rename "$pool/$part" "$pool/$name"; }`;
@@ -82,11 +81,7 @@ export function rbdCommand({ client }: RbdPlace): Shell {
 }
 
 /** An image as `qemu-img` opens it; no character of a name ends a word of it, as in `rbd:POOL/NAME:conf=FILE`. */
-export function blockNode(
-  place: RbdPlace,
-  image: string,
-  snapshot?: string,
-): string {
+export function blockNode(place: RbdPlace, image: string, snapshot?: string): string {
   const { client, pool } = place;
   const file = {
     driver: "rbd",
@@ -122,28 +117,15 @@ export async function runRbd(
 }
 
 /** What commands of Ceph print, and what it means. The first that is found counts: a client without a key also fails to connect. */
-const faults: readonly (readonly [
-  RegExp,
-  "ceph-refused" | "not-found" | "in-use" | "ceph-unreachable",
-])[] = [
-  [
-    /unable to find a keyring|\(13\) Permission denied|\(1\) Operation not permitted/,
-    "ceph-refused",
-  ],
+const faults: readonly (readonly [RegExp, "ceph-refused" | "not-found" | "in-use" | "ceph-unreachable"])[] = [
+  [/unable to find a keyring|\(13\) Permission denied|\(1\) Operation not permitted/, "ceph-refused"],
   [/error opening pool .*\(2\) No such file/, "not-found"],
   [/image still has watchers|cannot unprotect: at least/, "in-use"],
-  [
-    /couldn't connect to the cluster|\(110\) Connection timed out|error connecting/,
-    "ceph-unreachable",
-  ],
+  [/couldn't connect to the cluster|\(110\) Connection timed out|error connecting/, "ceph-unreachable"],
 ];
 
 /** A failed command by what it printed: as `ceph-refused`, `ceph-unreachable`, `not-found` (the pool), `in-use`; else as it is. */
-export function nameFault(
-  error: unknown,
-  place: RbdPlace,
-  attempting: string,
-): unknown {
+export function nameFault(error: unknown, place: RbdPlace, attempting: string): unknown {
   if (!hasCode(error, "command-failed")) return error;
   const text = error.notes.join("\n");
   const code = faults.find(([pattern]) => pattern.test(text))?.[1];
@@ -152,10 +134,7 @@ export function nameFault(
   return new StackyardError(code, { message, notes: error.notes });
 }
 
-function describeFault(
-  code: (typeof faults)[number][1],
-  { client, pool }: RbdPlace,
-): string {
+function describeFault(code: (typeof faults)[number][1], { client, pool }: RbdPlace): string {
   switch (code) {
     case "ceph-refused":
       return `the Ceph cluster of ${client.confFile} refuses user ${client.user} in pool ${pool}`;

@@ -1,21 +1,11 @@
 import { describeSize } from "../../../core/bytes.ts";
 import { StackyardError } from "../../../core/errors.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
-import type {
-  ImportedImage,
-  RbdParent,
-  RbdPlace,
-} from "../../../core/volume-backend.ts";
+import type { ImportedImage, RbdParent, RbdPlace } from "../../../core/volume-backend.ts";
 import { script, sh } from "../../../hosts/command.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import { copyUntil, lockVolume, volumeJob } from "../volume-backend.ts";
-import {
-  blockNode,
-  defineRbd,
-  nameFault,
-  partSuffix,
-  runRbd,
-} from "./rbd-client.ts";
+import { blockNode, defineRbd, nameFault, partSuffix, runRbd } from "./rbd-client.ts";
 import { fillPart } from "./rbd-making.ts";
 import { readSpace } from "./rbd-output.ts";
 import { throwIfRefused } from "./rbd-volumes.ts";
@@ -60,31 +50,14 @@ qemu-img compare -p -f ${image.format} -F raw ${image.path} ${blockNode(place, i
 finish_part`,
   );
   const isDone = async (): Promise<boolean> => {
-    const commands = [
-      lockVolume(host, image.id, "-x"),
-      defineRbd(host, place, volume),
-      look,
-    ];
-    const output = await runRbd(
-      pool,
-      host,
-      place,
-      attempting,
-      commands,
-      signal,
-    );
+    const commands = [lockVolume(host, image.id, "-x"), defineRbd(host, place, volume), look];
+    const output = await runRbd(pool, host, place, attempting, commands, signal);
     throwIfRefused(output, place, volume, attempting);
     if (!output.startsWith(absent)) return true;
-    requireSpace(
-      place,
-      image,
-      readSpace(output.slice(absent.length), place.pool),
-      progress,
-    );
+    requireSpace(place, image, readSpace(output.slice(absent.length), place.pool), progress);
     return false;
   };
-  const check = (log: string): void =>
-    throwIfRefused(log, place, volume, attempting);
+  const check = (log: string): void => throwIfRefused(log, place, volume, attempting);
   const report = (line: string): void => progress(`${attempting}: ${line}`);
   const connection = await pool.get(host.address, signal);
   try {
@@ -104,9 +77,7 @@ function requireSpace(
   progress: (line: string) => void,
 ): void {
   if (spaceBytes === undefined) {
-    progress(
-      `the cluster does not tell what space pool ${pool} has (it has no manager?): it is not checked`,
-    );
+    progress(`the cluster does not tell what space pool ${pool} has (it has no manager?): it is not checked`);
     return;
   }
   if (spaceBytes > image.virtualSizeBytes) return;

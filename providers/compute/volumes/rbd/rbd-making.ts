@@ -74,11 +74,7 @@ is_marked ${image} ${id} || refuse foreign`;
  * The job that copies a source into a new image. A volume is copied from a snapshot of that moment, so that writes meanwhile do not tear it, and
  * depends on nothing then (cinder: `rbd_max_clone_depth` 0).
  */
-export function copySource(
-  host: ComputeHost,
-  place: RbdPlace,
-  spec: VolumeSpec,
-): Shell {
+export function copySource(host: ComputeHost, place: RbdPlace, spec: VolumeSpec): Shell {
   const { source } = spec;
   switch (source.kind) {
     case "image":

@@ -8,14 +8,10 @@ export const part = "<<>>";
 /** `rbd info --format json` (Ceph 16). */
 const infoSchema = z.object({
   size: z.int().nonnegative(),
-  parent: z
-    .object({ pool: z.string(), image: z.string(), snapshot: z.string() })
-    .optional(),
+  parent: z.object({ pool: z.string(), image: z.string(), snapshot: z.string() }).optional(),
 });
 const snapshotsSchema = z.array(z.object({ name: z.string() }));
-const childrenSchema = z.array(
-  z.object({ pool: z.string(), image: z.string() }),
-);
+const childrenSchema = z.array(z.object({ pool: z.string(), image: z.string() }));
 const statusSchema = z.object({
   watchers: z.array(z.object({ address: z.string(), client: z.int() })),
 });
@@ -37,10 +33,7 @@ export function readImage(output: string): VolumeObservation {
   return {
     sizeBytes: size,
     format: "raw",
-    parent:
-      parent === undefined
-        ? undefined
-        : `${parent.pool}/${parent.image}@${parent.snapshot}`,
+    parent: parent === undefined ? undefined : `${parent.pool}/${parent.image}@${parent.snapshot}`,
     snapshots: read(snapshotsSchema, snapshots).map(({ name }) => ({ name })),
     holders: readWatchers(status),
   };
@@ -52,9 +45,7 @@ export function readSnapshots(text: string): readonly string[] {
 
 /** `POOL/IMAGE` of each. */
 export function readChildren(text: string): readonly string[] {
-  return read(childrenSchema, text).map(
-    ({ pool, image }) => `${pool}/${image}`,
-  );
+  return read(childrenSchema, text).map(({ pool, image }) => `${pool}/${image}`);
 }
 
 /** `client.NUMBER at ADDRESS` of each. */
@@ -67,8 +58,7 @@ export function readWatchers(text: string): readonly string[] {
 /** Bytes that can still be written to a pool; `undefined` where the cluster does not tell. */
 export function readSpace(text: string, pool: string): number | undefined {
   if (text.trim() === "") return undefined;
-  return read(usageSchema, text).pools.find(({ name }) => name === pool)?.stats
-    .max_avail;
+  return read(usageSchema, text).pools.find(({ name }) => name === pool)?.stats.max_avail;
 }
 
 /** Metadata of an image. */

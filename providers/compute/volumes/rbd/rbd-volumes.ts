@@ -1,11 +1,7 @@
 import { StackyardError } from "../../../core/errors.ts";
 import { brandId, isUuid } from "../../../core/ids.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
-import type {
-  MarkedVolume,
-  RbdPlace,
-  VolumeRef,
-} from "../../../core/volume-backend.ts";
+import type { MarkedVolume, RbdPlace, VolumeRef } from "../../../core/volume-backend.ts";
 import { script, sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
 import { cleanJob } from "../../../hosts/job.ts";
@@ -23,24 +19,9 @@ import {
   volumeJob,
 } from "../volume-backend.ts";
 import type { VolumeBackend } from "../volume-backend.ts";
-import {
-  defineRbd,
-  metaKeys,
-  nameFault,
-  nameImage,
-  partSuffix,
-  rbdCommand,
-  runRbd,
-} from "./rbd-client.ts";
+import { defineRbd, metaKeys, nameFault, nameImage, partSuffix, rbdCommand, runRbd } from "./rbd-client.ts";
 import { copySource, ensureImage } from "./rbd-making.ts";
-import {
-  part,
-  readChildren,
-  readImage,
-  readMeta,
-  readSnapshots,
-  readWatchers,
-} from "./rbd-output.ts";
+import { part, readChildren, readImage, readMeta, readSnapshots, readWatchers } from "./rbd-output.ts";
 
 /** A volume, and the size that is asked for where one is. */
 type SizedVolume = VolumeRef & { readonly sizeGib?: number };
@@ -56,11 +37,7 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
     signal: AbortSignal,
   ): Promise<string> {
     const sentence = `${attempting} ${volume.id}`;
-    const all = [
-      lockVolume(host, volume.id, "-x"),
-      defineRbd(host, place, volume),
-      commands,
-    ];
+    const all = [lockVolume(host, volume.id, "-x"), defineRbd(host, place, volume), commands];
     const output = await runRbd(pool, host, place, sentence, all, signal);
     throwIfRefused(output, place, volume, sentence);
     return output;
@@ -74,29 +51,14 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
   return {
     async ensureVolume(host, spec, progress, signal) {
       const isDone = async (): Promise<boolean> => {
-        const output = await run(
-          host,
-          spec,
-          "make volume",
-          ensureImage(place, spec),
-          signal,
-        );
+        const output = await run(host, spec, "make volume", ensureImage(place, spec), signal);
         return output.trim() !== "copy";
       };
-      const command = script(
-        defineRbd(host, place, spec),
-        copySource(host, place, spec),
-      );
+      const command = script(defineRbd(host, place, spec), copySource(host, place, spec));
       const connection = await pool.get(host.address, signal);
       try {
         const job = { ...volumeJob(host, spec.id), command };
-        await copyUntil(
-          connection,
-          job,
-          { isDone, check: checkFor(spec, "make volume") },
-          progress,
-          signal,
-        );
+        await copyUntil(connection, job, { isDone, check: checkFor(spec, "make volume") }, progress, signal);
       } catch (error) {
         throw nameFault(error, place, `make volume ${spec.id}`);
       }
@@ -116,10 +78,7 @@ rbd status --format json ${image}`;
     },
     async removeVolume(host, volume, signal) {
       // What is being copied would come after the removal.
-      await cleanJob(
-        await pool.get(host.address, signal),
-        volumeJob(host, volume.id),
-      );
+      await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
       await run(host, volume, "remove volume", removeImage, signal);
     },
     async ensureSnapshot(host, volume, snapshotId, signal) {
@@ -136,18 +95,14 @@ rbd snap protect "$pool/$name@"${snapshot} || [ $? -eq 16 ]`;
     async listChildren(host, volume, signal) {
       const list = sh`${requireImage}
 rbd children --format json "$pool/$name"`;
-      return readChildren(
-        await run(host, volume, "list the clones of volume", list, signal),
-      );
+      return readChildren(await run(host, volume, "list the clones of volume", list, signal));
     },
     async flattenVolume(host, volume, progress, signal) {
       const lacksParent = sh`case $info in *'"parent":{'*) ;; (*) echo flat; exit 0 ;; esac`;
       const isDone = async (): Promise<boolean> => {
         const look = sh`${requireImage}
 ${lacksParent}`;
-        return (
-          (await run(host, volume, "look at volume", look, signal)) === "flat\n"
-        );
+        return (await run(host, volume, "look at volume", look, signal)) === "flat\n";
       };
       const command = script(
         defineRbd(host, place, volume),
@@ -175,14 +130,7 @@ ${growImage(readSize({ sizeGib }))}`;
       await run(host, { ...volume, sizeGib }, "grow volume", grow, signal);
     },
     async listVolumes(host, signal) {
-      const output = await runRbd(
-        pool,
-        host,
-        place,
-        "list volumes",
-        [listImages(host, place)],
-        signal,
-      );
+      const output = await runRbd(pool, host, place, "list volumes", [listImages(host, place)], signal);
       return readMarked(host, output);
     },
   };
@@ -234,19 +182,14 @@ printf '%s\n' "$names" | grep -E '[0-9a-f]{8}-[0-9a-f]{4}-' | while IFS= read -r
 done`;
 }
 
-function readMarked(
-  host: ComputeHost,
-  output: string,
-): readonly MarkedVolume[] {
+function readMarked(host: ComputeHost, output: string): readonly MarkedVolume[] {
   const lines = output.trim().split("\n");
   return lines.flatMap((name, index): readonly MarkedVolume[] => {
     if (index % 2 === 1) return [];
     const [whole = "", ...rest] = name.split(partSuffix(host));
     if (rest.length > 0) {
       const id = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(whole)?.[0];
-      return id === undefined
-        ? []
-        : [{ id: brandId<"resource">(id), name: whole, isWhole: false }];
+      return id === undefined ? [] : [{ id: brandId<"resource">(id), name: whole, isWhole: false }];
     }
     const meta = readMeta(lines[index + 1] ?? "");
     const id = meta[metaKeys.id] ?? "";
@@ -271,21 +214,14 @@ export function throwIfRefused(
         message: `Pool ${place.pool} has an image ${nameImage(volume)} without the mark of this volume`,
       });
     case "absent":
-      throw notFound(
-        detail === "" ? `volume ${volume.id}` : detail,
-        `in pool ${place.pool}`,
-      );
+      throw notFound(detail === "" ? `volume ${volume.id}` : detail, `in pool ${place.pool}`);
     case "busy":
       throw new StackyardError("wrong-state", {
         message: `Could not ${attempting}: another host is making it, or a process that did has died less than 30 s ago`,
       });
     case "shrinks":
     case "source":
-      throw tooSmall(
-        { ...volume, sizeGib: volume.sizeGib ?? 0 },
-        why,
-        Number(detail),
-      );
+      throw tooSmall({ ...volume, sizeGib: volume.sizeGib ?? 0 }, why, Number(detail));
     case "snapshots":
       throw hasSnapshots(volume, readSnapshots(detail));
     case "held":
