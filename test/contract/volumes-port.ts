@@ -146,7 +146,7 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
 
       test("is not shrunk", async () => {
         const refused = { code: "invalid-input", field: "sizeGib", value: 1 };
-        const message = expect.stringMatching(/1 GiB.*3 GiB/);
+        const message = expect.stringMatching(/1 GiB.*3 GiB/) as unknown;
         await expect(ensure(specOf("blank"))).rejects.toMatchObject({ ...refused, message });
         const growing = volumes.growVolume(host, refOf("blank"), 1, signal);
         await expect(growing).rejects.toMatchObject({ ...refused, message });
@@ -157,7 +157,7 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         const letGo = await stage.hold(refOf("blank"));
         const found = await observe("blank");
         const removing = remove("blank");
-        const holder = expect.stringContaining(found?.holders[0] ?? "a holder");
+        const holder = expect.stringContaining(found?.holders[0] ?? "a holder") as unknown;
         await expect(removing).rejects.toMatchObject({ code: "in-use", message: holder });
         await letGo();
         expect(await stage.read(refOf("blank"), 5)).toBe(0x22);
@@ -194,7 +194,7 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         const refused = {
           code: "invalid-input",
           field: "sizeGib",
-          message: expect.stringMatching(/1 GiB.*2 GiB/),
+          message: expect.stringMatching(/1 GiB.*2 GiB/) as unknown,
         };
         await expect(ensure(specOf("small", source))).rejects.toMatchObject(refused);
         expect(await observe("small")).toBeUndefined();
@@ -250,7 +250,7 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
       });
 
       test("keeps its volume from being removed, and is named", async () => {
-        const message = expect.stringContaining(`snapshot-${firstSnapshot}`);
+        const message = expect.stringContaining(`snapshot-${firstSnapshot}`) as unknown;
         await expect(remove("origin")).rejects.toMatchObject({ code: "in-use", message });
         expect(await stage.read(refOf("origin"), 7)).toBe(0x33);
       });
@@ -274,7 +274,7 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
           () => ({ code: "removed" }),
           (error: unknown) => error,
         );
-        const refused = { code: "in-use", message: expect.stringContaining(children.join(", ")) };
+        const refused = { code: "in-use", message: expect.stringContaining(children.join(", ")) as unknown };
         expect(await removing).toMatchObject(stage.clones ? refused : { code: "removed" });
         await volumes.flattenVolume(host, refOf("restored"), silent, signal);
         await unsnapshot("origin");
@@ -304,7 +304,7 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         const refused = {
           code: "invalid-input",
           field: "sizeGib",
-          message: expect.stringMatching(/1 GiB.*2 GiB/),
+          message: expect.stringMatching(/1 GiB.*2 GiB/) as unknown,
         };
         await expect(ensure(spec)).rejects.toMatchObject(refused);
         await unsnapshot("restored");

@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readInventory } from "../../lab/inventory.ts";
-import { bringUp, runOnHost } from "../../lab/lab.ts";
+import { bringUp } from "../../lab/lab.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { openVolumes } from "../../providers/compute/volumes/volumes.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { ImportedImage, RbdPlace, VolumeRef, VolumeSpec } from "../../providers/core/volume-backend.ts";
+import { sh } from "../../providers/hosts/command.ts";
 import { openHostPool } from "../../providers/hosts/pool.ts";
 import { describeVolumesPort, imageByte, imageBytes } from "../contract/volumes-port.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
@@ -15,7 +16,7 @@ import { openLabFolder } from "../support/lab-folder.ts";
 import { rbd, stageFiles, stageRbd } from "../support/volume-stage.ts";
 import type { VolumeHost } from "../support/volume-stage.ts";
 
-const labName = "ld-volumes";
+const labName = "volumes";
 const { signal } = new AbortController();
 const silent = (): void => undefined;
 const labs = openLabFolder("volumes-test");
@@ -36,11 +37,6 @@ beforeAll(async () => {
   const { hosts: found, ceph } = readInventory(labName);
   const [h1] = found;
   if (h1 === undefined || ceph === undefined) throw new Error("the lab has no compute host, or no Ceph");
-  const run = async (command: string, stdin = ""): Promise<string> => {
-    const result = await runOnHost(labName, "h1", ["sh", "-c", command], { stdin });
-    if (result.exitCode !== 0) throw new Error(`${command}: ${result.stderr}`);
-    return result.stdout;
-  };
   const host: ComputeHost = {
     id: deriveId<"host">("h1"),
     name: "h1",
@@ -50,6 +46,11 @@ beforeAll(async () => {
     tunnelAddress: h1.tunnelAddress.replace(/\/.*/, ""),
     virtType: "qemu",
     folder: "/var/lib/libvirt/images/stackyard",
+  };
+  const run = async (command: string, stdin = ""): Promise<string> => {
+    const connection = await pool.get(host.address);
+    const result = await connection.run(sh`sh -c ${command}`, { stdin });
+    return result.stdout;
   };
   on = { host, volumes: openVolumes(pool), run };
   unreachable = { ...host, address: { ...host.address, port: 1 } };

@@ -10,7 +10,7 @@ export interface VolumeHost {
   readonly host: ComputeHost;
   readonly volumes: VolumesPort;
   /** Gives what a shell command prints; raises when it fails. */
-  run(command: string): Promise<string>;
+  readonly run: (command: string) => Promise<string>;
 }
 
 const mib = 1024 ** 2;
@@ -82,10 +82,11 @@ function describeHands(
     },
     read: async (volume, atMib) => {
       const at = String(atMib * mib);
-      const dump = await run(`qemu-io -r -c 'read -v ${at} 1' ${nodeOf(volume)}`);
-      const byte = Number.parseInt(/^[0-9a-f]+: +([0-9a-f]{2})/m.exec(dump)?.[1] ?? "", 16);
-      await run(`qemu-io -r -c 'read -q -P ${String(byte)} ${at} 1M' ${nodeOf(volume)}`);
-      return byte;
+      const byte = await run(
+        `byte=$(qemu-io -r -c 'read -v ${at} 1' ${nodeOf(volume)} | sed -n 's/^[0-9a-f]*: *\\([0-9a-f][0-9a-f]\\).*/\\1/p')
+        qemu-io -r -c "read -q -P 0x$byte ${at} 1M" ${nodeOf(volume)} && echo "$byte"`,
+      );
+      return Number.parseInt(byte, 16);
     },
     hold: async (volume) => {
       // By its own end: a client of RBD that is killed counts as there for 30 s.
@@ -100,6 +101,6 @@ function describeHands(
         );
       };
     },
-    close: async () => undefined,
+    close: () => Promise.resolve(),
   };
 }
