@@ -68,6 +68,8 @@ export function cephClientFolder(clusterId: string): string {
 /** What `rbd --conf` and QEMU's `conf=` are given. */
 export function cephConfFile(clusterId: string): string {
   return posix.join(cephClientFolder(clusterId), "ceph.conf");
+}
+
 /** Folder of all volumes that are files. */
 export function volumesFolder(folder: string): string {
   return posix.join(folder, "volumes");
