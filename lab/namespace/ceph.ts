@@ -22,7 +22,7 @@ export async function ensureCephFiles(plan: LabPlan, ceph: LabCeph): Promise<voi
   const settings = {
     fsid: ceph.fsid,
     address: monitorOf(plan, ceph),
-    size: Math.min(ceph.osds, 3),
+    size: ceph.osds,
     data: "/var/lib/ceph",
     objectStore: ceph.objectStore,
     deviceBytes,
