@@ -8,6 +8,7 @@ import type {
   ScanPort,
   SwitchingPort,
 } from "../core/ports.ts";
+import type { VolumesPort } from "../core/volume-backend.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { openAdoption } from "./adoption.ts";
 import { openCeph } from "./ceph.ts";
@@ -18,6 +19,7 @@ import { openImages } from "./image-cache.ts";
 import { openLeftovers } from "./leftovers.ts";
 import { openScan } from "./scan.ts";
 import { openSwitching } from "./switching.ts";
+import { openVolumes } from "./volumes/volumes.ts";
 
 /** What must be true on hosts, carried out over their connections. */
 export interface Compute {
@@ -26,6 +28,7 @@ export interface Compute {
   readonly switching: SwitchingPort;
   readonly domains: DomainsPort;
   readonly ceph: CephPort;
+  readonly volumes: VolumesPort;
   readonly leftovers: LeftoversPort;
   readonly scan: ScanPort;
   /** Begins a dry run over the same hosts. */
@@ -42,6 +45,7 @@ export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
     switching: openSwitching(pool),
     domains,
     ceph: openCeph(pool),
+    volumes: openVolumes(pool),
     leftovers: openLeftovers(pool, { domains, images }),
     scan: openScan(pool),
     dryRun: () => openDryRun(pool, (noting) => openCompute({ pool: noting })),

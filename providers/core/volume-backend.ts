@@ -1,24 +1,21 @@
+import type { PoolContent } from "./ceph.ts";
 import type { ResourceId } from "./ids.ts";
 import type { ComputeHost } from "./ports.ts";
-
-/** A client of Ceph as a host has it: with these two, `rbd --conf FILE --id USER` works there. The key is in the keyring that the file names. */
-export interface CephClient {
-  /** Absolute path on the host. */
-  readonly confFile: string;
-  /** Without `client.`. */
-  readonly user: string;
-}
 
 /** Volumes as qcow2 files in a host's folder, seen by that host alone. */
 export interface FilePlace {
   readonly backend: "file";
 }
 
-/** Volumes as RBD images of a pool, seen by every host that is a client. */
+/** Volumes as RBD images of a pool, seen by every host that is a client of the cluster. */
 export interface RbdPlace {
   readonly backend: "rbd";
-  readonly client: CephClient;
+  readonly clusterId: ResourceId;
+  /** Monitors of the cluster, as guests' disks name them: `ADDRESS` or `ADDRESS:PORT`. */
+  readonly monitors: readonly string[];
   readonly pool: string;
+  /** What the pool holds: which of the cloud's users works on it follows from that. */
+  readonly content: PoolContent;
 }
 
 /** Where a volume lies. Another backend is another entry here, a folder beside the others, and its run of the contract suite. */
@@ -33,6 +30,27 @@ export interface VolumeRef {
    * name.
    */
   readonly name?: string | undefined;
+}
+
+/** Limits of what a guest does on a disk, each a second (libvirt: `iotune`; cinder: QoS specs of the consumer `front-end`). */
+export interface VolumeQos {
+  readonly totalBytesSec?: number | undefined;
+  readonly readBytesSec?: number | undefined;
+  readonly writeBytesSec?: number | undefined;
+  readonly totalIopsSec?: number | undefined;
+  readonly readIopsSec?: number | undefined;
+  readonly writeIopsSec?: number | undefined;
+}
+
+/** A volume as a server has it beside its root disk. */
+export interface AttachedVolume {
+  readonly volume: VolumeRef;
+  /** Device name on the virtio bus: `vdb`. A guest finds the disk by its serial, the volume's id. */
+  readonly device: string;
+  readonly isReadOnly: boolean;
+  /** Whether other servers may have it at the same time. */
+  readonly isShared: boolean;
+  readonly qos: VolumeQos;
 }
 
 /** What a volume holds at first. */
@@ -184,4 +202,18 @@ export interface VolumesPort {
     progress: (line: string) => void,
     signal: AbortSignal,
   ): Promise<RbdParent>;
+  /** The snapshot that {@link VolumesPort.importImage} left; `undefined`: the pool answered that the image is not there, or not whole. */
+  findImage(
+    host: ComputeHost,
+    place: RbdPlace,
+    image: Pick<ImportedImage, "id" | "name">,
+    signal: AbortSignal,
+  ): Promise<RbdParent | undefined>;
+  /** Removes it, and what a broken import has left. Tolerates absence. Raises `in-use` with the disks and volumes that lie on it. */
+  removeImage(
+    host: ComputeHost,
+    place: RbdPlace,
+    image: Pick<ImportedImage, "id" | "name">,
+    signal: AbortSignal,
+  ): Promise<void>;
 }

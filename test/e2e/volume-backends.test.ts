@@ -1,87 +1,55 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readInventory } from "../../lab/inventory.ts";
-import { bringUp } from "../../lab/lab.ts";
-import { parseTopology } from "../../lab/topology.ts";
-import { openVolumes } from "../../providers/compute/volumes/volumes.ts";
+import { cephClientFolder, cephConfFile } from "../../providers/compute/layout.ts";
+import { nameCephUser } from "../../providers/compute/marks.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { ImportedImage, RbdPlace, VolumeRef, VolumeSpec } from "../../providers/core/volume-backend.ts";
-import { sh } from "../../providers/hosts/command.ts";
-import { openHostPool } from "../../providers/hosts/pool.ts";
 import { describeVolumesPort, imageByte, imageBytes } from "../contract/volumes-port.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
 import { cloudId } from "../support/compute-specimens.ts";
-import { openLabFolder } from "../support/lab-folder.ts";
+import { openCephLab, type CephLab } from "../support/ceph-lab.ts";
+import { samplePool } from "../support/ceph-samples.ts";
 import { rbd, stageFiles, stageRbd } from "../support/volume-stage.ts";
 import type { VolumeHost } from "../support/volume-stage.ts";
 
-const labName = "volumes";
 const { signal } = new AbortController();
 const silent = (): void => undefined;
-const labs = openLabFolder("volumes-test");
-const pool = openHostPool({ ssh: { environment: { home: labs.path, user: "root" } } });
-const place: RbdPlace = {
-  backend: "rbd",
-  client: { confFile: "/etc/ceph/test.conf", user: "admin" },
-  pool: "volumes",
-};
+let lab: CephLab;
+let place: RbdPlace;
 /** Nobody listens there. */
-const deaf: RbdPlace = { ...place, client: { ...place.client, confFile: "/etc/ceph/deaf.conf" } };
+let deaf: RbdPlace;
 let on: VolumeHost;
 let unreachable: ComputeHost;
 
 beforeAll(async () => {
-  const hosts = [{ name: "h1" }, { name: "c1", roles: ["ceph"] }];
-  await bringUp(parseTopology({ name: labName, hosts }));
-  const { hosts: found, ceph } = readInventory(labName);
-  const [h1] = found;
-  if (h1 === undefined || ceph === undefined) throw new Error("the lab has no compute host, or no Ceph");
-  const host: ComputeHost = {
-    id: deriveId<"host">("h1"),
-    name: "h1",
-    cloudId,
-    address: { transport: "ssh", ...h1 },
-    datapath: "netdev",
-    tunnelAddress: h1.tunnelAddress.replace(/\/.*/, ""),
-    virtType: "qemu",
-    folder: "/var/lib/libvirt/images/stackyard",
-  };
-  const run = async (command: string, stdin = ""): Promise<string> => {
-    const connection = await pool.get(host.address);
-    const result = await connection.run(sh`sh -c ${command}`, { stdin });
-    return result.stdout;
-  };
-  on = { host, volumes: openVolumes(pool), run };
+  lab = await openCephLab("volumes");
+  const { compute, host, cluster, run } = lab;
+  const pools = (["volumes", "images"] as const).map((content) => samplePool(content, content));
+  for (const pool of pools) await compute.ceph.ensurePool(host, cluster, pool, signal);
+  await compute.ceph.ensureUsers(host, cluster, pools, signal);
+  await compute.ceph.ensureClient(host, host, cluster, signal);
+  const { id: clusterId, monitors } = cluster;
+  place = { backend: "rbd", clusterId, monitors, pool: "volumes", content: "volumes" };
+  deaf = { ...place, clusterId: deriveId<"resource">("deaf") };
+  await run(
+    `cp -r ${cephClientFolder(clusterId)} ${cephClientFolder(deaf.clusterId)} && sed -i -e 's/${clusterId}/${deaf.clusterId}/g' -e 's/^mon_host.*/mon_host = 127.0.0.1/; s/^mon host.*/mon host = 127.0.0.1/' ${cephConfFile(deaf.clusterId)}`,
+  );
+  on = { host, volumes: compute.volumes, run };
   unreachable = { ...host, address: { ...host.address, port: 1 } };
-  await run(
-    "mkdir -p /etc/ceph; umask 077; cat > /etc/ceph/test.keyring",
-    readFileSync(ceph.keyringFile, "utf8"),
-  );
-  const confOf = (monitors: string): string =>
-    `[global]\nfsid = ${ceph.fsid}\nmon_host = ${monitors}\nkeyring = /etc/ceph/test.keyring\n`;
-  await run("cat > /etc/ceph/test.conf", confOf(ceph.monitors.join(",")));
-  await run("cat > /etc/ceph/deaf.conf", confOf("127.0.0.1"));
-  const { confFile } = place.client;
-  await run(
-    `for pool in volumes images; do ceph -c ${confFile} osd pool create $pool 8 && ${rbd(place)} pool init $pool || exit 1; done`,
-  );
 }, 120_000);
 
-afterAll(async () => {
-  await pool.closeAll();
-  await labs.close();
-}, 60_000);
+afterAll(() => lab.close(), 60_000);
 
 describeVolumesPort("volumes in files", () => stageFiles(on, unreachable));
 describeVolumesPort("volumes in RBD", () => stageRbd(on, place, deaf));
 
 describe("only in RBD", () => {
-  const images: RbdPlace = { ...place, pool: "images" };
+  let images: RbdPlace;
   let stage: VolumeStage;
   let image: ImportedImage;
 
   beforeAll(async () => {
+    images = { ...place, pool: "images", content: "images" };
     stage = await stageRbd(on, place, deaf);
     const id = deriveId<"resource">("image");
     image = { ...stage.images.qcow2, id, name: id };
@@ -89,19 +57,20 @@ describe("only in RBD", () => {
 
   const importInto = (target: RbdPlace, wanted = image, progress: (line: string) => void = silent) =>
     on.volumes.importImage(on.host, target, wanted, progress, signal);
-  const idOf = (name: string): Promise<string> => on.run(`${rbd(place)} info --format json images/${name}`);
+  const idOf = (name: string): Promise<string> =>
+    on.run(`${rbd(on.host, images)} info --format json images/${name}`);
   const refOf = (label: string): VolumeRef => ({ place, id: deriveId<"resource">(label) });
   const blankOf = (volume: VolumeRef): VolumeSpec => ({ ...volume, sizeGib: 1, source: { kind: "blank" } });
 
   test("an image is brought into a pool once, after a try that was broken off, however many ask", async () => {
-    await on.run(`${rbd(place)} create --size 4G images/${image.name}.${cloudId}.part`);
+    await on.run(`${rbd(on.host, images)} create --size 4G images/${image.name}.${cloudId}.part`);
     const [parent] = await Promise.all([importInto(images), importInto(images)]);
     const made = await idOf(image.name);
     expect(await importInto(images)).toEqual(parent);
     expect(await idOf(image.name)).toBe(made);
     expect(parent).toEqual({ pool: "images", image: image.name, snapshot: "snap" });
-    expect(await on.run(`${rbd(place)} ls images`)).toBe(`${image.name}\n`);
-    const snapshots = await on.run(`${rbd(place)} snap ls --format json images/${image.name}`);
+    expect(await on.run(`${rbd(on.host, images)} ls images`)).toBe(`${image.name}\n`);
+    const snapshots = await on.run(`${rbd(on.host, images)} snap ls --format json images/${image.name}`);
     expect(JSON.parse(snapshots)).toMatchObject([{ name: "snap", size: imageBytes, protected: "true" }]);
   });
 
@@ -124,13 +93,14 @@ describe("only in RBD", () => {
     expect(await on.volumes.listVolumes(on.host, place, signal)).toEqual([
       { id: server, name: `${server}_disk`, isWhole: true },
     ]);
-    const children = await on.volumes.listChildren(
-      on.host,
-      { place: images, id: image.id, name: image.name },
-      signal,
-    );
-    expect(children).toEqual([`volumes/${server}_disk`]);
+    const find = () => on.volumes.findImage(on.host, images, image, signal);
+    const remove = () => on.volumes.removeImage(on.host, images, image, signal);
+    await expect(remove()).rejects.toThrow(`volumes/${server}_disk`);
+    expect(await find()).toEqual(parent);
     await on.volumes.removeVolume(on.host, spec, signal);
+    await remove();
+    await remove();
+    expect(await find()).toBeUndefined();
   });
 
   test("what space a cluster without a manager has is not checked, and that is told", async () => {
@@ -150,9 +120,9 @@ describe("only in RBD", () => {
     const volume = refOf("foreign");
     const name = `volumes/volume-${volume.id}`;
     await on.run(
-      `${rbd(place)} create --size 1G ${name} && ${rbd(place)} image-meta set ${name} stackyard-cloud other`,
+      `${rbd(on.host, place)} create --size 1G ${name} && ${rbd(on.host, place)} image-meta set ${name} stackyard-cloud other`,
     );
-    const before = await on.run(`${rbd(place)} info ${name}`);
+    const before = await on.run(`${rbd(on.host, place)} info ${name}`);
     const code = "not-ours";
     const grown = { ...blankOf(volume), sizeGib: 2 };
     await expect(on.volumes.ensureVolume(on.host, grown, silent, signal)).rejects.toMatchObject({ code });
@@ -165,17 +135,18 @@ describe("only in RBD", () => {
       code,
     });
     expect(await on.volumes.listVolumes(on.host, place, signal)).toEqual([]);
-    expect(await on.run(`${rbd(place)} info ${name}`)).toBe(before);
+    expect(await on.run(`${rbd(on.host, place)} info ${name}`)).toBe(before);
   });
 
   test("a pool that is not there, and a user without a key, are errors, never absence", async () => {
     const noPool = { ...refOf("any"), place: { ...place, pool: "nowhere" } };
     const observe = (volume: VolumeRef) => on.volumes.observeVolume(on.host, volume, signal);
     await expect(observe(noPool)).rejects.toMatchObject({ code: "not-found" });
-    await on.run(`sed 's/test.keyring/$name.keyring/' ${place.client.confFile} > /etc/ceph/keyless.conf`);
-    const client = { confFile: "/etc/ceph/keyless.conf", user: "nobody" };
-    await expect(observe({ ...refOf("any"), place: { ...place, client } })).rejects.toMatchObject({
+    const folder = cephClientFolder(place.clusterId);
+    await on.run(`mv ${folder}/*cinder.keyring ${folder}/away`);
+    await expect(observe(refOf("any"))).rejects.toMatchObject({
       code: "ceph-refused",
     });
+    await on.run(`cd ${folder} && mv away ceph.client.${nameCephUser(on.host.cloudId, "cinder")}.keyring`);
   });
 });

@@ -1,6 +1,11 @@
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { RbdPlace, VolumeRef, VolumesPort } from "../../providers/core/volume-backend.ts";
-import { blockNode, nameImage, partSuffix } from "../../providers/compute/volumes/rbd/rbd-client.ts";
+import {
+  blockNode,
+  listClientOptions,
+  nameImage,
+  partSuffix,
+} from "../../providers/compute/volumes/rbd/rbd-client.ts";
 import { volumeFile, volumeFolder } from "../../providers/compute/layout.ts";
 import { imageByte, imageBytes } from "../contract/volumes-port.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
@@ -50,7 +55,7 @@ export async function stageFiles(on: VolumeHost, gone: ComputeHost): Promise<Vol
 export async function stageRbd(on: VolumeHost, place: RbdPlace, deaf: RbdPlace): Promise<VolumeStage> {
   const { host, run } = on;
   return {
-    ...describeHands(on, (volume) => `'${blockNode(place, nameImage(volume))}'`),
+    ...describeHands(on, (volume) => `'${blockNode(host, place, nameImage(volume))}'`),
     place,
     gone: { host, place: deaf, code: "ceph-unreachable" },
     images: await makeImages(on),
@@ -59,15 +64,15 @@ export async function stageRbd(on: VolumeHost, place: RbdPlace, deaf: RbdPlace):
     leaveHalf: async (volume) => {
       const name = nameImage(volume) + partSuffix(host);
       await run(
-        `${rbd(place)} create --size 1G ${place.pool}/${name} && qemu-io -c 'write -q -P 0x77 8M 1M' '${blockNode(place, name)}'`,
+        `${rbd(host, place)} create --size 1G ${place.pool}/${name} && qemu-io -c 'write -q -P 0x77 8M 1M' '${blockNode(host, place, name)}'`,
       );
     },
   };
 }
 
 /** The command `rbd` as a client's shell has it. */
-export function rbd({ client }: RbdPlace): string {
-  return `rbd --conf ${client.confFile} --id ${client.user}`;
+export function rbd(host: ComputeHost, place: RbdPlace): string {
+  return `rbd ${listClientOptions(host, place).join(" ")}`;
 }
 
 function describeHands(

@@ -10,7 +10,7 @@ import { cleanJob, startJob, waitForJob } from "../../hosts/job.ts";
 import type { Job, JobSpec } from "../../hosts/job.ts";
 
 /** What a backend does with the volumes of its place: {@link VolumesPort}, for the place that it was opened with. */
-export interface VolumeBackend extends Omit<VolumesPort, "listVolumes" | "importImage"> {
+export interface VolumeBackend extends Omit<VolumesPort, "listVolumes" | "importImage" | "findImage" | "removeImage"> {
   listVolumes(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedVolume[]>;
 }
 

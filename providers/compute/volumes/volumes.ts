@@ -1,7 +1,7 @@
 import type { RbdPlace, VolumePlace, VolumesPort } from "../../core/volume-backend.ts";
 import type { HostPool } from "../../hosts/pool.ts";
 import { openFileVolumes } from "./file/file-volumes.ts";
-import { importImage } from "./rbd/rbd-import.ts";
+import { findImage, importImage, removeImage } from "./rbd/rbd-import.ts";
 import { openRbdVolumes } from "./rbd/rbd-volumes.ts";
 import type { VolumeBackend } from "./volume-backend.ts";
 
@@ -19,6 +19,8 @@ export function openVolumes(pool: HostPool): VolumesPort {
     growVolume: (host, volume, ...rest) => at(volume.place).growVolume(host, volume, ...rest),
     listVolumes: (host, place, signal) => at(place).listVolumes(host, signal),
     importImage: (host, place: RbdPlace, ...rest) => importImage(pool, host, place, ...rest),
+    findImage: (host, place, ...rest) => findImage(pool, host, place, ...rest),
+    removeImage: (host, place, ...rest) => removeImage(pool, host, place, ...rest),
   };
 }
 

@@ -4,7 +4,8 @@ import type { RbdPlace, VolumeRef } from "../../../core/volume-backend.ts";
 import { script, sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
-import { ovsKeys } from "../../marks.ts";
+import { cephConfFile } from "../../layout.ts";
+import { nameCephUser, ovsKeys } from "../../marks.ts";
 
 /** Keys of an image's metadata. A clone has its parent's until it gets its own. */
 export const metaKeys = { cloud: ovsKeys.cloud, id: "stackyard-id" } as const;
@@ -32,7 +33,7 @@ export function partSuffix(host: ComputeHost): string {
 export function defineRbd(host: ComputeHost, place: RbdPlace, volume: Omit<VolumeRef, "place">): Shell {
   const name = nameImage(volume);
   return sh`pool=${place.pool} name=${name} part=${name + partSuffix(host)}
-${rbdCommand(place)}
+${rbdCommand(host, place)}
 refuse() { echo "refused $1"; shift; [ $# -eq 0 ] || printf '%s\n' "$@"; exit 0; }
 read_size() { printf '%s\n' "$1" | sed -n 's/.*"size":\([0-9][0-9]*\).*/\1/p'; }
 # Only a pool that answers without the name proves absence.
@@ -74,22 +75,42 @@ drop_part() {
 finish_part() { rbd rename "$pool/$part" "$pool/$name"; }`;
 }
 
+/** A client of Ceph as a host has it. The key is in the keyring that the file names. */
+interface CephClient {
+  /** Absolute path on the host. */
+  readonly confFile: string;
+  /** Without `client.`. */
+  readonly user: string;
+}
+
+/** The cloud's user that works on the pool: Glance's where images are, else Cinder's. */
+function clientOf({ cloudId }: ComputeHost, { clusterId, content }: RbdPlace): CephClient {
+  const role = content === "images" ? "glance" : "cinder";
+  return { confFile: cephConfFile(clusterId), user: nameCephUser(cloudId, role) };
+}
+
+/** Options with which `rbd` works as that client. */
+export function listClientOptions(host: ComputeHost, place: RbdPlace): readonly string[] {
+  const { confFile, user } = clientOf(host, place);
+  return ["--conf", confFile, "--id", user];
+}
+
 /** The command `rbd` as this client. A cluster that does not answer ends it, and never is an empty one. */
-export function rbdCommand({ client }: RbdPlace): Shell {
-  const options = ["--conf", client.confFile, "--id", client.user];
-  return sh`rbd() { timeout ${commandSeconds} rbd ${options} --client_mount_timeout ${connectSeconds} "$@" < /dev/null; }`;
+export function rbdCommand(host: ComputeHost, place: RbdPlace): Shell {
+  return sh`rbd() { timeout ${commandSeconds} rbd ${listClientOptions(host, place)} --client_mount_timeout ${connectSeconds} "$@" < /dev/null; }`;
 }
 
 /** An image as `qemu-img` opens it; no character of a name ends a word of it, as in `rbd:POOL/NAME:conf=FILE`. */
-export function blockNode(place: RbdPlace, image: string, snapshot?: string): string {
-  const { client, pool } = place;
+export function blockNode(host: ComputeHost, place: RbdPlace, image: string, snapshot?: string): string {
+  const { pool } = place;
+  const { confFile, user } = clientOf(host, place);
   const file = {
     driver: "rbd",
     pool,
     image,
     snapshot,
-    conf: client.confFile,
-    user: client.user,
+    conf: confFile,
+    user,
   };
   return `json:${JSON.stringify({ driver: "raw", file })}`;
 }
@@ -112,7 +133,7 @@ export async function runRbd(
     });
     return result.stdout;
   } catch (error) {
-    throw nameFault(error, place, attempting);
+    throw nameFault(error, host, place, attempting);
   }
 }
 
@@ -125,16 +146,16 @@ const faults: readonly (readonly [RegExp, "ceph-refused" | "not-found" | "in-use
 ];
 
 /** A failed command by what it printed: as `ceph-refused`, `ceph-unreachable`, `not-found` (the pool), `in-use`; else as it is. */
-export function nameFault(error: unknown, place: RbdPlace, attempting: string): unknown {
+export function nameFault(error: unknown, host: ComputeHost, place: RbdPlace, attempting: string): unknown {
   if (!hasCode(error, "command-failed")) return error;
   const text = error.notes.join("\n");
   const code = faults.find(([pattern]) => pattern.test(text))?.[1];
   if (code === undefined) return error;
-  const message = `Could not ${attempting}: ${describeFault(code, place)}`;
+  const message = `Could not ${attempting}: ${describeFault(code, clientOf(host, place), place)}`;
   return new StackyardError(code, { message, notes: error.notes });
 }
 
-function describeFault(code: (typeof faults)[number][1], { client, pool }: RbdPlace): string {
+function describeFault(code: (typeof faults)[number][1], client: CephClient, { pool }: RbdPlace): string {
   switch (code) {
     case "ceph-refused":
       return `the Ceph cluster of ${client.confFile} refuses user ${client.user} in pool ${pool}`;

@@ -94,7 +94,7 @@ rbd snap rm --no-progress "$moment" 2> /dev/null || [ $? -eq 2 ]
 rbd snap create --no-progress "$moment"
 trap 'rbd snap rm --no-progress "$moment"' EXIT
 [ "$want" -ne 0 ] || want=$(read_size "$(rbd info --format json "$pool/"${image})")
-${fillPart(host, place, spec, "raw", blockNode(place, image, `copy-${spec.id}`))}
+${fillPart(host, place, spec, "raw", blockNode(host, place, image, `copy-${spec.id}`))}
 finish_part`;
     }
     case "blank":
@@ -115,5 +115,5 @@ export function fillPart(
   return sh`drop_part
 rbd create --size "$want"B "$pool/$part"
 mark_part
-qemu-img convert -p -n --target-is-zero -f ${format} -O raw ${from} ${blockNode(place, nameImage(volume) + partSuffix(host))}`;
+qemu-img convert -p -n --target-is-zero -f ${format} -O raw ${from} ${blockNode(host, place, nameImage(volume) + partSuffix(host))}`;
 }

@@ -19,7 +19,16 @@ import {
   volumeJob,
 } from "../volume-backend.ts";
 import type { VolumeBackend } from "../volume-backend.ts";
-import { defineRbd, metaKeys, nameFault, nameImage, partSuffix, rbdCommand, runRbd } from "./rbd-client.ts";
+import {
+  defineRbd,
+  listClientOptions,
+  metaKeys,
+  nameFault,
+  nameImage,
+  partSuffix,
+  rbdCommand,
+  runRbd,
+} from "./rbd-client.ts";
 import { copySource, ensureImage } from "./rbd-making.ts";
 import { part, readChildren, readImage, readMeta, readSnapshots, readWatchers } from "./rbd-output.ts";
 
@@ -60,7 +69,7 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
         const job = { ...volumeJob(host, spec.id), command };
         await copyUntil(connection, job, { isDone, check: checkFor(spec, "make volume") }, progress, signal);
       } catch (error) {
-        throw nameFault(error, place, `make volume ${spec.id}`);
+        throw nameFault(error, host, place, `make volume ${spec.id}`);
       }
     },
     async observeVolume(host, volume, signal) {
@@ -79,7 +88,7 @@ rbd status --format json ${image}`;
     async removeVolume(host, volume, signal) {
       // What is being copied would come after the removal.
       await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
-      await run(host, volume, "remove volume", removeImage, signal);
+      await run(host, volume, "remove volume", dropImage, signal);
     },
     async ensureSnapshot(host, volume, snapshotId, signal) {
       const snapshot = nameSnapshot(snapshotId);
@@ -108,7 +117,7 @@ ${lacksParent}`;
         defineRbd(host, place, volume),
         sh`${requireImage}
 ${lacksParent}
-timeout -k 2 ${flattenSeconds} rbd ${["--conf", place.client.confFile, "--id", place.client.user]} flatten "$pool/$name"`,
+timeout -k 2 ${flattenSeconds} rbd ${listClientOptions(host, place)} flatten "$pool/$name"`,
       );
       const connection = await pool.get(host.address, signal);
       try {
@@ -121,7 +130,7 @@ timeout -k 2 ${flattenSeconds} rbd ${["--conf", place.client.confFile, "--id", p
           signal,
         );
       } catch (error) {
-        throw nameFault(error, place, `flatten volume ${volume.id}`);
+        throw nameFault(error, host, place, `flatten volume ${volume.id}`);
       }
     },
     async growVolume(host, volume, sizeGib, signal) {
@@ -149,7 +158,7 @@ function growImage(sizeBytes: number): Shell {
 }
 
 /** Snapshots and clients that have it open are asked for first: `rbd rm` says less. */
-const removeImage = sh`drop_part
+export const dropImage: Shell = sh`drop_part
 look_for_image
 [ "$state" = present ] || exit 0
 case $info in *'"snapshot_count":0,'*) ;; (*) refuse snapshots "$(rbd snap ls --format json "$pool/$name")" ;; esac
@@ -157,21 +166,28 @@ status=$(rbd status --format json "$pool/$name")
 case $status in *'"watchers":[]'*) ;; (*) refuse held "$status" ;; esac
 rbd rm --no-progress "$pool/$name"`;
 
+/** `$state` is known. Who lies on it is asked as `rbd_children`, which {@link defineRbd} does not define. */
+export function dropSnapshot(snapshot: string): Shell {
+  return sh`snapshots=$(rbd snap ls --format json "$pool/$name")
+case $snapshots in *${`"name":"${snapshot}"`}*)
+children=$(rbd_children --format json "$pool/$name@"${snapshot})
+[ "$children" = '[]' ] || refuse children "$children"
+rbd snap unprotect "$pool/$name@"${snapshot} || [ $? -eq 22 ]
+rbd snap rm --no-progress "$pool/$name@"${snapshot} ;;
+esac`;
+}
+
 function removeSnapshot(snapshot: string): Shell {
   return sh`look_for_image
 [ "$state" = present ] || exit 0
-snapshots=$(rbd snap ls --format json "$pool/$name")
-case $snapshots in *${`"name":"${snapshot}"`}*) ;; (*) exit 0 ;; esac
-children=$(rbd children --format json "$pool/$name@"${snapshot})
-[ "$children" = '[]' ] || refuse children "$children"
-rbd snap unprotect "$pool/$name@"${snapshot} || [ $? -eq 22 ]
-rbd snap rm --no-progress "$pool/$name@"${snapshot}`;
+rbd_children() { rbd children "$@"; }
+${dropSnapshot(snapshot)}`;
 }
 
 /** Name and metadata of each image that could be ours by its name: each costs a call. */
 function listImages(host: ComputeHost, place: RbdPlace): Shell {
   return sh`pool=${place.pool}
-${rbdCommand(place)}
+${rbdCommand(host, place)}
 names=$(rbd ls "$pool")
 printf '%s\n' "$names" | grep -E '[0-9a-f]{8}-[0-9a-f]{4}-' | while IFS= read -r name; do
   case $name in
