@@ -82,7 +82,7 @@ class Gathering {
   }
 
   /** The ports, with observations that are gathered. */
-  over({ hosts, domains, switching, images, ceph }: HostPorts): HostPorts {
+  over({ hosts, domains, switching, images, ceph, volumes }: HostPorts): HostPorts {
     const deep = this.#deep;
     return {
       hosts: {
@@ -130,6 +130,7 @@ class Gathering {
             ({ cephClients }, index) => cephClients[index],
           ),
       },
+      volumes,
     };
   }
 

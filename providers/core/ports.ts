@@ -5,6 +5,7 @@ import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Drift } from "./resource.ts";
+import type { VolumesPort } from "./volume-backend.ts";
 
 /** What flows reach outside: each port is one service, implemented by the cloud and by a fake. */
 export interface Ports {
@@ -13,6 +14,7 @@ export interface Ports {
   readonly switching: SwitchingPort;
   readonly domains: DomainsPort;
   readonly ceph: CephPort;
+  readonly volumes: VolumesPort;
   readonly placement: PlacementPort;
 }
 

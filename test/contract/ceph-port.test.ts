@@ -68,17 +68,22 @@ function openFake(): Promise<CephStage> {
     makePool: (name) =>
       at(() =>
         compute.withCeph(fsid, ({ pools }) => {
-          pools[name] = { size: 1, pgCount: 8, images: [] };
+          pools[name] = { size: 1, pgCount: 8, images: {}, trash: [] };
         }),
       ),
     putImage: (pool, name) =>
       changePool(pool, (found) => {
-        found.images = [...found.images, name];
+        found.images[name] = { sizeBytes: 1024 ** 2, bytes: {}, snapshots: {}, holders: [] };
       }),
-    throwImageAway: () => Promise.resolve(),
+    throwImageAway: (pool, name) =>
+      changePool(pool, (found) => {
+        if (!Reflect.has(found.images, name)) throw new Error(`there is no image ${name}`);
+        Reflect.deleteProperty(found.images, name);
+        found.trash = [...found.trash, name];
+      }),
     emptyTrash: (pool) =>
       changePool(pool, (found) => {
-        found.images = [];
+        found.trash = [];
       }),
     forbidDeletion: (isForbidden) =>
       at(() =>

@@ -34,6 +34,12 @@ function writeConf({ fsid, monitors }: CephCluster): string {
   return `fsid ${fsid} monitors ${monitors.join(",")}`;
 }
 
+/** What {@link writeConf} wrote; a comment at its end is none of it. */
+export function readConf(content: string): Pick<CephCluster, "fsid" | "monitors"> {
+  const [, fsid = "", monitors = ""] = /^fsid (\S+) monitors ([^\s#]+)/.exec(content) ?? [];
+  return { fsid, monitors: monitors.split(",") };
+}
+
 export function nameKeyringOf(cluster: CephCluster, role: (typeof cephRoles)[number]): string {
   return `ceph.client.${nameCephUser(cluster.cloudId, role)}.keyring`;
 }

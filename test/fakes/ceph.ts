@@ -7,6 +7,7 @@ import type { Drift } from "../../providers/core/resource.ts";
 import { bringClient, observeClient, removeClient } from "./ceph-client.ts";
 import type { ComputeMethod } from "./fault.ts";
 import type { FakeHost } from "./host.ts";
+import type { FakeRbdImage } from "./rbd.ts";
 
 /** A Ceph cluster of the fake, as plain data. */
 export interface FakeCeph {
@@ -29,7 +30,9 @@ export interface FakePool {
   pgCount: number;
   /** `CLOUD/ID`; absent for a pool of somebody else. */
   readonly mark?: string | undefined;
-  images: readonly string[];
+  readonly images: Record<string, FakeRbdImage>;
+  /** Names of images that somebody threw away. */
+  trash: readonly string[];
 }
 
 export interface FakeCephUser {
@@ -80,7 +83,7 @@ export function findCeph(cephs: readonly FakeCeph[], cluster: CephCluster, key: 
 export function mayUse(
   ceph: FakeCeph,
   machine: FakeHost,
-  cluster: CephCluster,
+  cluster: Pick<CephCluster, "id" | "cloudId">,
   { role, pool, action }: { role: CephRole; pool: string; action: "list" | "write" },
 ): boolean {
   const name = nameCephUser(cluster.cloudId, role);
@@ -132,7 +135,8 @@ export function openFakeCeph({ onCluster, onHost, machineOf }: Reach): CephPort 
           size: 1,
           pgCount: 8,
           mark: markOf(cluster, pool),
-          images: [],
+          images: {},
+          trash: [],
         });
         requireOurs(cluster, pool, found);
         found.size = pool.size ?? found.size;
@@ -143,11 +147,11 @@ export function openFakeCeph({ onCluster, onHost, machineOf }: Reach): CephPort 
         const found = ceph.pools[pool.pool];
         if (found === undefined) return undefined;
         requireOurs(cluster, pool, found);
-        const { size, pgCount, images } = found;
+        const { size, pgCount } = found;
         return {
           size,
           pgCount,
-          images: images.length,
+          images: countImages(found),
           drift: comparePool(pool, found),
         };
       }),
@@ -156,7 +160,7 @@ export function openFakeCeph({ onCluster, onHost, machineOf }: Reach): CephPort 
         const found = ceph.pools[pool.pool];
         if (found === undefined) return;
         requireOurs(cluster, pool, found);
-        if (found.images.length > 0)
+        if (countImages(found) > 0)
           throw new StackyardError("in-use", {
             message: `Pool ${pool.pool} still has images`,
             field: "pool",
@@ -199,6 +203,10 @@ export function openFakeCeph({ onCluster, onHost, machineOf }: Reach): CephPort 
     removeClient: (host, cluster, signal) =>
       onHost("ceph.removeClient", host, signal, (machine) => removeClient(machine, host, cluster)),
   };
+}
+
+function countImages({ images, trash }: FakePool): number {
+  return Object.keys(images).length + trash.length;
 }
 
 function markOf({ cloudId }: CephCluster, { id }: CephPool): string {

@@ -40,7 +40,9 @@ import {
   requireEnrolled,
 } from "./mark.ts";
 import { meddleWith, type Meddling } from "./meddling.ts";
+import { isImported, listImages } from "./rbd.ts";
 import { compareNetwork, releasePorts, wireNetwork } from "./network.ts";
+import { openFakeVolumes } from "./volume.ts";
 
 const asked = { value: undefined };
 
@@ -105,10 +107,13 @@ export class FakeCompute extends Faults implements ComputePorts {
     return this.#work(() => work(this.#machine(address)));
   }
 
-  /** All that is on the hosts of servers and networks, by host; what enrolment and caches of images left is not of it. */
+  /**
+   * All that is on the hosts of servers, volumes and networks, by host, and in Ceph clusters of disks and volumes, by cluster; what enrolment and
+   * caches of images left is not of it.
+   */
   survey(): Readonly<Record<string, readonly string[]>> {
-    return Object.fromEntries(
-      Object.entries(this.#state.hosts).map(([address, host]) => [
+    return Object.fromEntries<readonly string[]>([
+      ...Object.entries(this.#state.hosts).map(([address, host]): [string, readonly string[]] => [
         address,
         [
           ...Object.entries(host.domains).map(([id, domain]) => `server ${id} ${domain.state}`),
@@ -117,13 +122,21 @@ export class FakeCompute extends Faults implements ComputePorts {
           ...listBareFolders(host).map((id) => `disks ${id}`),
           ...Object.keys(host.tunnels).map((tunnel) => `tunnel ${tunnel}`),
           ...Object.keys(host.cephClients).map((id) => `ceph client ${id}`),
+          ...Object.entries(host.volumes).map(([id, folder]) => `volume ${id} ${JSON.stringify(folder)}`),
           ...Object.entries(host.networks).flatMap(([id, network]) => [
             `network ${id}`,
             ...Object.keys(network.entries).map((port) => `port ${port}`),
           ]),
         ].toSorted(),
       ]),
-    );
+      ...Object.values(this.#state.cephs).map((ceph): [string, readonly string[]] => [
+        `ceph ${ceph.fsid}`,
+        listImages(ceph)
+          .filter(({ name, image }) => !isImported(image, name))
+          .map(({ path, image }) => `image ${path} ${JSON.stringify(image)}`)
+          .toSorted(),
+      ]),
+    ]);
   }
 
   /** Everything on all hosts, to be compared as text. */
@@ -326,6 +339,11 @@ export class FakeCompute extends Faults implements ComputePorts {
       ),
     onHost: (method, host, signal, work) => this.#carryOut(method, host.address.address, signal, work),
     machineOf: (host) => this.#reach(host.address.address),
+  });
+
+  readonly volumes = openFakeVolumes({
+    onHost: (method, host, signal, work) => this.#carryOut(method, host.address.address, signal, work),
+    listCephs: () => Object.values(this.#state.cephs),
   });
 
   readonly leftovers: LeftoversPort = {

@@ -6,7 +6,14 @@ import type { ComputeMethod } from "./fault.ts";
 import { toCachedImage } from "./image.ts";
 
 /** Looks like the ports themselves; a call that would change something is noted by its method. */
-export function openFakeDryRun({ hosts, images, switching, domains: servers, ceph }: HostPorts): DryRun {
+export function openFakeDryRun({
+  hosts,
+  images,
+  switching,
+  domains: servers,
+  ceph,
+  volumes,
+}: HostPorts): DryRun {
   const commands: NotedCommand[] = [];
   const domains: NotedDomain[] = [];
   const note = ({ name }: Pick<ComputeHost, "name">, method: ComputeMethod): Promise<void> => {
@@ -79,6 +86,23 @@ export function openFakeDryRun({ hosts, images, switching, domains: servers, cep
           if (drift.length > 0) await note(host, "ceph.ensureClient");
         },
         removeClient: (host) => note(host, "ceph.removeClient"),
+      },
+      volumes: {
+        observeVolume: (...asked) => volumes.observeVolume(...asked),
+        listChildren: (...asked) => volumes.listChildren(...asked),
+        listVolumes: (...asked) => volumes.listVolumes(...asked),
+        findImage: (...asked) => volumes.findImage(...asked),
+        ensureVolume: (host) => note(host, "volumes.ensureVolume"),
+        removeVolume: (host) => note(host, "volumes.removeVolume"),
+        ensureSnapshot: (host) => note(host, "volumes.ensureSnapshot"),
+        removeSnapshot: (host) => note(host, "volumes.removeSnapshot"),
+        flattenVolume: (host) => note(host, "volumes.flattenVolume"),
+        growVolume: (host) => note(host, "volumes.growVolume"),
+        importImage: async (host, { pool }, { name }) => {
+          await note(host, "volumes.importImage");
+          return { pool, image: name, snapshot: "snap" };
+        },
+        removeImage: (host) => note(host, "volumes.removeImage"),
       },
     },
   };

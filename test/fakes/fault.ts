@@ -7,6 +7,7 @@ export type ComputeMethod =
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack"}`
   | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
+  | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "remove"}`
   | "scan.ask";
 
@@ -31,6 +32,14 @@ export const changingMethods = [
   "ceph.removeUsers",
   "ceph.ensureClient",
   "ceph.removeClient",
+  "volumes.ensureVolume",
+  "volumes.removeVolume",
+  "volumes.ensureSnapshot",
+  "volumes.removeSnapshot",
+  "volumes.flattenVolume",
+  "volumes.growVolume",
+  "volumes.importImage",
+  "volumes.removeImage",
   "leftovers.remove",
 ] as const satisfies readonly ComputeMethod[];
 

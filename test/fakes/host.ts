@@ -2,6 +2,7 @@ import type { ForeignDomain } from "../../providers/core/adoption.ts";
 import type { CloudId } from "../../providers/core/ids.ts";
 import type { FakeCephClient } from "./ceph-client.ts";
 import type { DomainInterface, HostInventory } from "../../providers/core/ports.ts";
+import type { FakeVolumeFolder } from "./volume.ts";
 
 /** What a host of the fake holds, as plain data. Ids are keys. */
 export interface FakeHost {
@@ -24,6 +25,8 @@ export interface FakeHost {
   readonly files: Record<string, FakeDisk>;
   /** What clients of Ceph clusters have, by the cluster. */
   readonly cephClients: Record<string, FakeCephClient>;
+  /** Volumes that are files. */
+  readonly volumes: Record<string, FakeVolumeFolder>;
   /** Processes started so far: each start of a domain is one more. */
   processes: number;
 }
@@ -136,6 +139,7 @@ export function makeHost(offers: Partial<HostInventory>): FakeHost {
     foreign: {},
     files: {},
     cephClients: {},
+    volumes: {},
     processes: 0,
   };
 }

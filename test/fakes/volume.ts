@@ -1,0 +1,275 @@
+import {
+  hasSnapshots,
+  heldOpen,
+  nameSnapshot,
+  notFound,
+  readSize,
+  tooSmall,
+} from "../../providers/compute/volumes/volume-backend.ts";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { brandId, isUuid } from "../../providers/core/ids.ts";
+import type { ComputeHost } from "../../providers/core/ports.ts";
+import type {
+  MarkedVolume,
+  VolumeObservation,
+  VolumePlace,
+  VolumeRef,
+  VolumeSource,
+  VolumeSpec,
+  VolumesPort,
+} from "../../providers/core/volume-backend.ts";
+import type { FakeCeph } from "./ceph.ts";
+import type { ComputeMethod } from "./fault.ts";
+import type { FakeHost } from "./host.ts";
+import { requireEnrolled } from "./mark.ts";
+import { findImported, importInto, openRbdShelf, removeImported } from "./rbd.ts";
+
+/** A volume of the fake, a file or an RBD image, as plain data. */
+export interface FakeVolume {
+  sizeBytes: number;
+  /** What it lies on: a path, or `POOL/IMAGE@SNAPSHOT`. */
+  parent?: string | undefined;
+  /** The byte that fills each MiB, by its number, with what it has of its parent; the rest is blank. */
+  bytes: Record<string, number>;
+  /** By name. */
+  readonly snapshots: Record<string, FakeSnapshot>;
+  /** Who has it open. */
+  holders: readonly string[];
+}
+
+export type FakeSnapshot = Pick<FakeVolume, "sizeBytes" | "bytes">;
+
+/** Folder of a volume that is a file; without `disk` it is half-made. */
+export interface FakeVolumeFolder {
+  disk?: FakeVolume | undefined;
+}
+
+/** What a new volume has of its source. */
+export interface Filling extends FakeSnapshot {
+  readonly parent?: string | undefined;
+}
+
+/** A place for volumes, as one host reaches it. */
+export interface Shelf {
+  readonly format: VolumeObservation["format"];
+  /** Whether snapshots and sizes change while somebody has a volume open. */
+  readonly isLive: boolean;
+  /** `on host h1` */
+  readonly where: string;
+  find(volume: VolumeRef): FakeVolume | undefined;
+  /** Puts it there whole, over what is half-made. */
+  put(volume: VolumeRef, made: FakeVolume): void;
+  /** Takes it away, and what is half-made of it. */
+  drop(volume: VolumeRef): void;
+  /** `POOL/IMAGE` of all that lie on it, or on one snapshot of it. */
+  listChildren(volume: VolumeRef, snapshot?: string): readonly string[];
+  list(): readonly MarkedVolume[];
+  /** Raises `not-found`. */
+  fill(source: Exclude<VolumeSource, { kind: "blank" }>, spec: VolumeSpec): Filling;
+}
+
+/** How the port reaches what the fake holds. */
+interface Reach {
+  readonly onHost: <T>(
+    method: ComputeMethod,
+    host: ComputeHost,
+    signal: AbortSignal,
+    work: (machine: FakeHost) => T,
+  ) => Promise<T>;
+  readonly listCephs: () => readonly FakeCeph[];
+}
+
+export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
+  const open = (machine: FakeHost, host: ComputeHost, place: VolumePlace): Shelf =>
+    place.backend === "file"
+      ? openFileShelf(machine, host)
+      : openRbdShelf({ machine, host, place, cephs: listCephs() });
+  const at = <T>(
+    method: ComputeMethod,
+    host: ComputeHost,
+    place: VolumePlace,
+    signal: AbortSignal,
+    work: (shelf: Shelf) => T,
+  ): Promise<T> => onHost(method, host, signal, (machine) => work(open(machine, host, place)));
+  return {
+    ensureVolume: (host, spec, _progress, signal) =>
+      onHost("volumes.ensureVolume", host, signal, (machine) => {
+        requireEnrolled(host, machine);
+        makeVolume(open(machine, host, spec.place), spec);
+      }),
+    observeVolume: (host, volume, signal) =>
+      at("volumes.observeVolume", host, volume.place, signal, (shelf) => {
+        const found = shelf.find(volume);
+        return found === undefined ? undefined : describeVolume(shelf, found);
+      }),
+    removeVolume: (host, volume, signal) =>
+      at("volumes.removeVolume", host, volume.place, signal, (shelf) => dropVolume(shelf, volume)),
+    ensureSnapshot: (host, volume, snapshotId, signal) =>
+      at("volumes.ensureSnapshot", host, volume.place, signal, (shelf) => {
+        const found = requireVolume(shelf, volume);
+        const name = nameSnapshot(snapshotId);
+        if (found.snapshots[name] !== undefined) return;
+        requireFree(shelf, volume, found, "make a snapshot of volume");
+        found.snapshots[name] = { sizeBytes: found.sizeBytes, bytes: { ...found.bytes } };
+      }),
+    removeSnapshot: (host, volume, snapshotId, signal) =>
+      at("volumes.removeSnapshot", host, volume.place, signal, (shelf) => {
+        const found = shelf.find(volume);
+        if (found !== undefined) dropSnapshot(shelf, volume, found, nameSnapshot(snapshotId));
+      }),
+    listChildren: (host, volume, signal) =>
+      at("volumes.listChildren", host, volume.place, signal, (shelf) => {
+        requireVolume(shelf, volume);
+        return shelf.listChildren(volume);
+      }),
+    flattenVolume: (host, volume, _progress, signal) =>
+      at("volumes.flattenVolume", host, volume.place, signal, (shelf) => {
+        const found = requireVolume(shelf, volume);
+        if (found.parent === undefined) return;
+        requireFree(shelf, volume, found, "flatten volume");
+        found.parent = undefined;
+      }),
+    growVolume: (host, volume, sizeGib, signal) =>
+      at("volumes.growVolume", host, volume.place, signal, (shelf) =>
+        growVolume(shelf, { ...volume, sizeGib }, requireVolume(shelf, volume)),
+      ),
+    listVolumes: (host, place, signal) =>
+      at("volumes.listVolumes", host, place, signal, (shelf) => shelf.list()),
+    importImage: (host, place, image, _progress, signal) =>
+      onHost("volumes.importImage", host, signal, (machine) => {
+        requireEnrolled(host, machine);
+        return importInto({ machine, host, place, cephs: listCephs() }, image);
+      }),
+    findImage: (host, place, image, signal) =>
+      onHost("volumes.findImage", host, signal, (machine) =>
+        findImported({ machine, host, place, cephs: listCephs() }, image),
+      ),
+    removeImage: (host, place, image, signal) =>
+      onHost("volumes.removeImage", host, signal, (machine) =>
+        removeImported({ machine, host, place, cephs: listCephs() }, image),
+      ),
+  };
+}
+
+function makeVolume(shelf: Shelf, spec: VolumeSpec): void {
+  const known = shelf.find(spec);
+  if (known !== undefined) {
+    if (spec.sizeGib !== 0) growVolume(shelf, spec, known);
+    return;
+  }
+  const { source } = spec;
+  const filling = source.kind === "blank" ? { sizeBytes: 0, bytes: {} } : shelf.fill(source, spec);
+  const sizeBytes = spec.sizeGib === 0 ? filling.sizeBytes : readSize(spec);
+  if (filling.sizeBytes > sizeBytes) throw tooSmall(spec, "source", filling.sizeBytes);
+  const { parent, bytes } = filling;
+  shelf.put(spec, { sizeBytes, parent, bytes: { ...bytes }, snapshots: {}, holders: [] });
+}
+
+function growVolume(shelf: Shelf, spec: VolumeRef & { readonly sizeGib: number }, found: FakeVolume): void {
+  if (found.sizeBytes > readSize(spec)) throw tooSmall(spec, "shrinks", found.sizeBytes);
+  if (found.sizeBytes === readSize(spec)) return;
+  requireFree(shelf, spec, found, "grow volume");
+  found.sizeBytes = readSize(spec);
+}
+
+export function dropVolume(shelf: Shelf, volume: VolumeRef): void {
+  const found = shelf.find(volume);
+  const snapshots = Object.keys(found?.snapshots ?? {});
+  if (snapshots.length > 0) throw hasSnapshots(volume, snapshots);
+  if (found !== undefined && found.holders.length > 0)
+    throw heldOpen("in-use", volume, `remove volume ${volume.id}`, found.holders);
+  shelf.drop(volume);
+}
+
+export function dropSnapshot(shelf: Shelf, volume: VolumeRef, found: FakeVolume, name: string): void {
+  if (found.snapshots[name] === undefined) return;
+  const attempting = "remove a snapshot of volume";
+  const children = shelf.listChildren(volume, name);
+  if (children.length > 0)
+    throw new StackyardError("in-use", {
+      message: `Could not ${attempting} ${volume.id}: on it lie ${children.join(", ")}`,
+    });
+  requireFree(shelf, volume, found, attempting);
+  Reflect.deleteProperty(found.snapshots, name);
+}
+
+function describeVolume({ format }: Shelf, found: FakeVolume): VolumeObservation {
+  const { sizeBytes, parent, snapshots, holders } = found;
+  return { sizeBytes, format, parent, snapshots: Object.keys(snapshots).map((name) => ({ name })), holders };
+}
+
+function requireVolume(shelf: Shelf, volume: VolumeRef): FakeVolume {
+  const found = shelf.find(volume);
+  if (found === undefined) throw notFound(`volume ${volume.id}`, shelf.where);
+  return found;
+}
+
+function requireFree(
+  { isLive }: Shelf,
+  volume: VolumeRef,
+  { holders }: FakeVolume,
+  attempting: string,
+): void {
+  if (!isLive && holders.length > 0)
+    throw heldOpen("wrong-state", volume, `${attempting} ${volume.id}`, holders);
+}
+
+function openFileShelf(machine: FakeHost, host: ComputeHost): Shelf {
+  const where = `on host ${host.name}`;
+  const shelf: Shelf = {
+    format: "qcow2",
+    isLive: false,
+    where,
+    find: ({ id }) => machine.volumes[id]?.disk,
+    put: ({ id }, disk) => {
+      machine.volumes[id] = { disk };
+    },
+    drop: ({ id }) => {
+      Reflect.deleteProperty(machine.volumes, id);
+    },
+    // What comes from a snapshot is a copy.
+    listChildren: () => [],
+    list: () =>
+      Object.entries(machine.volumes).flatMap(([id, { disk }]) =>
+        isUuid(id) ? [{ id: brandId<"resource">(id), name: undefined, isWhole: disk !== undefined }] : [],
+      ),
+    fill: (source, spec) => {
+      switch (source.kind) {
+        case "image":
+          return { ...readImage(machine, source, where), parent: source.path };
+        case "parent":
+          throw new StackyardError("invalid-input", {
+            message: `Volume ${spec.id} is a file, and cannot be cloned from a snapshot in RBD`,
+            field: "source",
+          });
+        case "volume":
+        case "snapshot": {
+          const volume = { ...source.volume, place: spec.place };
+          const from = requireVolume(shelf, volume);
+          requireFree(shelf, volume, from, "copy volume");
+          if (source.kind === "volume") return { sizeBytes: from.sizeBytes, bytes: from.bytes };
+          const name = nameSnapshot(source.snapshotId);
+          const snapshot = from.snapshots[name];
+          if (snapshot === undefined) throw notFound(`snapshot ${name}`, where);
+          // A qcow2 file has one size for all of its snapshots.
+          return { sizeBytes: from.sizeBytes, bytes: snapshot.bytes };
+        }
+      }
+    },
+  };
+  return shelf;
+}
+
+/** What a file of the host's image cache holds: its first MiB is filled with the first byte of its checksum. */
+export function readImage(
+  machine: FakeHost,
+  { path, virtualSizeBytes }: { readonly path: string; readonly virtualSizeBytes: number },
+  where: string,
+): Filling {
+  const file = Object.values(machine.images)
+    .flatMap(({ files }) => files)
+    .find((candidate) => candidate.path === path);
+  if (file === undefined) throw notFound(`file ${path}`, where);
+  const [, digest = ""] = file.checksum.split(":");
+  return { sizeBytes: virtualSizeBytes, bytes: { "0": Number.parseInt(digest.slice(0, 2), 16) } };
+}
