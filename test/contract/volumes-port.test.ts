@@ -65,6 +65,7 @@ async function openHost(
     });
   return {
     volumes: compute.volumes,
+    dryRun: compute.dryRun,
     host,
     images: { qcow2: imageOf("qcow2"), raw: imageOf("raw") },
     write: (volume, byte, atMib) =>

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deriveId } from "../../providers/core/ids.ts";
+import type { DryRun } from "../../providers/core/dry-run.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type {
   VolumeObservation,
@@ -13,6 +14,8 @@ import type {
 /** A host with a place for volumes, and the hands of somebody who knows the place. */
 export interface VolumeStage {
   readonly volumes: VolumesPort;
+  /** Begins a dry run over the same. */
+  readonly dryRun: () => DryRun | Promise<DryRun>;
   readonly host: ComputeHost;
   readonly place: VolumePlace;
   /** Where what is not right cannot be reached: another host, or a cluster, that nobody answers for. */
@@ -116,6 +119,34 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
           expect(volumes.listVolumes(gone.host, gone.place, signal)).rejects.toMatchObject({ code }),
         ]);
       }, 60_000);
+    });
+
+    describe("a dry run", () => {
+      test("notes what would make volumes and images, and makes none", async () => {
+        const { ports, commands } = await stage.dryRun();
+        const volume = refOf("planned");
+        await ports.volumes.ensureVolume(host, specOf("planned"), silent, signal);
+        await ports.volumes.ensureSnapshot(host, volume, firstSnapshot, signal);
+        await ports.volumes.growVolume(host, volume, 2, signal);
+        await ports.volumes.flattenVolume(host, volume, silent, signal);
+        await ports.volumes.removeSnapshot(host, volume, firstSnapshot, signal);
+        await ports.volumes.removeVolume(host, volume, signal);
+        expect(commands.length).toBeGreaterThanOrEqual(6);
+        expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
+      });
+
+      test("looks at what is there", async () => {
+        await ensure(specOf("seen"));
+        await snapshot("seen");
+        const { ports, commands } = await stage.dryRun();
+        expect(await ports.volumes.observeVolume(host, refOf("seen"), signal)).toEqual(await observe("seen"));
+        expect(await ports.volumes.observeVolume(host, refOf("nothing"), signal)).toBeUndefined();
+        expect(await ports.volumes.listChildren(host, refOf("seen"), signal)).toEqual([]);
+        expect(await ports.volumes.listVolumes(host, stage.place, signal)).toHaveLength(1);
+        expect(commands).toEqual([]);
+        await unsnapshot("seen");
+        await remove("seen");
+      });
     });
 
     describe("a blank volume", () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
   await run(
     `cp -r ${cephClientFolder(clusterId)} ${cephClientFolder(deaf.clusterId)} && sed -i -e 's/${clusterId}/${deaf.clusterId}/g' -e 's/^mon_host.*/mon_host = 127.0.0.1/; s/^mon host.*/mon host = 127.0.0.1/' ${cephConfFile(deaf.clusterId)}`,
   );
-  on = { host, volumes: compute.volumes, run };
+  on = { host, volumes: compute.volumes, dryRun: compute.dryRun, run };
   unreachable = { ...host, address: { ...host.address, port: 1 } };
 }, 120_000);
 
@@ -142,6 +142,8 @@ describe("only in RBD", () => {
     const noPool = { ...refOf("any"), place: { ...place, pool: "nowhere" } };
     const observe = (volume: VolumeRef) => on.volumes.observeVolume(on.host, volume, signal);
     await expect(observe(noPool)).rejects.toMatchObject({ code: "not-found" });
+    const noClient = { ...refOf("any"), place: { ...place, clusterId: deriveId<"resource">("no client") } };
+    await expect(observe(noClient)).rejects.toMatchObject({ code: "ceph-refused" });
     const folder = cephClientFolder(place.clusterId);
     await on.run(`mv ${folder}/*cinder.keyring ${folder}/away`);
     await expect(observe(refOf("any"))).rejects.toMatchObject({

@@ -1,3 +1,4 @@
+import type { DryRun } from "../../providers/core/dry-run.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { RbdPlace, VolumeRef, VolumesPort } from "../../providers/core/volume-backend.ts";
 import {
@@ -14,6 +15,7 @@ import type { VolumeStage } from "../contract/volumes-port.ts";
 export interface VolumeHost {
   readonly host: ComputeHost;
   readonly volumes: VolumesPort;
+  readonly dryRun: () => DryRun;
   /** Gives what a shell command prints; raises when it fails. */
   readonly run: (command: string) => Promise<string>;
 }
@@ -76,12 +78,13 @@ export function rbd(host: ComputeHost, place: RbdPlace): string {
 }
 
 function describeHands(
-  { host, volumes, run }: VolumeHost,
+  { host, volumes, dryRun, run }: VolumeHost,
   nodeOf: (volume: VolumeRef) => string,
-): Pick<VolumeStage, "host" | "volumes" | "write" | "read" | "hold" | "close"> {
+): Pick<VolumeStage, "host" | "volumes" | "dryRun" | "write" | "read" | "hold" | "close"> {
   return {
     host,
     volumes,
+    dryRun,
     write: async (volume, byte, atMib) => {
       await run(`qemu-io -c 'write -q -P ${String(byte)} ${String(atMib)}M 1M' ${nodeOf(volume)}`);
     },

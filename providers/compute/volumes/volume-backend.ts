@@ -10,7 +10,10 @@ import { cleanJob, startJob, waitForJob } from "../../hosts/job.ts";
 import type { Job, JobSpec } from "../../hosts/job.ts";
 
 /** What a backend does with the volumes of its place: {@link VolumesPort}, for the place that it was opened with. */
-export interface VolumeBackend extends Omit<VolumesPort, "listVolumes" | "importImage" | "findImage" | "removeImage"> {
+export interface VolumeBackend extends Omit<
+  VolumesPort,
+  "listVolumes" | "importImage" | "findImage" | "removeImage"
+> {
   listVolumes(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedVolume[]>;
 }
 
@@ -30,12 +33,21 @@ export function nameSnapshot(snapshotId: ResourceId): string {
   return `snapshot-${snapshotId}`;
 }
 
-/** Lets one script at a time work on a volume of a host, as servers have it. `-s` for those that only look. */
+/** Lets one script at a time work on a volume of a host, as servers have it. `-s` for those that only look: they leave no lock where there is none. */
 export function lockVolume(host: ComputeHost, id: ResourceId, how: "-x" | "-s"): Shell {
   const folder = `${host.folder}/locks`;
-  return sh`[ -d ${folder} ] || mkdir -p -- ${folder}
-exec 9> ${`${folder}/${id.slice(0, 4)}`}
-flock ${how} -w ${lockWaitSeconds} 9 || { echo 'another command works on this volume' >&2; exit 1; }
+  const file = `${folder}/${id.slice(0, 4)}`;
+  const take = sh`flock ${how} -w ${lockWaitSeconds} 9 || { echo 'another command works on this volume' >&2; exit 1; }`;
+  const lock =
+    how === "-s"
+      ? sh`if [ -e ${file} ]; then
+  exec 9< ${file}
+  ${take}
+fi`
+      : sh`[ -d ${folder} ] || mkdir -p -- ${folder}
+exec 9> ${file}
+${take}`;
+  return sh`${lock}
 refuse() { echo "refused $1"; shift; [ $# -eq 0 ] || printf '%s\n' "$@"; exit 0; }`;
 }
 

@@ -36,7 +36,7 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
     attempting: string,
     commands: Shell,
     signal: AbortSignal,
-    how: "-x" | "-s" = "-x",
+    { how = "-x", assumed = "" }: { readonly how?: "-x" | "-s"; readonly assumed?: string } = {},
   ): Promise<string> {
     const connection = await pool.get(host.address, signal);
     const sentence = `${attempting} ${volume.id}`;
@@ -44,6 +44,8 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
     const { stdout } = await connection.run(all, {
       attempting: sentence,
       timeoutMs: scriptTimeoutMs,
+      readOnly: how === "-s",
+      assumed,
       signal,
     });
     throwIfRefused(stdout, host, volume, sentence);
@@ -67,7 +69,7 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
 list_holders
 echo ${part}
 prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk"`;
-      const output = await run(host, volume, "look at volume", look, signal, "-s");
+      const output = await run(host, volume, "look at volume", look, signal, { how: "-s" });
       return output === "absent\n" ? undefined : readDisk(output);
     },
     async removeVolume(host, volume, signal) {
@@ -93,7 +95,7 @@ qemu-img snapshot -d ${name} "$disk"`;
       await run(host, volume, "remove a snapshot of volume", remove, signal);
     },
     async listChildren(host, volume, signal) {
-      await run(host, volume, "look at volume", requireDisk, signal, "-s");
+      await run(host, volume, "look at volume", requireDisk, signal, { how: "-s" });
       return [];
     },
     async flattenVolume(host, volume, progress, signal) {
@@ -101,7 +103,7 @@ qemu-img snapshot -d ${name} "$disk"`;
         const look = sh`${requireDisk}
 ${stopIfFlat}
 require_free`;
-        return (await run(host, volume, "flatten volume", look, signal)) === "flat\n";
+        return (await run(host, volume, "flatten volume", look, signal, { assumed: flat })) === flat;
       };
       const check = (log: string): void => throwIfRefused(log, host, volume, `flatten volume ${volume.id}`);
       const command = script(
@@ -128,6 +130,7 @@ ${growDisk}`;
 done`;
       const { stdout } = await connection.run(script(list), {
         attempting: "list volumes",
+        readOnly: true,
         signal,
       });
       return stdout.split("\n").flatMap((line) => {
@@ -148,10 +151,13 @@ done`;
 
 const scriptTimeoutMs = 240_000;
 
+/** Answered by {@link stopIfFlat}. */
+const flat = "flat\n";
+
 const requireDisk = sh`[ -e "$disk" ] || refuse absent`;
 
 const stopIfFlat = sh`info=$(prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk")
-case $info in *'"backing-filename"'*) ;; (*) echo flat; exit 0 ;; esac`;
+case $info in *'"backing-filename"'*) ;; (*) printf ${flat}; exit 0 ;; esac`;
 
 /** A snapshot's name is a uuid after a word: no other text of the answer is like it. */
 function findSnapshot(name: string): Shell {

@@ -3,6 +3,7 @@ import type { ComputeHost } from "../../../core/ports.ts";
 import type { RbdPlace, VolumeRef } from "../../../core/volume-backend.ts";
 import { script, sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
+import type { RunOptions } from "../../../hosts/connection.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import { cephConfFile } from "../../layout.ts";
 import { nameCephUser, ovsKeys } from "../../marks.ts";
@@ -123,6 +124,7 @@ export async function runRbd(
   attempting: string,
   commands: readonly Shell[],
   signal: AbortSignal,
+  options: Pick<RunOptions, "readOnly" | "assumed"> = {},
 ): Promise<string> {
   const connection = await pool.get(host.address, signal);
   try {
@@ -130,6 +132,7 @@ export async function runRbd(
       attempting,
       timeoutMs: scriptTimeoutMs,
       signal,
+      ...options,
     });
     return result.stdout;
   } catch (error) {
@@ -139,7 +142,10 @@ export async function runRbd(
 
 /** What commands of Ceph print, and what it means. The first that is found counts: a client without a key also fails to connect. */
 const faults: readonly (readonly [RegExp, "ceph-refused" | "not-found" | "in-use" | "ceph-unreachable"])[] = [
-  [/unable to find a keyring|\(13\) Permission denied|\(1\) Operation not permitted/, "ceph-refused"],
+  [
+    /unable to (find a keyring|open config file)|\(13\) Permission denied|\(1\) Operation not permitted/,
+    "ceph-refused",
+  ],
   [/error opening pool .*\(2\) No such file/, "not-found"],
   [/image still has watchers|cannot unprotect: at least/, "in-use"],
   [/couldn't connect to the cluster|\(110\) Connection timed out|error connecting/, "ceph-unreachable"],

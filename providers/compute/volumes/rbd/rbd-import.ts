@@ -84,7 +84,8 @@ export async function findImage(
   const look = sh`look_for_image
 [ "$state" = present ] || { printf ${absent}; exit 0; }
 rbd snap ls --format json "$pool/$name"`;
-  const output = await runRbd(pool, host, place, attempting, [defineRbd(host, place, volume), look], signal);
+  const commands = [defineRbd(host, place, volume), look];
+  const output = await runRbd(pool, host, place, attempting, commands, signal, { readOnly: true });
   throwIfRefused(output, place, volume, attempting);
   if (output === absent || !readSnapshots(output).includes(snapshot)) return undefined;
   return { pool: place.pool, image: image.name, snapshot };

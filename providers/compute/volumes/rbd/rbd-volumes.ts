@@ -5,6 +5,7 @@ import type { MarkedVolume, RbdPlace, VolumeRef } from "../../../core/volume-bac
 import { script, sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
 import { cleanJob } from "../../../hosts/job.ts";
+import type { RunOptions } from "../../../hosts/connection.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import {
   copyUntil,
@@ -44,10 +45,12 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
     attempting: string,
     commands: Shell,
     signal: AbortSignal,
+    options: Pick<RunOptions, "readOnly" | "assumed"> = {},
   ): Promise<string> {
     const sentence = `${attempting} ${volume.id}`;
-    const all = [lockVolume(host, volume.id, "-x"), defineRbd(host, place, volume), commands];
-    const output = await runRbd(pool, host, place, sentence, all, signal);
+    const how = options.readOnly === true ? "-s" : "-x";
+    const all = [lockVolume(host, volume.id, how), defineRbd(host, place, volume), commands];
+    const output = await runRbd(pool, host, place, sentence, all, signal, options);
     throwIfRefused(output, place, volume, sentence);
     return output;
   }
@@ -82,7 +85,7 @@ rbd snap ls --format json ${image}
 echo
 echo ${part}
 rbd status --format json ${image}`;
-      const output = await run(host, volume, "look at volume", look, signal);
+      const output = await run(host, volume, "look at volume", look, signal, { readOnly: true });
       return output === "absent\n" ? undefined : readImage(output);
     },
     async removeVolume(host, volume, signal) {
@@ -104,14 +107,15 @@ rbd snap protect "$pool/$name@"${snapshot} || [ $? -eq 16 ]`;
     async listChildren(host, volume, signal) {
       const list = sh`${requireImage}
 rbd children --format json "$pool/$name"`;
-      return readChildren(await run(host, volume, "list the clones of volume", list, signal));
+      const attempting = "list the clones of volume";
+      return readChildren(await run(host, volume, attempting, list, signal, { readOnly: true }));
     },
     async flattenVolume(host, volume, progress, signal) {
-      const lacksParent = sh`case $info in *'"parent":{'*) ;; (*) echo flat; exit 0 ;; esac`;
+      const lacksParent = sh`case $info in *'"parent":{'*) ;; (*) printf ${flat}; exit 0 ;; esac`;
       const isDone = async (): Promise<boolean> => {
         const look = sh`${requireImage}
 ${lacksParent}`;
-        return (await run(host, volume, "look at volume", look, signal)) === "flat\n";
+        return (await run(host, volume, "flatten volume", look, signal, { assumed: flat })) === flat;
       };
       const command = script(
         defineRbd(host, place, volume),
@@ -139,11 +143,15 @@ ${growImage(readSize({ sizeGib }))}`;
       await run(host, { ...volume, sizeGib }, "grow volume", grow, signal);
     },
     async listVolumes(host, signal) {
-      const output = await runRbd(pool, host, place, "list volumes", [listImages(host, place)], signal);
+      const commands = [listImages(host, place)];
+      const output = await runRbd(pool, host, place, "list volumes", commands, signal, { readOnly: true });
       return readMarked(host, output);
     },
   };
 }
+
+/** Answered for an image that lies on none. */
+const flat = "flat\n";
 
 /** A day: a job has no end of its own. */
 const flattenSeconds = 86_400;
