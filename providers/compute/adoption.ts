@@ -12,9 +12,8 @@ import {
   lockServer,
   refuseAs,
   scriptTimeoutMs,
-  stopDomain,
-  undefineDomain,
-} from "./domains.ts";
+} from "./domain-script.ts";
+import { stopDomain, undefineDomain } from "./domains.ts";
 import { digestDefinition, lookAtForeign } from "./foreign-domain.ts";
 import { imageSeconds } from "./foreign-file.ts";
 import { serverFolder } from "./layout.ts";

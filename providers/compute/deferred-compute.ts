@@ -44,6 +44,9 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       waitReady: async (...given) => (await open()).domains.waitReady(...given),
       lookAtForeign: async (...given) => (await open()).domains.lookAtForeign(...given),
       takeOver: async (...given) => (await open()).domains.takeOver(...given),
+      attachVolume: async (...given) => (await open()).domains.attachVolume(...given),
+      detachVolume: async (...given) => (await open()).domains.detachVolume(...given),
+      resizeVolume: async (...given) => (await open()).domains.resizeVolume(...given),
       giveBack: async (...given) => (await open()).domains.giveBack(...given),
     },
     ceph: {

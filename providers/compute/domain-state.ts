@@ -4,8 +4,8 @@ import type { Drift } from "../core/resource.ts";
 import { sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { describeDomains, parseDescriptions, parseDomain } from "../hosts/virsh.ts";
-import type { DescribedDomain, Domain, DomainState } from "../hosts/virsh.ts";
-import { hasDisk, renderDomain } from "./domain-xml.ts";
+import type { DescribedDomain, Domain, DomainDisk, DomainState } from "../hosts/virsh.ts";
+import { hasFileDisk, renderDomain } from "./domain-xml.ts";
 import { detectFormat, readBackingFile } from "./image-format.ts";
 import { serversFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
@@ -32,13 +32,13 @@ const bytesPerGib = 1024 ** 3;
 /** Between the parts of the answer; no XML can hold them. */
 const separators = { disks: "<<disks>>\n", heads: "<<heads>>\n" } as const;
 
-/** Looks at servers: one script of a few processes, however many they are. */
-export function observeDomains(folder: string, ids: readonly string[]): Shell {
+/** Looks at servers: one script of a few processes, however many they are. Root disks that are files are those of `withDisk`. */
+export function observeDomains(folder: string, ids: readonly string[], withDisk: readonly string[]): Shell {
   return sh`${describeDomains(ids, ids.map(nameDomain))}
 printf ${separators.disks}
 if cd -- ${serversFolder(folder)} 2> /dev/null; then
   set --
-  for id in ${ids}; do [ ! -f "$id/disk" ] || set -- "$@" "$id/disk"; done
+  for id in ${withDisk}; do [ ! -f "$id/disk" ] || set -- "$@" "$id/disk"; done
   if [ $# -gt 0 ]; then
     stat -L -c '%s %n' -- "$@"
     printf ${separators.heads}
@@ -106,10 +106,10 @@ export function findDomain(
   return {
     state: toState(found.state),
     processId: found.processId,
-    diskBytes: disk?.sizeBytes,
+    diskBytes: spec.rootVolume === undefined ? disk?.sizeBytes : undefined,
     drift: [
-      ...compareDomain(found, parseDomain(renderDomain(host, spec))),
-      ...(hasDisk(spec) ? compareDisk(disk, spec, found.state !== "shut off") : []),
+      ...compareDomain(found, parseDomain(renderDomain(host, spec)), spec),
+      ...(hasFileDisk(spec) ? compareDisk(disk, spec, found.state !== "shut off") : []),
     ],
   };
 }
@@ -152,35 +152,62 @@ export function toState(state: DomainState): DomainObservation["state"] {
   }
 }
 
-/** What a domain shows of its specification, by field; `undefined` where it does not tell. */
-const aspects: readonly (readonly [field: string, describe: (domain: Domain) => string | undefined])[] = [
-  ["vcpus", ({ vcpus, currentVcpus }) => describePart(currentVcpus, vcpus)],
-  ["ramMib", ({ ramMib, currentRamMib }) => describePart(currentRamMib, ramMib)],
-  [
-    "disks",
-    (domain) => domain.disks.map(({ target, source }) => `${target} ${source ?? "empty"}`).join(", "),
-  ],
-  [
-    "interfaces",
-    (domain) =>
-      domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", ") || "none",
-  ],
-  // What the guest was told when it booted: a soft reboot brings it up to date. A domain of an older release does not tell.
-  [
-    "hostname",
-    ({ metadata }) => metadata.find(({ namespace }) => namespace === domainNamespace)?.attributes["hostname"],
-  ],
-];
+/** A field of a domain that is compared; `undefined` where the domain does not tell. */
+type Aspect = readonly [field: string, describe: (domain: Domain) => string | undefined];
+
+/** What a domain shows of its specification, by field. */
+function listAspects(spec: DomainSpec): readonly Aspect[] {
+  return [
+    ["vcpus", ({ vcpus, currentVcpus }) => describePart(currentVcpus, vcpus)],
+    ["ramMib", ({ ramMib, currentRamMib }) => describePart(currentRamMib, ramMib)],
+    [
+      "disks",
+      ({ disks }) =>
+        disks
+          .filter((disk) => !isVolume(spec, disk))
+          .map(({ target, source }) => `${target} ${source ?? "empty"}`)
+          .join(", "),
+    ],
+    ["volumes", ({ disks }) => listVolumes(spec, disks).join(", ") || "none"],
+    [
+      "interfaces",
+      (domain) =>
+        domain.interfaces.map(({ mac, vlan }) => `${mac} vlan ${String(vlan ?? "none")}`).join(", ") ||
+        "none",
+    ],
+    // What the guest was told when it booted: a soft reboot brings it up to date. A domain of an older release does not tell.
+    [
+      "hostname",
+      ({ metadata }) =>
+        metadata.find(({ namespace }) => namespace === domainNamespace)?.attributes["hostname"],
+    ],
+  ];
+}
+
+/** Of our disks the volumes beside the root disk have serials, and so has a volume that is the root disk. */
+function isVolume({ rootVolume }: DomainSpec, { serial }: DomainDisk): boolean {
+  return serial !== undefined && serial !== rootVolume?.id;
+}
+
+/** A guest does not tell in which order it was given them. */
+function listVolumes(spec: DomainSpec, disks: readonly DomainDisk[]): readonly string[] {
+  return disks
+    .filter((disk) => isVolume(spec, disk))
+    .map(
+      ({ target, source, isReadOnly }) => `${target} ${source ?? "empty"}${isReadOnly ? " read-only" : ""}`,
+    )
+    .toSorted();
+}
 
 function describePart(current: number, all: number): string {
   return current === all ? String(all) : `${String(current)} of ${String(all)}`;
 }
 
 /** What runs, and what is kept for the next start, against what is asked for. */
-function compareDomain(found: DescribedDomain, expected: Domain): readonly Drift[] {
+function compareDomain(found: DescribedDomain, expected: Domain, spec: DomainSpec): readonly Drift[] {
   const isOn = found.state !== "shut off";
   const compare = (domain: Domain): readonly (readonly [string, string, string])[] =>
-    aspects
+    listAspects(spec)
       .map(([field, describe]) => {
         const wanted = describe(expected) ?? "";
         return [field, wanted, describe(domain) ?? wanted] as const;
@@ -192,8 +219,12 @@ function compareDomain(found: DescribedDomain, expected: Domain): readonly Drift
   const redefined = { repair: "defines it anew", label: "live" } as const;
   const cycled = { repair: "power-cycles it with its own definition", label: "restart" } as const;
   const rebooted = { repair: "reboots the guest with its own config drive", label: "reboot" } as const;
+  const attached = { repair: "attaches what it lacks", label: "live" } as const;
+  const wantedVolumes = listVolumes(spec, expected.disks);
+  const onlyLacks = listVolumes(spec, found.domain.disks).every((volume) => wantedVolumes.includes(volume));
   const repairOf = (field: string): Pick<Drift, "repair" | "label"> => {
     if (!isOn) return redefined;
+    if (field === "volumes" && onlyLacks) return attached;
     return field === "hostname" ? rebooted : cycled;
   };
   return [

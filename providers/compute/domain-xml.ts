@@ -1,8 +1,11 @@
 import { StackyardError } from "../core/errors.ts";
 import { defaultMachine, type ComputeHost, type DomainSpec } from "../core/ports.ts";
+import { describeAttachedVolume, describeFileDisk, describeRootVolume } from "./disk-xml.ts";
+import type { DiskTarget } from "./disk-xml.ts";
 import { configDriveFile, consoleFile, diskFile } from "./layout.ts";
 import { domainNamespace, integrationBridge, nameDomain, nameTap } from "./marks.ts";
 import { renderXml } from "./render.ts";
+import type { TemplateContext } from "./render.ts";
 
 /** Kinds of machine that differ in the buses they have. */
 type MachineFamily = "pc" | "q35" | "virt";
@@ -10,10 +13,9 @@ type MachineFamily = "pc" | "q35" | "virt";
 /**
  * The domain of a server (nova: `nova/virt/libvirt/driver.py`, `_get_guest_config`). Pure.
  *
- * Disks are cached `writeback`: `none` needs O_DIRECT, which a tmpfs and some network file systems refuse, and a guest's flushes are honoured
- * either way. Under TCG the CPU is `maximum`, since the default lacks what today's distributions are built for.
+ * Under TCG the CPU is `maximum`, since the default lacks what today's distributions are built for.
  *
- * Raises `invalid-input` for a disk bus that the machine lacks, and for characters that XML cannot hold.
+ * Raises `invalid-input` for a disk bus that the machine lacks, for a volume that cannot be shared, and for characters that XML cannot hold.
  */
 export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
   const machine = spec.hardware.machine ?? defaultMachine;
@@ -37,10 +39,12 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     initrdPath: spec.image.initrdPath,
     kernelArguments: describeKernelArguments(host, spec),
     cpuMode: chooseCpuMode(host, family),
-    diskPath: hasDisk(spec) ? diskFile(host.folder, spec.id) : undefined,
+    rootDisk: describeRootDisk(host, spec, { target: targets.diskTarget, bus: targets.diskBus }),
+    volumes: (spec.volumes ?? []).map((attached) => describeAttachedVolume(host, attached)),
     configDrivePath: configDriveFile(host.folder, spec.id),
     consolePath: consoleFile(host.folder, spec.id),
-    ...targets,
+    cdromBus: targets.cdromBus,
+    cdromTarget: targets.cdromTarget,
     hasScsi: targets.diskBus === "scsi" || targets.cdromBus === "scsi",
     bridge: integrationBridge,
     interfaces: spec.interfaces.map((entry) => ({
@@ -60,7 +64,21 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
 
 /** Whether the server has a root disk: not when it boots a kernel and its flavor has none. */
 export function hasDisk(spec: DomainSpec): boolean {
-  return spec.image.diskPath !== undefined || spec.diskGib > 0;
+  return spec.rootVolume !== undefined || hasFileDisk(spec);
+}
+
+/** Whether its root disk is a file of its own folder, which `spawn` makes. */
+export function hasFileDisk({ rootVolume, image, diskGib }: DomainSpec): boolean {
+  return rootVolume === undefined && (image.diskPath !== undefined || diskGib > 0);
+}
+
+function describeRootDisk(
+  host: ComputeHost,
+  spec: DomainSpec,
+  target: DiskTarget,
+): TemplateContext | undefined {
+  if (spec.rootVolume !== undefined) return describeRootVolume(host, spec.rootVolume, target);
+  return hasFileDisk(spec) ? describeFileDisk(diskFile(host.folder, spec.id), target) : undefined;
 }
 
 /**

@@ -1,84 +1,45 @@
-import { StackyardError } from "../core/errors.ts";
-import type { ResourceId } from "../core/ids.ts";
 import type { AdoptionPort } from "../core/adoption.ts";
+import type { ResourceId } from "../core/ids.ts";
 import type { ComputeHost, DomainSpec, DomainsPort } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { hashDrive, listDriveFiles } from "./config-drive.ts";
 import type { DriveFile } from "./config-drive.ts";
-import { processFunctions } from "./domain-process.ts";
+import { enterServerFolder, openRunner, refuse, requireDomain, scriptTimeoutMs } from "./domain-script.ts";
 import { readDiskSize } from "./domain-state.ts";
-import { hasDisk, renderDomain } from "./domain-xml.ts";
+import { openDomainVolumes, sendVolumes } from "./domain-volumes.ts";
+import { hasFileDisk, renderDomain } from "./domain-xml.ts";
 import { configDriveFile, consoleFile, lastRebootFile, serverFolder } from "./layout.ts";
-import { domainNamespace, domainPrefix, nameDomain } from "./marks.ts";
+import { domainPrefix } from "./marks.ts";
 import { readConsole, waitReady } from "./readiness.ts";
 import { scanDomain } from "./scan.ts";
 
-/** Last words of a script that refuses to go on; it ends well, so that every other failure is told apart. */
-const refusals = ["foreign", "absent", "disk-too-small"] as const;
-type Refusal = (typeof refusals)[number];
-
-function refuse(refusal: Refusal): Shell {
-  return refuseAs(refusal);
-}
-
-/** Ends a script well, with why it does not go on as its last word. */
-export function refuseAs(why: string): Shell {
-  return sh`{ echo ${`refused ${why}`}; exit 0; }`;
-}
-
-/** Time that a script may take beside the waiting it is asked for. */
-export const scriptTimeoutMs = 120_000;
-/** Time that a script waits for another that works on the same server. */
-const lockWaitSeconds = 100;
 /** How long a guest may take to restart by itself before it is reset (nova: `wait_soft_reboot_seconds` 120). */
 const softRebootSeconds = 120;
 /** Between two requests to shut down (nova: `shutdown_retry_interval`). */
 const shutdownRetrySeconds = 10;
 
-/** What differs between scripts. */
-interface ScriptOptions {
-  readonly stdin: Uint8Array;
-  readonly timeoutMs: number;
-  /** How it learns whether our domain is there. Default {@link lookForDomain}. */
-  readonly look: Shell;
-}
-
 /** Servers on hosts, by `virsh` and `qemu-img`, but for domains that others made. */
 export function openDomains(pool: HostPool): Omit<DomainsPort, keyof AdoptionPort> {
-  async function run(
-    host: ComputeHost,
-    id: ResourceId,
-    attempting: string,
-    body: Shell,
-    signal: AbortSignal,
-    { look = lookForDomain, ...options }: Partial<ScriptOptions> = {},
-  ): Promise<string> {
-    const connection = await pool.get(host.address, signal);
-    const result = await connection.run(script(lockServer(host, id), defineFunctions(host, id), look, body), {
-      attempting: `${attempting} ${id}`,
-      timeoutMs: scriptTimeoutMs,
-      ...options,
-      signal,
-    });
-    throwIfRefused(result.stdout, host, id, attempting);
-    return result.stdout;
-  }
-
+  const run = openRunner(pool);
   return {
     async spawn(host, spec, start, signal) {
       const xml = Buffer.from(renderDomain(host, spec));
       const files = listDriveFiles(spec.configDrive);
-      const stdin = Buffer.concat([xml, ...files.map((file) => file.content)]);
+      const volumes = sendVolumes(host, spec.volumes ?? []);
+      const stdin = Buffer.concat([xml, ...volumes.stdin, ...files.map((file) => file.content)]);
       const body = script(
         enterServerFolder(host, spec.id),
         sh`receive ${xml.length} domain.xml
 is_whole ${xml.length} domain.xml`,
-        hasDisk(spec) ? ensureDisk(spec) : sh`:`,
+        volumes.receive,
+        hasFileDisk(spec) ? ensureDisk(spec) : sh`:`,
         ensureConfigDrive(files),
-        hasDisk(spec) ? finishDisk : sh`:`,
+        hasFileDisk(spec) ? finishDisk : sh`:`,
+        volumes.prepare,
         defineDomain(start),
+        volumes.attach,
       );
       await run(host, spec.id, "build server", body, signal, { stdin, look: lookBeforeBuild });
     },
@@ -105,69 +66,16 @@ is_whole ${xml.length} domain.xml`,
       return readConsole(await pool.get(host.address, signal), host, id, lines, signal);
     },
     waitReady: (host, id, request, progress, signal) => waitReady(pool, host, id, request, progress, signal),
+    ...openDomainVolumes(run),
   };
 }
 
 /**
- * Lets one script at a time work on a server: one whose starter was killed goes on, and a removal must come after it. The lock's file is none of
- * the server's, since a removed file locks nobody out; it is named so that hardly two servers share one. A host without folder has no servers.
- */
-export function lockServer(host: ComputeHost, id: ResourceId): Shell {
-  const folder = `${host.folder}/locks`;
-  return sh`if [ -d ${host.folder} ]; then
-  [ -d ${folder} ] || mkdir -p -- ${folder}
-  exec 9> ${`${folder}/${id.slice(0, 4)}`}
-  flock -w ${lockWaitSeconds} 9 || { echo 'another command works on this server' >&2; exit 1; }
-fi`;
-}
-
-/**
- * Functions of all scripts. `look_for_domain` sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's
- * name or uuid without our mark for this server ends the script, after `forget`.
- */
-export function defineFunctions(host: ComputeHost, id: ResourceId): Shell {
-  return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)}
-ours="<server cloud=\"$cloud\" id=\"$id\" "
-libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
-look_for_domain() {
-  # The list comes last: its success makes the exit code, and only a domain that it lacks is absent.
-  seen=$(libvirt "metadata $id $uri; metadata $name $uri; list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
-  case $seen in
-    *"$ours"*"$ours"*) state=present ;;
-    *"$id "*|*" $name"*) forget; ${refuse("foreign")} ;;
-    *) state=absent ;;
-  esac
-}
-forget() { :; }
-${processFunctions}`;
-}
-
-/** Before anything is written. */
-const lookForDomain = sh`look_for_domain`;
-
-/**
- * The same for a build, without the cost of a `virsh` where libvirt keeps no file of that name: such a domain is new, and libvirt itself
+ * Looks for the domain before a build, without the cost of a `virsh` where libvirt keeps no file of that name: such a domain is new, and libvirt itself
  * refuses a definition whose uuid another domain has. Only the files of a build are written before that is known.
  */
 const lookBeforeBuild = sh`state=absent
 if [ ! -d /etc/libvirt/qemu ] || [ -e "/etc/libvirt/qemu/$name.xml" ] || [ -e "/run/libvirt/qemu/$name.xml" ]; then look_for_domain; fi`;
-
-const requireDomain = sh`[ "$state" != absent ] || ${refuse("absent")}`;
-
-/**
- * QEMU's own user must be able to pass through the folders, not to list them, and not to read files. A folder that is new goes again when the
- * server turns out to be somebody else's.
- */
-export function enterServerFolder(host: ComputeHost, id: ResourceId): Shell {
-  const folder = serverFolder(host.folder, id);
-  return sh`umask 066
-[ -d ${folder} ] || forget() { rm -rf -- ${folder}; }
-mkdir -p -- ${folder}
-cd -- ${folder}
-receive() { head -c "$1" > "$2"; }
-# One after the other: when the last has all its bytes, so have those before.
-is_whole() { [ "$(stat -c %s "$2")" = "$1" ]; }`;
-}
 
 /**
  * The root disk: an overlay on the cached image, or blank. One that is there is kept, since it holds the guest's data, and only grows. It is
@@ -313,26 +221,3 @@ export const undefineDomain: Shell = sh`if [ "$state" != absent ]; then
     [ "$state" = absent ] || exit 1
   }
 fi`;
-
-function throwIfRefused(stdout: string, host: ComputeHost, id: ResourceId, attempting: string): void {
-  const cannot = `Cannot ${attempting} ${id} on host ${host.name}`;
-  switch (refusals.find((refusal) => stdout.trim() === `refused ${refusal}`)) {
-    case "foreign":
-      throw new StackyardError("not-ours", {
-        message: `${cannot}: a domain with its name ${nameDomain(id)} or its uuid is not of this cloud`,
-        remedy: `Look at it on the host: virsh dumpxml ${nameDomain(id)}`,
-      });
-    case "absent":
-      throw new StackyardError("not-found", {
-        message: `${cannot}: libvirt has no such domain`,
-        remedy: "Apply the stack again: it builds the server anew.",
-      });
-    case "disk-too-small":
-      throw new StackyardError("invalid-input", {
-        message: `${cannot}: the image is larger than the flavor's disk`,
-        field: "flavor.diskGib",
-        remedy: "Choose a flavor with a larger disk.",
-      });
-    case undefined:
-  }
-}

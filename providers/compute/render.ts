@@ -12,7 +12,7 @@ export type TemplateValue =
   string | number | boolean | undefined | TemplateContext | readonly TemplateValue[];
 
 /** Templates under `templates/libvirt`. */
-export type XmlTemplate = "domain" | "secret";
+export type XmlTemplate = "disk" | "domain" | "secret";
 /** Templates whose text is lines: settings, flows, operations. */
 export type TextTemplate =
   | "ceph/cluster.conf"
@@ -29,6 +29,8 @@ export type TextTemplate =
   | "ovs/guest-port";
 
 const engine = Handlebars.create();
+/** Of `templates/libvirt`, those that others write into themselves. */
+const partials = ["disk"] as const;
 const compiled = new Map<string, Handlebars.TemplateDelegate>();
 
 /**
@@ -62,7 +64,12 @@ export function renderTransaction(template: TextTemplate, context: TemplateConte
 function load(name: string, noEscape: boolean): Handlebars.TemplateDelegate {
   const known = compiled.get(name);
   if (known !== undefined) return known;
-  const source = readFileSync(join(findPackageRoot(), "templates", `${name}.hbs`), "utf8");
+  for (const partial of partials) {
+    if (engine.partials[partial] === undefined) {
+      engine.registerPartial(partial, readTemplate(`libvirt/${partial}.xml`));
+    }
+  }
+  const source = readTemplate(name);
   const template = engine.compile<TemplateContext>(source, {
     strict: true,
     knownHelpersOnly: true,
@@ -70,6 +77,10 @@ function load(name: string, noEscape: boolean): Handlebars.TemplateDelegate {
   });
   compiled.set(name, template);
   return template;
+}
+
+function readTemplate(name: string): string {
+  return readFileSync(join(findPackageRoot(), "templates", `${name}.hbs`), "utf8");
 }
 
 /** XML 1.0 section 2.2, less tab and line breaks: attributes give those back as blanks. */

@@ -147,6 +147,7 @@ async function scanHost(
     domains: observeDomains(
       folder,
       domains.map(({ spec }) => spec.id),
+      domains.flatMap(({ spec }) => (spec.rootVolume === undefined ? [spec.id] : [])),
     ),
     networks: observeNetworks(networksFolder(folder), networkIds, portIds),
     images: observeFiles(folder, paths, deepPaths),

@@ -5,7 +5,7 @@ import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Drift } from "./resource.ts";
-import type { VolumesPort } from "./volume-backend.ts";
+import type { AttachedVolume, VolumeRef, VolumesPort } from "./volume-backend.ts";
 
 /** What flows reach outside: each port is one service, implemented by the cloud and by a fake. */
 export interface Ports {
@@ -231,6 +231,10 @@ export interface DomainSpec {
   readonly diskBytes?: number | undefined;
   /** Whether its root disk was another domain's, and so lies on no image. Default false. */
   readonly isDiskAdopted?: boolean | undefined;
+  /** The volume that is its root disk, made by whoever asks for the domain. Absent: a file in the server's folder, which `spawn` makes. */
+  readonly rootVolume?: VolumeRef | undefined;
+  /** Volumes beside the root disk. Default none. */
+  readonly volumes?: readonly AttachedVolume[] | undefined;
   readonly image: CachedImage & {
     readonly diskFormat: "qcow2" | "raw" | undefined;
     readonly kernelArguments: string;
@@ -305,6 +309,33 @@ export interface DomainsPort extends AdoptionPort {
   remove(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
   /** `undefined`: libvirt answered that there is no such domain. Raises `not-ours` as `spawn` does. */
   observe(host: ComputeHost, spec: DomainSpec, signal: AbortSignal): Promise<DomainObservation | undefined>;
+  /**
+   * Gives the server a volume that is there: at once where it is on, and for its next starts. Repeatable. Raises `not-found`, `not-ours`, `conflict`
+   * when another disk has the device.
+   */
+  attachVolume(host: ComputeHost, id: ResourceId, volume: AttachedVolume, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes a volume from the server, and returns when no process of it has it any more. Tolerates absence, of the server too. Raises `in-use` when the
+   * guest has not let go within `limitMs`: the server then has it as before.
+   */
+  detachVolume(
+    host: ComputeHost,
+    id: ResourceId,
+    volumeId: ResourceId,
+    limitMs: number,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Tells a guest that is on how large a disk has become: the root disk when `volumeId` is the server's own id. A held file is grown by it. Nothing to do
+   * for a server that is off. Raises `not-found` for a server without that disk, `not-ours`.
+   */
+  resizeVolume(
+    host: ComputeHost,
+    id: ResourceId,
+    volumeId: ResourceId,
+    sizeBytes: number,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Last lines of the serial console since the last start; empty for a server that has none. */
   readConsole(host: ComputeHost, id: ResourceId, lines: number, signal: AbortSignal): Promise<string>;
   /** Waits up the ladder. Raises `not-ready` with the rung and the console's tail, at once when the domain is off or not there. */

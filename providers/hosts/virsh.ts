@@ -20,10 +20,13 @@ export type DomainState = (typeof domainStates)[number];
 
 /** A disk of a domain. */
 export interface DomainDisk {
-  /** Path, or the name within a network protocol; absent for an empty drive. */
+  /** Path, or protocol and name of one in a network (`rbd POOL/IMAGE`); absent for an empty drive. */
   readonly source: string | undefined;
   /** Name in the guest's order: `vda`. */
   readonly target: string;
+  /** What a guest knows it by; absent where it was given none. */
+  readonly serial: string | undefined;
+  readonly isReadOnly: boolean;
 }
 
 /** A network interface of a domain. */
@@ -205,9 +208,13 @@ export function parseCapabilities(xml: string): readonly GuestOffer[] {
 }
 
 function toDisk(disk: XmlElement): DomainDisk {
+  const [source] = ["file", "name", "dev"].flatMap((kind) => attributeAt(disk, kind, "source") ?? []);
+  const protocol = attributeAt(disk, "protocol", "source");
   return {
-    source: ["file", "name", "dev"].flatMap((kind) => attributeAt(disk, kind, "source") ?? [])[0],
+    source: protocol === undefined || source === undefined ? source : `${protocol} ${source}`,
     target: required(attributeAt(disk, "dev", "target"), "the target of a disk"),
+    serial: textAt(disk, "serial"),
+    isReadOnly: elementsAt(disk, "readonly").length > 0,
   };
 }
 

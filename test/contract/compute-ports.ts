@@ -20,7 +20,10 @@ import { describeScanPort } from "./scan-port.ts";
 import { describeSwitchingPort } from "./switching-port.ts";
 
 /** What can be done on both stages: the rest takes a guest that plays along. */
-export type StagedMeddling = Exclude<Meddling, "take a processor" | "take memory" | "detach an interface">;
+export type StagedMeddling = Exclude<
+  Meddling,
+  "take a processor" | "take memory" | "detach an interface" | "hold its volumes"
+>;
 
 /** A domain that somebody else defines. */
 export interface HandmadeDomain {

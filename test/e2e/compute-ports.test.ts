@@ -93,6 +93,8 @@ function describeMeddling(id: string, how: StagedMeddling, folder: string): stri
       return `qemu-img rebase -u -f qcow2 -F raw -b /elsewhere ${disk}`;
     case "remove the disk":
       return `rm ${disk}`;
+    case "detach the volume":
+      return `virsh detach-disk ${networkId} ${other} --live; until ! virsh domblklist ${networkId} | grep -w ${other}; do sleep 0.1; done`;
     case "retag its ports":
       return `for port in ${ports}; do ovs-vsctl set port $port tag=4000; done`;
     case "remove its ports":

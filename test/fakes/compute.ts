@@ -15,12 +15,15 @@ import type {
 } from "../../providers/core/ports.ts";
 import type { ComputePorts } from "../../providers/wiring.ts";
 import {
+  attachVolume,
   buildDomain,
+  detachVolume,
   observeDomain,
   rebootDomain,
   removeDomain,
   requireDomain,
   requireReady,
+  resizeVolume,
   startDomain,
   stopDomain,
 } from "./domain.ts";
@@ -329,6 +332,18 @@ export class FakeCompute extends Faults implements ComputePorts {
     waitReady: (host, id, request, _progress, signal) =>
       this.#carryOut("domains.waitReady", host.address.address, signal, (machine) =>
         requireReady(machine, host, id, request),
+      ),
+    attachVolume: (host, id, volume, signal) =>
+      this.#carryOut("domains.attachVolume", host.address.address, signal, (machine) =>
+        attachVolume(host, requireDomain(machine, host, id), volume),
+      ),
+    detachVolume: (host, id, volumeId, _limitMs, signal) =>
+      this.#carryOut("domains.detachVolume", host.address.address, signal, (machine) =>
+        detachVolume(machine, host, id, volumeId),
+      ),
+    resizeVolume: (host, id, volumeId, sizeBytes, signal) =>
+      this.#carryOut("domains.resizeVolume", host.address.address, signal, (machine) =>
+        resizeVolume(machine, host, id, volumeId, sizeBytes),
       ),
   };
 

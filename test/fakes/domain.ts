@@ -9,7 +9,8 @@ import type {
   ReadinessRung,
 } from "../../providers/core/ports.ts";
 import type { Drift } from "../../providers/core/resource.ts";
-import type { FakeDefinition, FakeDisk, FakeDomain, FakeHost } from "./host.ts";
+import type { AttachedVolume, VolumeRef } from "../../providers/core/volume-backend.ts";
+import type { FakeAttachment, FakeDefinition, FakeDisk, FakeDomain, FakeHost } from "./host.ts";
 
 const bytesPerGib = 1024 ** 3;
 
@@ -48,6 +49,7 @@ export function buildDomain(machine: FakeHost, host: ComputeHost, spec: DomainSp
     isPersistent: true,
   };
   machine.domains[spec.id] = domain;
+  if (domain.live !== undefined) domain.live = addMissing(domain.live, defined.volumes);
   return domain;
 }
 
@@ -61,8 +63,9 @@ function requireNetworks(machine: FakeHost, spec: DomainSpec): void {
   }
 }
 
-function hasDisk({ image, diskGib }: DomainSpec): boolean {
-  return image.diskPath !== undefined || diskGib > 0;
+/** Whether its root disk is a file of its own folder. */
+function hasDisk({ rootVolume, image, diskGib }: DomainSpec): boolean {
+  return rootVolume === undefined && (image.diskPath !== undefined || diskGib > 0);
 }
 
 /** 0 where any size is right. */
@@ -99,15 +102,107 @@ function missingFile(path: string): StackyardError {
 }
 
 function defineDomain(spec: DomainSpec): FakeDefinition {
-  const { image, hardware, interfaces } = spec;
+  const { image, interfaces } = spec;
   return {
     vcpus: spec.vcpus,
     ramMib: spec.ramMib,
-    disks: hasDisk(spec) ? `root on ${hardware.diskBus}` : "none",
+    disks: describeRoot(spec),
+    volumes: (spec.volumes ?? []).map(toAttachment),
     interfaces: interfaces.map((nic) => ({ ...nic })),
     bootFiles: [image.kernelPath, image.initrdPath].filter((path) => path !== undefined),
     hostname: spec.hostname,
   };
+}
+
+function describeRoot(spec: DomainSpec): string {
+  const { rootVolume, hardware } = spec;
+  if (rootVolume !== undefined) return `${nameSource(rootVolume)} on ${hardware.diskBus}`;
+  return hasDisk(spec) ? `root on ${hardware.diskBus}` : "none";
+}
+
+function nameSource({ place, id, name }: VolumeRef): string {
+  return place.backend === "file" ? `file ${id}` : `${place.pool}/${name ?? `volume-${id}`}`;
+}
+
+function toAttachment({ volume, device, isReadOnly, isShared }: AttachedVolume): FakeAttachment {
+  if (volume.place.backend === "file" && isShared && !isReadOnly)
+    throw new StackyardError("invalid-input", {
+      message: `volume ${volume.id} is a file, which one server at a time can write to`,
+      field: "isShared",
+    });
+  return { id: volume.id, source: nameSource(volume), device, isReadOnly };
+}
+
+/** What a guest that is on can be given. */
+function addMissing(live: FakeDefinition, wanted: readonly FakeAttachment[]): FakeDefinition {
+  const missing = wanted.filter((volume) =>
+    live.volumes.every(({ id, device }) => id !== volume.id && device !== volume.device),
+  );
+  return { ...live, volumes: [...live.volumes, ...missing] };
+}
+
+/** What it has already, it keeps. Raises `conflict` for a device that another disk has, and then does nothing. */
+export function attachVolume(host: ComputeHost, domain: FakeDomain, attached: AttachedVolume): void {
+  const volume = toAttachment(attached);
+  const { live, defined, isPersistent } = domain;
+  for (const { volumes } of [live, isPersistent ? defined : undefined].filter((part) => part !== undefined)) {
+    const isThere = volumes.some(({ id }) => id === volume.id);
+    if (!isThere && volumes.some(({ device }) => device === volume.device))
+      throw new StackyardError("conflict", {
+        message: `another disk of ${domain.name} on host ${host.name} is ${volume.device}`,
+        field: "device",
+        value: volume.device,
+      });
+  }
+  domain.live = live === undefined ? undefined : addMissing(live, [volume]);
+  if (isPersistent) domain.defined = addMissing(defined, [volume]);
+}
+
+/** A guest that is paused, or that holds its volumes, does not let go: then all stays as it was. */
+export function detachVolume(machine: FakeHost, host: ComputeHost, id: string, volumeId: string): void {
+  const domain = findDomain(machine, host, id);
+  if (domain === undefined) return;
+  const without = (was: FakeDefinition): FakeDefinition => ({
+    ...was,
+    volumes: was.volumes.filter((volume) => volume.id !== volumeId),
+  });
+  const { live } = domain;
+  if (live?.volumes.some((volume) => volume.id === volumeId) === true) {
+    if (domain.state === "paused" || domain.holdsVolumes === true)
+      throw new StackyardError("in-use", {
+        message: `the guest of ${id} on host ${host.name} does not let go of volume ${volumeId}`,
+      });
+    domain.live = without(live);
+  }
+  domain.defined = without(domain.defined);
+}
+
+/** A guest that is off learns a size when it starts. */
+export function resizeVolume(
+  machine: FakeHost,
+  host: ComputeHost,
+  id: string,
+  volumeId: string,
+  sizeBytes: number,
+): void {
+  const domain = requireDomain(machine, host, id);
+  const { live } = domain;
+  if (live === undefined) return;
+  const disk = id === volumeId ? machine.folders[id]?.disk : undefined;
+  if (disk !== undefined) disk.sizeBytes = Math.max(disk.sizeBytes, sizeBytes);
+  else if (live.volumes.some((volume) => volume.id === volumeId))
+    domain.live = {
+      ...live,
+      volumes: live.volumes.map((volume) =>
+        volume.id === volumeId
+          ? { ...volume, sizeBytes: Math.max(volume.sizeBytes ?? 0, sizeBytes) }
+          : volume,
+      ),
+    };
+  else if (!live.disks.includes(volumeId))
+    throw new StackyardError("not-found", {
+      message: `there is no disk of volume ${volumeId} in server ${id} on host ${host.name}`,
+    });
 }
 
 /** Also lets one that is paused go on. */
@@ -173,7 +268,7 @@ export function observeDomain(
   return {
     state: domain.state,
     processId: domain.processId,
-    diskBytes: disk?.sizeBytes,
+    diskBytes: spec.rootVolume === undefined ? disk?.sizeBytes : undefined,
     drift: [...compareDomain(domain, spec), ...(hasDisk(spec) ? compareDisk(disk, spec, isOn) : [])],
   };
 }
@@ -184,6 +279,9 @@ const redefined = { repair: "defines it anew", label: "live" } as const;
 function compareDomain({ live, defined, isPersistent }: FakeDomain, spec: DomainSpec): readonly Drift[] {
   const repairOf = (field: string): Pick<Drift, "repair" | "label"> => {
     if (live === undefined) return redefined;
+    const wanted = describeVolumes(defineDomain(spec));
+    if (field === "volumes" && describeVolumes(live).every((volume) => wanted.includes(volume)))
+      return { repair: "attaches what it lacks", label: "live" };
     return field === "hostname"
       ? { repair: "reboots the guest with its own config drive", label: "reboot" }
       : { repair: "power-cycles it with its own definition", label: "restart" };
@@ -219,12 +317,19 @@ function compareDefinition(
     ["vcpus", ({ vcpus }: FakeDefinition) => String(vcpus)],
     ["ramMib", ({ ramMib }: FakeDefinition) => String(ramMib)],
     ["disks", ({ disks }: FakeDefinition) => disks],
+    ["volumes", (definition: FakeDefinition) => describeVolumes(definition).join(", ")],
     ["interfaces", ({ interfaces }: FakeDefinition) => interfaces.map(describeInterface).join(", ")],
     ["hostname", ({ hostname }: FakeDefinition) => hostname],
   ] as const;
   return aspects
     .map(([field, describe]) => [field, describe(expected), describe(found)] as const)
     .filter(([, wanted, actual]) => wanted !== actual);
+}
+
+function describeVolumes({ volumes }: FakeDefinition): readonly string[] {
+  return volumes
+    .map(({ device, source, isReadOnly }) => `${device} ${source}${isReadOnly ? " read-only" : ""}`)
+    .toSorted();
 }
 
 /** Without the MTU: a guest takes a new one at its next start. */

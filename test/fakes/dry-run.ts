@@ -69,6 +69,9 @@ export function openFakeDryRun({
         lookAtForeign: (...asked) => servers.lookAtForeign(...asked),
         takeOver: (host) => note(host, "domains.takeOver"),
         giveBack: (host) => note(host, "domains.giveBack"),
+        attachVolume: (host) => note(host, "domains.attachVolume"),
+        detachVolume: (host) => note(host, "domains.detachVolume"),
+        resizeVolume: (host) => note(host, "domains.resizeVolume"),
       },
       ceph: {
         inspect: (...asked) => ceph.inspect(...asked),

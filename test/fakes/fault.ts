@@ -5,7 +5,7 @@ export type ComputeMethod =
   | `hosts.${"enrol" | "observe" | "release"}`
   | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
-  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack"}`
+  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume"}`
   | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
   | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "remove"}`
@@ -26,6 +26,9 @@ export const changingMethods = [
   "domains.remove",
   "domains.takeOver",
   "domains.giveBack",
+  "domains.attachVolume",
+  "domains.detachVolume",
+  "domains.resizeVolume",
   "ceph.ensurePool",
   "ceph.removePool",
   "ceph.ensureUsers",

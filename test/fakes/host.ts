@@ -96,15 +96,31 @@ export interface FakeDomain {
   medium?: string | undefined;
   /** As its guest read it when it booted last. */
   hostname?: string | undefined;
+  /** Whether its guest lets go of no disk. Default false. */
+  holdsVolumes?: boolean | undefined;
 }
 
 /** A domain that somebody else defined, as it is told to who looks. */
 export type FakeForeign = Omit<ForeignDomain, "serverDiskPath">;
 
+/** A volume as a domain has it. */
+export interface FakeAttachment {
+  readonly id: string;
+  /** What it lies in. */
+  readonly source: string;
+  readonly device: string;
+  readonly isReadOnly: boolean;
+  /** That its guest was told last; absent as long as it was told none. */
+  readonly sizeBytes?: number | undefined;
+}
+
 export interface FakeDefinition {
   readonly vcpus: number;
   readonly ramMib: number;
+  /** Root disk. */
   readonly disks: string;
+  /** Beside it. */
+  readonly volumes: readonly FakeAttachment[];
   readonly interfaces: readonly DomainInterface[];
   /** Kernel and initial RAM disk. */
   readonly bootFiles: readonly string[];

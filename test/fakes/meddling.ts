@@ -16,6 +16,9 @@ export type Meddling =
   | "detach an interface"
   | "retag its ports"
   | "remove its ports"
+  | "hold its volumes"
+  /** To a device of a server that is on, `SERVER/DEVICE`: what is kept of it for its next start stays. */
+  | "detach the volume"
   /** To a server that is not there: a domain of somebody else takes its uuid. */
   | "define a foreign domain"
   /** To a domain of somebody else. */
@@ -65,6 +68,15 @@ export function meddleWith(machine: FakeHost, id: string, how: Meddling): void {
     case "replace the disk":
     case "remove the disk":
       meddleWithDisk(machine, id, how);
+      return;
+    case "hold its volumes":
+      take(machine.domains, id).holdsVolumes = true;
+      return;
+    case "detach the volume":
+      change(machine, networkId, (was) => ({
+        ...was,
+        volumes: was.volumes.filter(({ device }) => device !== other),
+      }));
       return;
     case "retag its ports":
       for (const port of listPorts(machine, id)) machine.tags[port] = 4000;
@@ -151,7 +163,15 @@ function makeForeignDomain(): FakeDomain {
   return {
     cloudId: "someone else",
     name: "foreign",
-    defined: { vcpus: 1, ramMib: 64, disks: "none", interfaces: [], bootFiles: [], hostname: "" },
+    defined: {
+      vcpus: 1,
+      ramMib: 64,
+      disks: "none",
+      volumes: [],
+      interfaces: [],
+      bootFiles: [],
+      hostname: "",
+    },
     isPersistent: true,
     state: "shut-off",
     boots: 0,

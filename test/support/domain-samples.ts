@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost, DomainSpec } from "../../providers/core/ports.ts";
+import type { AttachedVolume, RbdPlace } from "../../providers/core/volume-backend.ts";
 
 /** A host with the kernel's datapath and KVM. */
 export const sampleHost: ComputeHost = {
@@ -64,6 +65,44 @@ export const richServer: DomainSpec = {
   hardware: { machine: "q35", diskBus: "scsi", nicModel: "e1000", guestAgent: true, rng: true },
 };
 
+/** A pool whose monitors are given in each of the ways. */
+export const samplePlace: RbdPlace = {
+  backend: "rbd",
+  clusterId: deriveId<"resource">("sample cluster"),
+  monitors: ["192.0.2.11", "192.0.2.12:6789", "[2001:db8::13]:3300", "[2001:db8::14]", "2001:db8::15"],
+  pool: "volumes",
+  content: "volumes",
+};
+
+/** A volume that is a file, at `vdb`. */
+export const fileVolume: AttachedVolume = {
+  volume: { place: { backend: "file" }, id: deriveId<"resource">("sample file volume") },
+  device: "vdb",
+  isReadOnly: false,
+  isShared: false,
+  qos: {},
+};
+
+/** A volume in RBD at `vdc`, with all that one can have. */
+export const rbdVolume: AttachedVolume = {
+  volume: { place: samplePlace, id: deriveId<"resource">("sample RBD volume") },
+  device: "vdc",
+  isReadOnly: true,
+  isShared: true,
+  qos: { totalBytesSec: 1_000_000, readIopsSec: 100, writeIopsSec: 50 },
+};
+
+/** A server whose root disk is a volume, with two more. */
+export const volumeServer: DomainSpec = {
+  ...sampleServer,
+  rootVolume: {
+    place: { ...samplePlace, pool: "vms", content: "vms" },
+    id: sampleServer.id,
+    name: `${sampleServer.id}_disk`,
+  },
+  volumes: [fileVolume, rbdVolume],
+};
+
 function interfaceOf(n: number): DomainSpec["interfaces"][number] {
   return {
     portId: deriveId<"resource">("sample port", String(n)),
@@ -113,6 +152,8 @@ export const anyDomain: fc.Arbitrary<readonly [ComputeHost, DomainSpec]> = fc
     nicModel: fc.constantFrom("virtio", "e1000", "rtl8139"),
     guestAgent: fc.boolean(),
     rng: fc.boolean(),
+    rootVolume: fc.constantFrom(undefined, fileVolume.volume, volumeServer.rootVolume),
+    volumes: fc.subarray([fileVolume, rbdVolume]),
   })
   .map(({ host, nicCount, buses, nicModel, guestAgent, rng, ...rest }) => [
     host,

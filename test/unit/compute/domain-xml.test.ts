@@ -5,15 +5,19 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { nameSource, renderVolumeDisk } from "../../../providers/compute/disk-xml.ts";
 import { renderDomain } from "../../../providers/compute/domain-xml.ts";
 import { parseDomain } from "../../../providers/hosts/virsh.ts";
 import {
   anyDomain,
   bareServer,
   emulatedHost,
+  fileVolume,
+  rbdVolume,
   richServer,
   sampleHost,
   sampleServer,
+  volumeServer,
 } from "../../support/domain-samples.ts";
 
 const run = promisify(execFile);
@@ -31,6 +35,7 @@ test.each([
   ["a disk on KVM and the kernel's datapath", "disk-kvm", sampleHost, sampleServer],
   ["a kernel under emulation", "kernel-emulated", emulatedHost, bareServer],
   ["a q35 with two NICs of another model", "rich-emulated", emulatedHost, richServer],
+  ["a root disk in RBD with two volumes", "volumes-kvm", sampleHost, volumeServer],
 ])("the domain of %s is as before", async (_, file, host, server) => {
   await expect(renderDomain(host, server)).toMatchFileSnapshot(`../../fixtures/compute/${file}.xml`);
 });
@@ -39,6 +44,7 @@ test.each([
   ["a disk on KVM", sampleHost, sampleServer],
   ["a kernel under emulation", emulatedHost, bareServer],
   ["hostile names", emulatedHost, richServer],
+  ["volumes", sampleHost, volumeServer],
 ])("virt-xml-validate accepts %s", async (name, host, server) => {
   const file = join(folder, `${name}.xml`);
   writeFileSync(file, renderDomain(host, server));
@@ -79,6 +85,40 @@ test("every value comes back from the XML as it was given", () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test("the disk of a volume is the same alone as within its domain", () => {
+  const domain = renderDomain(sampleHost, volumeServer);
+  for (const attached of [fileVolume, rbdVolume]) {
+    const lines = renderVolumeDisk(sampleHost, attached).trimEnd().split("\n");
+    expect(domain).toContain(lines.map((line) => `    ${line}`).join("\n"));
+  }
+});
+
+test("what libvirt names as the source of a disk is what we compare it with", () => {
+  const { disks } = parseDomain(renderDomain(sampleHost, volumeServer));
+  expect(disks.map(({ target, source, serial, isReadOnly }) => [target, source, serial, isReadOnly])).toEqual(
+    [
+      ["vda", `rbd vms/${sampleServer.id}_disk`, sampleServer.id, false],
+      ["hdb", expect.stringContaining("config-drive.iso"), undefined, true],
+      ["vdb", nameSource(sampleHost, fileVolume.volume), fileVolume.volume.id, false],
+      ["vdc", nameSource(sampleHost, rbdVolume.volume), rbdVolume.volume.id, true],
+    ],
+  );
+});
+
+test("a root disk that is a volume has the bus that the server's disks have", () => {
+  const hardware = { ...sampleServer.hardware, diskBus: "sata" as const };
+  const [root] = parseDomain(renderDomain(sampleHost, { ...volumeServer, hardware })).disks;
+  expect(root?.target).toBe("sda");
+});
+
+test("a file is no volume that guests could write to at the same time", () => {
+  const shared = { ...fileVolume, isShared: true };
+  expect(() => renderVolumeDisk(sampleHost, shared)).toThrow(
+    expect.objectContaining({ code: "invalid-input", field: "isShared" }),
+  );
+  expect(renderVolumeDisk(sampleHost, { ...shared, isReadOnly: true })).toContain("<shareable/>");
 });
 
 test.each(["two\nlines", "a\u0000b", "\u001b[31m", "\ud800", "\u0085", "\ufffe"])(

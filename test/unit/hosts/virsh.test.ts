@@ -22,7 +22,7 @@ const xml = `<domain type='qemu' id='1'>
   <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
   <devices>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/a.qcow2' index='2'/><backingStore/><target dev='vda' bus='virtio'/></disk>
-    <disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='rbd' name='vms/1'/><target dev='vdb'/></disk>
+    <disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='rbd' name='vms/1'/><target dev='vdb'/><serial>volume 1</serial></disk>
     <disk type='file' device='cdrom'><driver name='qemu'/><target dev='sda' bus='sata'/><readonly/></disk>
     <interface type='bridge'><mac address='52:54:00:00:01:01'/><source bridge='br-int'/><vlan><tag id='101'/></vlan>
       <virtualport type='openvswitch'><parameters interfaceid='eaf02aae'/></virtualport><target dev='tap0abc'/><model type='virtio'/></interface>
@@ -41,9 +41,9 @@ describe("parseDomain", () => {
       ramMib: 64,
       currentRamMib: 64,
       disks: [
-        { source: "/a.qcow2", target: "vda" },
-        { source: "vms/1", target: "vdb" },
-        { source: undefined, target: "sda" },
+        { source: "/a.qcow2", target: "vda", serial: undefined, isReadOnly: false },
+        { source: "rbd vms/1", target: "vdb", serial: "volume 1", isReadOnly: false },
+        { source: undefined, target: "sda", serial: undefined, isReadOnly: true },
       ],
       interfaces: [
         { mac: "52:54:00:00:01:01", target: "tap0abc", bridge: "br-int", vlan: 101, interfaceId: "eaf02aae" },
