@@ -44,8 +44,9 @@ export function describeRootVolume(
   host: ComputeHost,
   volume: VolumeRef,
   target: DiskTarget,
+  qos: VolumeQos = {},
 ): TemplateContext {
-  return describeVolumeDisk(host, volume, target, {});
+  return describeVolumeDisk(host, volume, target, { qos });
 }
 
 /**

@@ -77,7 +77,7 @@ function describeRootDisk(
   spec: DomainSpec,
   target: DiskTarget,
 ): TemplateContext | undefined {
-  if (spec.rootVolume !== undefined) return describeRootVolume(host, spec.rootVolume, target);
+  if (spec.rootVolume !== undefined) return describeRootVolume(host, spec.rootVolume, target, spec.rootQos);
   return hasFileDisk(spec) ? describeFileDisk(diskFile(host.folder, spec.id), target) : undefined;
 }
 

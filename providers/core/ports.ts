@@ -5,7 +5,7 @@ import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Drift } from "./resource.ts";
-import type { AttachedVolume, VolumeRef, VolumesPort } from "./volume-backend.ts";
+import type { AttachedVolume, VolumeQos, VolumeRef, VolumesPort } from "./volume-backend.ts";
 
 /** What flows reach outside: each port is one service, implemented by the cloud and by a fake. */
 export interface Ports {
@@ -233,6 +233,8 @@ export interface DomainSpec {
   readonly isDiskAdopted?: boolean | undefined;
   /** The volume that is its root disk, made by whoever asks for the domain. Absent: a file in the server's folder, which `spawn` makes. */
   readonly rootVolume?: VolumeRef | undefined;
+  /** Limits of the root volume. Default none. */
+  readonly rootQos?: VolumeQos | undefined;
   /** Volumes beside the root disk. Default none. */
   readonly volumes?: readonly AttachedVolume[] | undefined;
   readonly image: CachedImage & {

@@ -100,6 +100,7 @@ export const volumeServer: DomainSpec = {
     id: sampleServer.id,
     name: `${sampleServer.id}_disk`,
   },
+  rootQos: { totalIopsSec: 500 },
   volumes: [fileVolume, rbdVolume],
 };
 
