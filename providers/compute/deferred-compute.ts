@@ -64,6 +64,7 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       ensureVolume: async (...given) => (await open()).volumes.ensureVolume(...given),
       observeVolume: async (...given) => (await open()).volumes.observeVolume(...given),
       removeVolume: async (...given) => (await open()).volumes.removeVolume(...given),
+      removeHalfMade: async (...given) => (await open()).volumes.removeHalfMade(...given),
       ensureSnapshot: async (...given) => (await open()).volumes.ensureSnapshot(...given),
       removeSnapshot: async (...given) => (await open()).volumes.removeSnapshot(...given),
       listChildren: async (...given) => (await open()).volumes.listChildren(...given),

@@ -5,7 +5,7 @@ import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { listDomains, parseDomainList } from "../hosts/virsh.ts";
-import { cloudFile, networksFolder } from "./layout.ts";
+import { cloudFile, networksFolder, serversFolder, volumesFolder } from "./layout.ts";
 import { domainNamespace, integrationBridge, ovsKeys, underlayBridge } from "./marks.ts";
 import { renderText, renderTransaction } from "./render.ts";
 import { scanWiring } from "./scan.ts";
@@ -96,13 +96,12 @@ ip link set ${underlayBridge} mtu ${underlay.mtuBytes} up`,
   );
 }
 
-/** Raises `in-use` while servers of the cloud are on the host, be it only their disks. */
+/** Raises `in-use` while servers of the cloud are on the host, be it only their disks, or volumes that are files. */
 async function requireUnused(
   connection: HostConnection,
   request: EnrolRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const folder = `${request.folder}/servers`;
   const { stdout } = await connection.run(script(listDomains()), {
     attempting: "list the host's servers",
     signal,
@@ -116,15 +115,25 @@ async function requireUnused(
       ),
     )
     .map(({ name, title }) => title ?? name);
-  const folders = await connection.run(sh`[ ! -d ${folder} ] || ls -A -- ${folder}`, {
-    attempting: "list the host's disks",
-    signal,
-  });
-  const left = domains.length > 0 ? domains : folders.stdout.split("\n").filter((line) => line !== "");
+  const [servers, volumes] = [serversFolder(request.folder), volumesFolder(request.folder)];
+  const { stdout: folders } = await connection.run(
+    sh`[ ! -d ${servers} ] || ls -A -- ${servers}
+echo '<>'
+[ ! -d ${volumes} ] || ls -A -- ${volumes}`,
+    { attempting: "list the host's disks", signal },
+  );
+  const [disks = [], files = []] = folders
+    .split("<>\n")
+    .map((list) => list.split("\n").filter((line) => line !== ""));
+  requireNone(request, "servers", domains.length > 0 ? domains : disks);
+  requireNone(request, "volumes", files);
+}
+
+function requireNone({ address }: EnrolRequest, what: "servers" | "volumes", left: readonly string[]): void {
   if (left.length === 0) return;
   throw new StackyardError("in-use", {
-    message: `Host ${request.address.name} still has servers: ${left.join(", ")}`,
-    remedy: "Remove these servers first; what no record owns, by stackyard gc.",
+    message: `Host ${address.name} still has ${what}: ${left.join(", ")}`,
+    remedy: `Remove these ${what} first; what no record owns, by stackyard gc.`,
   });
 }
 

@@ -12,7 +12,7 @@ import type { HostPool } from "../hosts/pool.ts";
 import { localPath, openImageInspector, statFile } from "./image-source.ts";
 import { imageLimits, listFiles, soundTime } from "./image-state.ts";
 import type { ImageFile } from "./image-state.ts";
-import { imageFolder } from "./layout.ts";
+import { imageFolder, serversFolder, volumesFolder } from "./layout.ts";
 import { scanImage } from "./scan.ts";
 
 /** Longest that the bytes of an image may take to a host. */
@@ -52,7 +52,7 @@ export function openImages(pool: HostPool): ImagesPort {
       });
       if (stdout.trim() === "") return;
       throw new StackyardError("in-use", {
-        message: `Image ${imageId} on host ${host.name} is the base of the disks of servers: ${stdout.trim().split("\n").join(", ")}`,
+        message: `Image ${imageId} on host ${host.name} is the base of disks: ${stdout.trim().split("\n").join(", ")}`,
       });
     },
   };
@@ -287,13 +287,15 @@ function throttle(progress: (line: string) => void): (line: string) => void {
   };
 }
 
-/** Prints the servers whose disks lie on the image; removes it when there are none. The name of the base is in the first cluster of an overlay. */
+/** Prints the servers and volumes whose disks lie on the image; removes it when there are none. The name of the base is in the first cluster of an overlay. */
 function removeScript(host: ComputeHost, imageId: ResourceId): Shell {
   const folder = imageFolder(host.folder, imageId);
   return script(sh`used=
-for disk in ${`${host.folder}/servers`}/*/disk; do
-  [ -e "$disk" ] || continue
-  if head -c 65536 -- "$disk" | grep -aqF ${`${folder}/disk`}; then basename "$(dirname "$disk")"; used=yes; fi
-done
+look() {
+  [ -e "$2" ] || return 0
+  if head -c 65536 -- "$2" | grep -aqF ${`${folder}/disk`}; then echo "$1 $(basename "$(dirname "$2")")"; used=yes; fi
+}
+for disk in ${serversFolder(host.folder)}/*/disk; do look server "$disk"; done
+for disk in ${volumesFolder(host.folder)}/*/disk; do look volume "$disk"; done
 [ -n "$used" ] || rm -rf -- ${folder}`);
 }

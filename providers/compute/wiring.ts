@@ -37,7 +37,7 @@ const recordSchema = z.object({
 export type EnrolmentRecord = z.infer<typeof recordSchema>;
 
 /** What the cloud makes in the folder of a host; release takes all of it away. */
-export const ownFolders = ["images", "jobs", "locks", "networks", "servers"];
+export const ownFolders = ["images", "jobs", "locks", "networks", "servers", "volumes"];
 
 /** What a host has of what enrolment makes. */
 export interface Wiring {

@@ -80,7 +80,7 @@ export interface HostsPort {
   observe(request: EnrolRequest, signal: AbortSignal): Promise<HostObservation>;
   /**
    * Takes mark, bridges and folder back. Repeatable; a host of another cloud, or enrolled under another id, stays as it is. Raises `in-use`
-   * while servers are on it, be it only their disks.
+   * while servers are on it, be it only their disks, or volumes that are files; it names them.
    */
   release(request: EnrolRequest, signal: AbortSignal): Promise<void>;
 }
@@ -145,7 +145,7 @@ export interface ImagesPort {
   ): Promise<CachedImage>;
   /** What is wrong with the image's files in a host's cache. */
   observeCached(host: ComputeHost, image: ImageSpec, signal: AbortSignal): Promise<readonly Drift[]>;
-  /** Removes the image's files from a host's cache; tolerates absence. Raises `in-use` while a disk lies on them. */
+  /** Removes the image's files from a host's cache; tolerates absence. Raises `in-use` with the servers and volumes whose disks lie on them. */
   removeCached(host: ComputeHost, imageId: ResourceId, signal: AbortSignal): Promise<void>;
 }
 

@@ -152,6 +152,11 @@ export interface VolumesPort {
   /** Also what a broken making has left. Tolerates absence. Raises `in-use` while it has snapshots, or somebody has it open. */
   removeVolume(host: ComputeHost, volume: VolumeRef, signal: AbortSignal): Promise<void>;
   /**
+   * What a making that was broken off has left of it, and nothing that is whole. Tolerates absence. Raises `wrong-state` while another host makes it
+   * in RBD.
+   */
+  removeHalfMade(host: ComputeHost, volume: VolumeRef, signal: AbortSignal): Promise<void>;
+  /**
    * Of an RBD volume at any time (cinder: `rbd.py create_snapshot`, protected); of a file within it. Raises `not-found` without the volume,
    * `wrong-state` while a process holds the file.
    */

@@ -106,6 +106,20 @@ export function describeRelease(onStage: () => ComputeStage): void {
       [request] = stage.requests;
     });
 
+    test("have no volumes, which are named", async () => {
+      const { volumes } = stage.compute;
+      const volume = { id: deriveId<"resource">("left volume"), place: { backend: "file" } } as const;
+      const spec = { ...volume, sizeGib: 1, source: { kind: "blank" } } as const;
+      await volumes.ensureVolume(host, spec, silent, signal);
+      await expect(hosts.release(request, signal)).rejects.toMatchObject({
+        code: "in-use",
+        message: expect.stringContaining(volume.id) as unknown,
+      });
+      expect(await hosts.observe(request, signal)).toMatchObject({ drift: [] });
+      expect(await volumes.observeVolume(host, volume, signal)).toBeDefined();
+      await volumes.removeVolume(host, volume, signal);
+    });
+
     test("have nothing of the cloud any more, and may be given back again", async () => {
       const { images, switching, leftovers } = stage.compute;
       await images.ensureCached(host, stage.image, silent, signal);

@@ -118,6 +118,27 @@ export function describeImagesPort(onStage: () => ComputeStage): void {
       await expect(images.removeCached(gone, image.id, signal)).rejects.toMatchObject({ code });
     });
 
+    test("an image that a volume lies on is kept, and the volume named", async () => {
+      const { volumes } = stage.compute;
+      const facts = await images.inspectDisk(stage.disk, { format: undefined, field: "disk" }, signal);
+      const id = deriveId<"resource">("base of a volume");
+      const disk = { source: stage.disk, facts };
+      const base = { id, name: "base", disk, kernel: undefined, initrd: undefined };
+      const { diskPath: path = "" } = await images.ensureCached(host, base, silent, signal);
+      const { format, virtualSizeBytes } = facts;
+      const volume = { id: deriveId<"resource">("volume on a base"), place: { backend: "file" } } as const;
+      const source = { kind: "image", path, format, virtualSizeBytes } as const;
+      await volumes.ensureVolume(host, { ...volume, sizeGib: 0, source }, silent, signal);
+      await expect(images.removeCached(host, id, signal)).rejects.toMatchObject({
+        code: "in-use",
+        message: expect.stringContaining(`volume ${volume.id}`) as unknown,
+      });
+      expect(await images.observeCached(host, base, signal)).toEqual([]);
+      await volumes.removeVolume(host, volume, signal);
+      await images.removeCached(host, id, signal);
+      expect(await images.observeCached(host, base, signal)).toMatchObject([{ found: "missing" }]);
+    });
+
     test("an image is removed, and removed again", async () => {
       await images.removeCached(host, stage.image.id, signal);
       await images.removeCached(host, stage.image.id, signal);

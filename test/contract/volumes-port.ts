@@ -252,6 +252,17 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         await remove("broken");
       });
 
+      test("loses what is half-made of it, and nothing that is whole", async () => {
+        const [half, whole] = [refOf("half"), refOf("whole")];
+        await stage.leaveHalf(half);
+        await ensure(specOf("whole"));
+        for (const volume of [half, whole, half]) await volumes.removeHalfMade(host, volume, signal);
+        expect(await volumes.listVolumes(host, stage.place, signal)).toMatchObject([
+          { id: whole.id, isWhole: true },
+        ]);
+        await remove("whole");
+      });
+
       test("leaves nothing when it is removed half-made", async () => {
         await stage.leaveHalf(refOf("broken"));
         await remove("broken");

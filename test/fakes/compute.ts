@@ -37,10 +37,10 @@ import { compareImage, fetchImage, findSource, removeImage, requireChecksum } fr
 import {
   listBareFolders,
   listMarked,
-  listServers,
   observeHost,
   removeMarked,
   requireEnrolled,
+  requireUnused,
 } from "./mark.ts";
 import { meddleWith, type Meddling } from "./meddling.ts";
 import { isImported, listImages } from "./rbd.ts";
@@ -195,11 +195,7 @@ export class FakeCompute extends Faults implements ComputePorts {
     release: (request, signal) =>
       this.#carryOut("hosts.release", request.address.address, signal, (host) => {
         if (host.enrolment?.cloudId !== request.cloudId || host.enrolment.hostId !== request.id) return;
-        const left = [...listServers(host, request.cloudId), ...listBareFolders(host)];
-        if (left.length > 0)
-          throw new StackyardError("in-use", {
-            message: `Host ${request.address.name} still has servers: ${left.join(", ")}`,
-          });
+        requireUnused(host, request);
         host.enrolment = undefined;
         for (const held of [host.images, host.networks, host.tunnels]) empty(held);
       }),

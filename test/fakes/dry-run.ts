@@ -97,6 +97,7 @@ export function openFakeDryRun({
         findImage: (...asked) => volumes.findImage(...asked),
         ensureVolume: (host) => note(host, "volumes.ensureVolume"),
         removeVolume: (host) => note(host, "volumes.removeVolume"),
+        removeHalfMade: (host) => note(host, "volumes.removeHalfMade"),
         ensureSnapshot: (host) => note(host, "volumes.ensureSnapshot"),
         removeSnapshot: (host) => note(host, "volumes.removeSnapshot"),
         flattenVolume: (host) => note(host, "volumes.flattenVolume"),

@@ -7,7 +7,7 @@ export type ComputeMethod =
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume"}`
   | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
-  | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
+  | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "remove"}`
   | "scan.ask";
 
@@ -37,6 +37,7 @@ export const changingMethods = [
   "ceph.removeClient",
   "volumes.ensureVolume",
   "volumes.removeVolume",
+  "volumes.removeHalfMade",
   "volumes.ensureSnapshot",
   "volumes.removeSnapshot",
   "volumes.flattenVolume",

@@ -115,12 +115,18 @@ export function compareImage(machine: FakeHost, { host, image, deep }: ImageQues
 
 export function removeImage(machine: FakeHost, host: ComputeHost, imageId: string): void {
   const files = machine.images[imageId]?.files ?? [];
-  const users = Object.entries(machine.folders).filter(([, { disk }]) =>
-    files.some(({ path }) => path === disk?.imagePath),
-  );
+  const isBase = (file: string | undefined): boolean => files.some(({ path }) => path === file);
+  const users = [
+    ...Object.entries(machine.folders).flatMap(([id, { disk }]) =>
+      isBase(disk?.imagePath) ? [`server ${id}`] : [],
+    ),
+    ...Object.entries(machine.volumes).flatMap(([id, { disk }]) =>
+      isBase(disk?.parent) ? [`volume ${id}`] : [],
+    ),
+  ];
   if (users.length > 0)
     throw new StackyardError("in-use", {
-      message: `Image ${imageId} on host ${host.name} is the base of the disks of servers: ${users.map(([id]) => id).join(", ")}`,
+      message: `Image ${imageId} on host ${host.name} is the base of disks: ${users.join(", ")}`,
     });
   Reflect.deleteProperty(machine.images, imageId);
 }

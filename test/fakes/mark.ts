@@ -72,6 +72,19 @@ export function listBareFolders(machine: FakeHost): readonly string[] {
   return Object.keys(machine.folders).filter((id) => machine.domains[id] === undefined);
 }
 
+/** Raises `in-use` with what is on a host that is to be given back. */
+export function requireUnused(machine: FakeHost, { address, cloudId }: EnrolRequest): void {
+  const left = {
+    servers: [...listServers(machine, cloudId), ...listBareFolders(machine)],
+    volumes: Object.keys(machine.volumes),
+  };
+  for (const [what, ids] of Object.entries(left))
+    if (ids.length > 0)
+      throw new StackyardError("in-use", {
+        message: `Host ${address.name} still has ${what}: ${ids.join(", ")}`,
+      });
+}
+
 /** Domains and what is on the switch have marks of their own; files are whose the folder is. */
 export function listMarked(machine: FakeHost, cloudId: string): readonly MarkedThing[] {
   const { enrolment } = machine;

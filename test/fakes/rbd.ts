@@ -85,7 +85,7 @@ export function openRbdShelf(reach: PoolReach): Shelf {
       });
     return found;
   };
-  const dropPart = (volume: VolumeRef): void => {
+  const dropHalf = (volume: VolumeRef): void => {
     const name = nameImage(volume) + partSuffix(host);
     if ((pool.images[name]?.holders ?? []).length > 0)
       throw new StackyardError("wrong-state", {
@@ -99,14 +99,14 @@ export function openRbdShelf(reach: PoolReach): Shelf {
     where,
     find,
     put: (volume, made) => {
-      dropPart(volume);
+      dropHalf(volume);
       const image: FakeRbdImage = { ...made, mark: { cloudId: host.cloudId, id: volume.id } };
       pool.images[nameImage(volume)] = image;
     },
     drop: (volume) => {
-      dropPart(volume);
       Reflect.deleteProperty(pool.images, nameImage(volume));
     },
+    dropHalf,
     listChildren: (volume, snapshot) =>
       listImages(ceph).flatMap(({ path, image }) =>
         liesOn(image, `${place.pool}/${nameImage(volume)}`, snapshot) ? [path] : [],

@@ -59,8 +59,9 @@ export interface Shelf {
   find(volume: VolumeRef): FakeVolume | undefined;
   /** Puts it there whole, over what is half-made. */
   put(volume: VolumeRef, made: FakeVolume): void;
-  /** Takes it away, and what is half-made of it. */
   drop(volume: VolumeRef): void;
+  /** What is half-made of it. */
+  dropHalf(volume: VolumeRef): void;
   /** `POOL/IMAGE` of all that lie on it, or on one snapshot of it. */
   listChildren(volume: VolumeRef, snapshot?: string): readonly string[];
   list(): readonly MarkedVolume[];
@@ -104,6 +105,8 @@ export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
       }),
     removeVolume: (host, volume, signal) =>
       at("volumes.removeVolume", host, volume.place, signal, (shelf) => dropVolume(shelf, volume)),
+    removeHalfMade: (host, volume, signal) =>
+      at("volumes.removeHalfMade", host, volume.place, signal, (shelf) => shelf.dropHalf(volume)),
     ensureSnapshot: (host, volume, snapshotId, signal) =>
       at("volumes.ensureSnapshot", host, volume.place, signal, (shelf) => {
         const found = requireVolume(shelf, volume);
@@ -173,6 +176,7 @@ function growVolume(shelf: Shelf, spec: VolumeRef & { readonly sizeGib: number }
 }
 
 export function dropVolume(shelf: Shelf, volume: VolumeRef): void {
+  shelf.dropHalf(volume);
   const found = shelf.find(volume);
   const snapshots = Object.keys(found?.snapshots ?? {});
   if (snapshots.length > 0) throw hasSnapshots(volume, snapshots);
@@ -226,6 +230,9 @@ function openFileShelf(machine: FakeHost, host: ComputeHost): Shelf {
     },
     drop: ({ id }) => {
       Reflect.deleteProperty(machine.volumes, id);
+    },
+    dropHalf: ({ id }) => {
+      if (machine.volumes[id]?.disk === undefined) Reflect.deleteProperty(machine.volumes, id);
     },
     // What comes from a snapshot is a copy.
     listChildren: () => [],

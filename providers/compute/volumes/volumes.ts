@@ -12,6 +12,7 @@ export function openVolumes(pool: HostPool): VolumesPort {
     ensureVolume: (host, spec, ...rest) => at(spec.place).ensureVolume(host, spec, ...rest),
     observeVolume: (host, volume, ...rest) => at(volume.place).observeVolume(host, volume, ...rest),
     removeVolume: (host, volume, ...rest) => at(volume.place).removeVolume(host, volume, ...rest),
+    removeHalfMade: (host, volume, ...rest) => at(volume.place).removeHalfMade(host, volume, ...rest),
     ensureSnapshot: (host, volume, ...rest) => at(volume.place).ensureSnapshot(host, volume, ...rest),
     removeSnapshot: (host, volume, ...rest) => at(volume.place).removeSnapshot(host, volume, ...rest),
     listChildren: (host, volume, ...rest) => at(volume.place).listChildren(host, volume, ...rest),

@@ -76,6 +76,11 @@ prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk"`;
       await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
       await run(host, volume, "remove volume", removeDisk, signal);
     },
+    async removeHalfMade(host, volume, signal) {
+      await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
+      const remove = sh`[ -e "$disk" ] || rm -rf -- "$folder"`;
+      await run(host, volume, "remove what is half-made of volume", remove, signal);
+    },
     async ensureSnapshot(host, volume, snapshotId, signal) {
       const name = nameSnapshot(snapshotId);
       const make = sh`${requireDisk}

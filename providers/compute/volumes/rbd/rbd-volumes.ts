@@ -93,6 +93,10 @@ rbd status --format json ${image}`;
       await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
       await run(host, volume, "remove volume", dropImage, signal);
     },
+    async removeHalfMade(host, volume, signal) {
+      await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
+      await run(host, volume, "remove what is half-made of volume", sh`drop_part`, signal);
+    },
     async ensureSnapshot(host, volume, snapshotId, signal) {
       const snapshot = nameSnapshot(snapshotId);
       const make = sh`${requireImage}
