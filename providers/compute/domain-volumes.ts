@@ -156,9 +156,9 @@ ${command}`,
  * refuses another one: it is taken for heard. A reboot lets go of the disk then, too.
  */
 function detachVolume(volumeId: ResourceId, limitMs: number): Shell {
-  return sh`serial=${volumeId} retry=${detachRetryMs} ask=0 said=
+  return sh`serial=${volumeId} limit=${limitMs} retry=${detachRetryMs} ask=0 said=
 now_ms() { date +%s%3N; }
-end=$(($(now_ms) + ${limitMs}))
+end=$(($(now_ms) + limit))
 while is_on; do
   disks=$(list_disks) || { ! is_on || exit 1; break; }
   alias=$(pick "$disks" "$serial" 3)

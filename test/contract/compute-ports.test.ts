@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { CachedImage, ComputeHost, EnrolRequest } from "../../providers/core/ports.ts";
 import { FakeCompute } from "../fakes/compute.ts";
+import type { FakeDefinition } from "../fakes/host.ts";
 import { cloudId, network, portOf, serverOf } from "../support/compute-specimens.ts";
 import { foreignDomain } from "../support/foreign-domain.ts";
 import { describeComputePorts, handmadeBytes, type ComputeStage } from "./compute-ports.ts";
@@ -31,7 +32,7 @@ function hostOf(n: number): ComputeHost {
   };
 }
 
-function openFake(): Promise<ComputeStage> {
+function openFake(): Promise<ComputeStage & { readonly compute: FakeCompute }> {
   const compute = new FakeCompute();
   compute.addMachine("h1.test");
   compute.addMachine("h2.test");
@@ -83,11 +84,37 @@ function openFake(): Promise<ComputeStage> {
         ? Promise.reject(new Error("nothing was written there"))
         : Promise.resolve(content);
     },
+    makeVolume: () => Promise.resolve(),
+    dropVolume: ({ id }) =>
+      compute.withMachine("h1.test", (machine) =>
+        Object.values(machine.domains).some(({ live }) => hasVolume(live, id))
+          ? Promise.reject(new Error(`volume ${id} is open`))
+          : Promise.resolve(),
+      ),
+    hasOpen: (id, volume) =>
+      Promise.resolve(
+        compute.withMachine("h1.test", ({ domains }) => hasVolume(domains[id]?.live, volume.id)),
+      ),
+    capacityOf: (id, device) =>
+      Promise.resolve(
+        compute.withMachine("h1.test", ({ domains, folders }) => {
+          const live = domains[id]?.live;
+          const told =
+            device === "vda"
+              ? (live?.rootBytes ?? folders[id]?.disk?.sizeBytes)
+              : live?.volumes.find((volume) => volume.device === device)?.sizeBytes;
+          return told ?? 0;
+        }),
+      ),
     bootOf: (n) => Promise.resolve(`boot ${String(compute.bootsOf(portOf(n).serverId))}`),
     hostnameOf: (n) => Promise.resolve(compute.hostnameOf(portOf(n).serverId) ?? ""),
     survey: () => Promise.resolve(JSON.stringify(compute.survey())),
     close: compute.close,
   });
+}
+
+function hasVolume(live: FakeDefinition | undefined, id: string): boolean {
+  return live !== undefined && (live.disks.includes(id) || live.volumes.some((volume) => volume.id === id));
 }
 
 const noImage: CachedImage = { diskPath: undefined, kernelPath: undefined, initrdPath: undefined };
@@ -111,4 +138,23 @@ test("the fake is strict: what is done on a host that is not enrolled is a mista
   await expect(compute.switching.ensureNetwork(hosts[0], network, [], [portOf(1)], signal)).rejects.toThrow(
     "host h1 is not enrolled",
   );
+});
+
+test("a guest of the fake can be made to let go of no volume", async () => {
+  const { compute, requests, hosts } = await openFake();
+  const { signal } = new AbortController();
+  const server = { ...serverOf(1, noImage), interfaces: [] };
+  const volume = { place: { backend: "file" }, id: deriveId<"resource">("volume") } as const;
+  await compute.hosts.enrol(requests[0], signal);
+  await compute.domains.spawn(hosts[0], server, true, signal);
+  const attached = { volume, device: "vdb", isReadOnly: false, isShared: false, qos: {} };
+  await compute.domains.attachVolume(hosts[0], server.id, attached, signal);
+  compute.meddle("h1.test", server.id, "hold its volumes");
+
+  await expect(compute.domains.detachVolume(hosts[0], server.id, volume.id, 0, signal)).rejects.toMatchObject(
+    { code: "in-use" },
+  );
+  await compute.domains.stop(hosts[0], server.id, 0, signal);
+  await compute.domains.detachVolume(hosts[0], server.id, volume.id, 0, signal);
+  expect(await compute.domains.observe(hosts[0], server, signal)).toMatchObject({ drift: [] });
 });

@@ -7,6 +7,7 @@ import type {
   ImageSource,
   ImageSpec,
 } from "../../providers/core/ports.ts";
+import type { VolumeRef } from "../../providers/core/volume-backend.ts";
 import type { ComputePorts } from "../../providers/wiring.ts";
 import type { Meddling } from "../fakes/meddling.ts";
 import type { ResourceId } from "../../providers/core/ids.ts";
@@ -54,6 +55,14 @@ export interface ComputeStage {
   defineByHand(domain: HandmadeDomain): Promise<void>;
   /** Digest of what the first 64 MiB of a server's disk hold, by its id, or of a file of somebody else's. */
   digestOf(place: Pick<HandmadeDomain, "diskPath" | "format"> | { readonly id: ResourceId }): Promise<string>;
+  /** Puts a blank volume in a file on the first host. */
+  makeVolume(volume: VolumeRef, sizeBytes: number): Promise<void>;
+  /** Takes it away; nobody has it open. */
+  dropVolume(volume: VolumeRef): Promise<void>;
+  /** Whether the process of a server on the first host has such a volume open. */
+  hasOpen(id: ResourceId, volume: VolumeRef): Promise<boolean>;
+  /** Bytes that the guest of a server on the first host sees of a disk, after it was told. */
+  capacityOf(id: ResourceId, device: string): Promise<number>;
   /** Does something on the first host behind the cloud's back. */
   meddle(id: string, how: StagedMeddling): Promise<void>;
   /** Tells one boot of the n-th server, which answers by SSH on the first host, from another. */

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deriveId } from "../../providers/core/ids.ts";
 import type {
   CachedImage,
@@ -8,6 +8,7 @@ import type {
   DomainsPort,
   ReadinessRung,
 } from "../../providers/core/ports.ts";
+import type { AttachedVolume } from "../../providers/core/volume-backend.ts";
 import { network, portOf, readinessOf } from "../support/compute-specimens.ts";
 import type { ComputeStage } from "./compute-ports.ts";
 
@@ -17,9 +18,17 @@ const silent = (): void => undefined;
 const graceMs = 0;
 /** For what will not come. */
 const shortMs = 500;
+/** For a guest that answers, on a busy machine. */
+const longMs = 60_000;
 
 function gib(count: number): number {
   return count * 1024 ** 3;
+}
+
+/** A volume in a file, as a server has it. */
+function volumeOf(label: string, device: string): AttachedVolume {
+  const volume = { place: { backend: "file" }, id: deriveId<"resource">("volume", label) } as const;
+  return { volume, device, isReadOnly: false, isShared: false, qos: {} };
 }
 
 /** The server with another host name, which its guest is told by its config drive. */
@@ -80,6 +89,17 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         await expect(stop()).rejects.toMatchObject({ code });
         await expect(domains.reboot(host, spec.id, "soft", signal)).rejects.toMatchObject({ code });
         await expect(domains.reboot(host, spec.id, "hard", signal)).rejects.toMatchObject({ code });
+      });
+
+      test("let go of volumes, and take none", async () => {
+        const code = "not-found";
+        const { volume } = volumeOf("none", "vdb");
+        await domains.detachVolume(host, spec.id, volume.id, shortMs, signal);
+        const attaching = domains.attachVolume(host, spec.id, volumeOf("none", "vdb"), signal);
+        await expect(attaching).rejects.toMatchObject({ code });
+        const resizing = domains.resizeVolume(host, spec.id, volume.id, gib(2), signal);
+        await expect(resizing).rejects.toMatchObject({ code });
+        expect(await observe()).toBeUndefined();
       });
 
       test("have an empty console, and do not get ready", async () => {
@@ -165,6 +185,176 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
       test("keep their host from being given back", async () => {
         const releasing = stage.compute.hosts.release(stage.requests[0], signal);
         await expect(releasing).rejects.toMatchObject({ code: "in-use" });
+      });
+    });
+
+    describe("with volumes", () => {
+      const first = volumeOf("first", "vdb");
+      const second = volumeOf("second", "vdc");
+      const attach = (attached = first): Promise<void> =>
+        domains.attachVolume(host, spec.id, attached, signal);
+      const detach = ({ volume } = first, limitMs = longMs): Promise<void> =>
+        domains.detachVolume(host, spec.id, volume.id, limitMs, signal);
+      const observeWith = (...volumes: readonly AttachedVolume[]): Promise<DomainObservation | undefined> =>
+        observe({ ...spec, volumes });
+      const has = ({ volume } = first): Promise<boolean> => stage.hasOpen(spec.id, volume);
+
+      beforeAll(async () => {
+        for (const { volume } of [first, second]) await stage.makeVolume(volume, gib(1));
+        await domains.start(host, spec.id, signal);
+        await waitUntilBooted();
+      });
+
+      test("which they are given while they are on have them at once, and at their next start", async () => {
+        const was = await observe();
+        await attach();
+        expect(await has()).toBe(true);
+        expect(await observeWith(first)).toEqual(was);
+        await attach();
+        expect(await observeWith(first)).toEqual(was);
+        await stop();
+        expect(await has()).toBe(false);
+        expect(await observeWith(first)).toMatchObject({ state: "shut-off", drift: [] });
+        await domains.start(host, spec.id, signal);
+        await waitUntilBooted();
+        expect(await has()).toBe(true);
+      });
+
+      test("are seen to have them otherwise than they should, and what that takes", async () => {
+        const label = "restart";
+        const other = { ...first, volume: second.volume };
+        for (const wanted of [[], [{ ...first, isReadOnly: true }], [{ ...first, device: "vdd" }], [other]]) {
+          expect(await observeWith(...wanted)).toMatchObject({ drift: [{ field: "volumes", label }] });
+        }
+        expect(await observeWith(first, second)).toMatchObject({
+          drift: [{ field: "volumes", label: "live" }],
+        });
+      });
+
+      test("get no other in the place of one", async () => {
+        const inItsPlace = { ...second, device: first.device };
+        await expect(attach(inItsPlace)).rejects.toMatchObject({ code: "conflict", field: "device" });
+        expect(await has(second)).toBe(false);
+        expect(await observeWith(first)).toMatchObject({ drift: [] });
+      });
+
+      test("are told how large they have become, and never that they are smaller", async () => {
+        const resize = (bytes: number): Promise<void> =>
+          domains.resizeVolume(host, spec.id, first.volume.id, bytes, signal);
+        await resize(gib(2));
+        await resize(gib(1));
+        expect(await stage.capacityOf(spec.id, first.device)).toBe(gib(2));
+        const resizing = domains.resizeVolume(host, spec.id, second.volume.id, gib(2), signal);
+        await expect(resizing).rejects.toMatchObject({ code: "not-found" });
+      });
+
+      test("get back what somebody detached, by a build, in the same process", async () => {
+        const was = await observeWith(first);
+        await stage.meddle(`${spec.id}/${first.device}`, "detach the volume");
+        expect(await observeWith(first)).toMatchObject({ drift: [{ field: "volumes", label: "live" }] });
+        await build({ ...spec, volumes: [first] });
+        expect(await observeWith(first)).toEqual(was);
+        expect(await has()).toBe(true);
+      });
+
+      test("keep them while they do not answer, and let go of them later", async () => {
+        await stage.meddle(spec.id, "pause");
+        await expect(detach(first, shortMs)).rejects.toMatchObject({ code: "in-use" });
+        expect(await observeWith(first)).toMatchObject({ state: "paused", drift: [] });
+        expect(await has()).toBe(true);
+        await domains.start(host, spec.id, signal);
+        await detach();
+        expect(await has()).toBe(false);
+      });
+
+      test("that are taken from them have them no more, now and at their next start", async () => {
+        expect(await observe()).toMatchObject({ state: "running", drift: [] });
+        await attach();
+        await detach();
+        await detach();
+        expect(await has()).toBe(false);
+        expect(await observe()).toMatchObject({ state: "running", drift: [] });
+        await stop();
+        expect(await observe()).toMatchObject({ state: "shut-off", drift: [] });
+      });
+
+      test("take and lose them while they are off", async () => {
+        await attach();
+        await attach(second);
+        await attach(second);
+        const inItsPlace = { ...volumeOf("third", "vdb"), device: first.device };
+        await expect(attach(inItsPlace)).rejects.toMatchObject({ code: "conflict" });
+        await detach();
+        await domains.resizeVolume(host, spec.id, second.volume.id, gib(2), signal);
+        expect(await observeWith(second)).toMatchObject({ state: "shut-off", drift: [] });
+        await domains.start(host, spec.id, signal);
+        expect([await has(first), await has(second)]).toEqual([false, true]);
+        await stop();
+        await detach(second);
+        expect(await observe()).toMatchObject({ drift: [] });
+      });
+
+      test("start with those that they are built with", async () => {
+        await build({ ...spec, volumes: [first, { ...second, isReadOnly: true }] });
+        expect([await has(first), await has(second)]).toEqual([true, true]);
+        expect(await observeWith(first, { ...second, isReadOnly: true })).toMatchObject({ drift: [] });
+        await stop();
+        await build();
+        expect([await has(first), await has(second)]).toEqual([false, false]);
+        expect(await observe()).toMatchObject({ state: "running", drift: [] });
+      });
+
+      test("take them without a definition, too", async () => {
+        await stage.meddle(spec.id, "forget its definition");
+        await attach();
+        expect(await has()).toBe(true);
+        const fields = (await observeWith(first))?.drift.map(({ field }) => field);
+        expect(fields).toContain("definition");
+        expect(fields).not.toContain("volumes");
+        await build({ ...spec, volumes: [first] });
+        expect(await observeWith(first)).toMatchObject({ drift: [] });
+        await stop();
+        await detach();
+        await build();
+      });
+
+      test("as root disks have no other disk, and lose none by their removal", async () => {
+        const root = volumeOf("root", "vda").volume;
+        await stage.makeVolume(root, gib(1));
+        const before = await stage.survey();
+        const other = { ...stage.domainOf(4, cached), interfaces: [], rootVolume: root };
+        await build(other);
+        await build(other);
+        expect(await observe(other)).toMatchObject({ state: "running", diskBytes: undefined, drift: [] });
+        expect(await stage.hasOpen(other.id, root)).toBe(true);
+        const drift = (await observe({ ...other, rootVolume: undefined }))?.drift;
+        expect(drift).toEqual(
+          expect.arrayContaining([
+            expect.objectContaining({ field: "disks", label: "restart" }),
+            expect.objectContaining({ field: "disk", label: "data-loss" }),
+          ]),
+        );
+        await domains.resizeVolume(host, other.id, root.id, gib(2), signal);
+        expect(await stage.capacityOf(other.id, "vda")).toBe(gib(2));
+        await domains.remove(host, other.id, signal);
+        expect(await stage.survey()).toBe(before);
+        await stage.dropVolume(root);
+      });
+
+      test("or without have a root disk that grows while they are on", async () => {
+        const other = { ...stage.domainOf(4, cached), interfaces: [] };
+        await build(other);
+        await domains.resizeVolume(host, other.id, other.id, gib(2), signal);
+        expect(await stage.capacityOf(other.id, "vda")).toBe(gib(2));
+        expect(await observe({ ...other, diskBytes: gib(2) })).toMatchObject({
+          diskBytes: gib(2),
+          drift: [],
+        });
+        await domains.remove(host, other.id, signal);
+      });
+
+      afterAll(async () => {
+        for (const { volume } of [first, second]) await stage.dropVolume(volume);
       });
     });
 

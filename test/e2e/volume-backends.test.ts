@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildGuest } from "../../lab/guest/build.ts";
 import { cephClientFolder, cephConfFile } from "../../providers/compute/layout.ts";
 import { nameCephUser } from "../../providers/compute/marks.ts";
+import { blockNode } from "../../providers/compute/volumes/rbd/rbd-client.ts";
 import { deriveId } from "../../providers/core/ids.ts";
-import type { ComputeHost } from "../../providers/core/ports.ts";
-import type { ImportedImage, RbdPlace, VolumeRef, VolumeSpec } from "../../providers/core/volume-backend.ts";
+import type { ComputeHost, DomainSpec } from "../../providers/core/ports.ts";
+import type {
+  AttachedVolume,
+  ImportedImage,
+  RbdPlace,
+  VolumeRef,
+  VolumeSpec,
+} from "../../providers/core/volume-backend.ts";
 import { describeVolumesPort, imageByte, imageBytes } from "../contract/volumes-port.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
-import { cloudId } from "../support/compute-specimens.ts";
+import { cloudId, readinessOf, serverOf } from "../support/compute-specimens.ts";
 import { openCephLab, type CephLab } from "../support/ceph-lab.ts";
 import { samplePool } from "../support/ceph-samples.ts";
 import { rbd, stageFiles, stageRbd } from "../support/volume-stage.ts";
@@ -24,7 +32,7 @@ let unreachable: ComputeHost;
 beforeAll(async () => {
   lab = await openCephLab("volumes");
   const { compute, host, cluster, run } = lab;
-  const pools = (["volumes", "images"] as const).map((content) => samplePool(content, content));
+  const pools = (["volumes", "images", "vms"] as const).map((content) => samplePool(content, content));
   for (const pool of pools) await compute.ceph.ensurePool(host, cluster, pool, signal);
   await compute.ceph.ensureUsers(host, cluster, pools, signal);
   await compute.ceph.ensureClient(host, host, cluster, signal);
@@ -150,5 +158,141 @@ describe("only in RBD", () => {
       code: "ceph-refused",
     });
     await on.run(`cd ${folder} && mv away ceph.client.${nameCephUser(on.host.cloudId, "cinder")}.keyring`);
+  });
+});
+
+describe("a server whose disks are in RBD", () => {
+  const domainsOf = () => lab.compute.domains;
+  const attachedOf = (label: string, device: string, from = place): AttachedVolume => ({
+    volume: { place: from, id: deriveId<"resource">(label) },
+    device,
+    isReadOnly: false,
+    isShared: false,
+    qos: {},
+  });
+  /** Seen by the guest as sectors of 512 bytes. */
+  const gib = 1024 ** 3;
+  let vms: RbdPlace;
+  let data: AttachedVolume;
+  let spec: DomainSpec & { readonly rootVolume: VolumeRef };
+
+  const makeBlank = ({ volume }: AttachedVolume): Promise<void> =>
+    on.volumes.ensureVolume(on.host, { ...volume, sizeGib: 1, source: { kind: "blank" } }, silent, signal);
+  const waitUntilReady = (): Promise<void> => {
+    const request = { ...readinessOf(1, "cloud-init"), address: undefined };
+    return domainsOf().waitReady(on.host, spec.id, request, silent, signal);
+  };
+  const readConsole = (): Promise<string> => domainsOf().readConsole(on.host, spec.id, 50, signal);
+  const listDisks = (): Promise<string> => on.run(`virsh -q domblklist ${spec.id}`);
+
+  beforeAll(async () => {
+    vms = { ...place, pool: "vms", content: "vms" };
+    data = { ...attachedOf("data", "vdb"), qos: { totalIopsSec: 1000 } };
+    const { images } = lab.compute;
+    const source = { location: (await buildGuest()).qcow2, checksum: undefined };
+    const facts = await images.inspectDisk(source, { format: "qcow2", field: "disk" }, signal);
+    const image = { id: deriveId<"resource">("bootable"), name: "bootable", disk: { source, facts } };
+    const whole = { ...image, kernel: undefined, initrd: undefined };
+    const cached = await images.ensureCached(on.host, whole, silent, signal);
+    const imported = {
+      id: image.id,
+      name: image.id,
+      path: cached.diskPath ?? "",
+      format: "qcow2" as const,
+      virtualSizeBytes: facts.virtualSizeBytes,
+    };
+    const pool: RbdPlace = { ...place, pool: "images", content: "images" };
+    const parent = await on.volumes.importImage(on.host, pool, imported, silent, signal);
+    const server = serverOf(1, { diskPath: undefined, kernelPath: undefined, initrdPath: undefined });
+    const rootVolume: VolumeRef = { place: vms, id: server.id, name: `${server.id}_disk` };
+    spec = {
+      ...server,
+      interfaces: [],
+      rootVolume,
+      volumes: [data],
+      configDrive: {
+        ...server.configDrive,
+        userData: `#!/bin/sh
+echo "serial $(cat /sys/block/vdb/serial) sectors $(cat /sys/block/vdb/size)"
+echo written by the guest | dd of=/dev/vdb conv=fsync 2> /dev/null
+`,
+      },
+    };
+    const sourceOf = { kind: "parent", parent } as const;
+    await on.volumes.ensureVolume(on.host, { ...rootVolume, sizeGib: 1, source: sourceOf }, silent, signal);
+    await makeBlank(data);
+    await domainsOf().spawn(on.host, spec, true, signal);
+  }, 120_000);
+
+  afterAll(() => domainsOf().remove(on.host, spec.id, signal));
+
+  test("boots from a clone of its image, and has the volume that it was built with", async () => {
+    await waitUntilReady();
+    const console = await readConsole();
+    expect(console).toContain("boots=1");
+    expect(console).toContain(`serial ${data.volume.id.slice(0, 20)} sectors ${String(gib / 512)}`);
+    const disks = await listDisks();
+    expect(disks).toMatch(new RegExp(`vda +vms/${spec.id}_disk\n`));
+    expect(disks).toMatch(new RegExp(`vdb +volumes/volume-${data.volume.id}\n`));
+    expect(await domainsOf().observe(on.host, spec, signal)).toMatchObject({
+      state: "running",
+      diskBytes: undefined,
+      drift: [],
+    });
+    const written = await on.run(
+      `qemu-img dd -U -O raw bs=64 count=1 'if=${blockNode(on.host, place, `volume-${data.volume.id}`)}' of=/tmp/written && head -n 1 /tmp/written; rm /tmp/written`,
+    );
+    expect(written).toBe("written by the guest\n");
+  });
+
+  test("is told how large its disks have become", async () => {
+    await on.volumes.growVolume(on.host, spec.rootVolume, 2, signal);
+    await on.volumes.growVolume(on.host, data.volume, 2, signal);
+    await domainsOf().resizeVolume(on.host, spec.id, spec.id, 2 * gib, signal);
+    await domainsOf().resizeVolume(on.host, spec.id, data.volume.id, 2 * gib, signal);
+    for (const device of ["vda", "vdb"]) {
+      const info = await on.run(`virsh domblkinfo ${spec.id} ${device}`);
+      expect(info).toMatch(new RegExp(`Capacity: +${String(2 * gib)}\n`));
+    }
+  });
+
+  test.each(["", ":3300", ":6789"])(
+    "takes a volume while it is on from monitors named ADDRESS%s, and lets go of it",
+    async (port) => {
+      const monitors = place.monitors.map((monitor) => `${monitor}${port}`);
+      const more = attachedOf(`more${port}`, "vdc", { ...place, monitors });
+      await makeBlank(more);
+      await domainsOf().attachVolume(on.host, spec.id, more, signal);
+      expect(await listDisks()).toContain(`volumes/volume-${more.volume.id}`);
+      expect((await on.volumes.observeVolume(on.host, more.volume, signal))?.holders).toHaveLength(1);
+      await domainsOf().detachVolume(on.host, spec.id, more.volume.id, 60_000, signal);
+      expect(await listDisks()).not.toContain(more.volume.id);
+      // Fails while somebody has it open.
+      await on.volumes.removeVolume(on.host, more.volume, signal);
+    },
+  );
+
+  test("is written of two servers at the same time where it is shared, without a cache", async () => {
+    const shared = { ...attachedOf("shared", "vdd"), isShared: true };
+    const other = { ...serverOf(2, spec.image), interfaces: [], volumes: [shared] };
+    await makeBlank(shared);
+    await domainsOf().attachVolume(on.host, spec.id, shared, signal);
+    await domainsOf().spawn(on.host, other, true, signal);
+    expect((await on.volumes.observeVolume(on.host, shared.volume, signal))?.holders).toHaveLength(2);
+    await domainsOf().remove(on.host, other.id, signal);
+    await domainsOf().detachVolume(on.host, spec.id, shared.volume.id, 60_000, signal);
+    await on.volumes.removeVolume(on.host, shared.volume, signal);
+  });
+
+  test("has no key in a command, a definition, nor an argument of its process", async () => {
+    const user = `client.${nameCephUser(on.host.cloudId, "libvirt")}`;
+    const key = (await lab.administer("ceph", "auth", "get-key", user)).trim();
+    expect(key).not.toBe("");
+    expect(lab.commands.filter((command) => command.includes(key))).toEqual([]);
+    const xml = await on.run(`virsh dumpxml --security-info ${spec.id}`);
+    const { processId = 0 } = (await domainsOf().observe(on.host, spec, signal)) ?? {};
+    const words = await on.run(`cat /proc/${String(processId)}/cmdline /proc/${String(processId)}/environ`);
+    expect(words).toContain(spec.id);
+    expect(xml + words).not.toContain(key);
   });
 });

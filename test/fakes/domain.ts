@@ -199,7 +199,9 @@ export function resizeVolume(
           : volume,
       ),
     };
-  else if (!live.disks.includes(volumeId))
+  else if (live.disks.includes(volumeId))
+    domain.live = { ...live, rootBytes: Math.max(live.rootBytes ?? 0, sizeBytes) };
+  else
     throw new StackyardError("not-found", {
       message: `there is no disk of volume ${volumeId} in server ${id} on host ${host.name}`,
     });

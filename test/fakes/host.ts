@@ -119,6 +119,8 @@ export interface FakeDefinition {
   readonly ramMib: number;
   /** Root disk. */
   readonly disks: string;
+  /** Of what runs: size of a volume that is its root disk, as its guest was told last. */
+  readonly rootBytes?: number | undefined;
   /** Beside it. */
   readonly volumes: readonly FakeAttachment[];
   readonly interfaces: readonly DomainInterface[];

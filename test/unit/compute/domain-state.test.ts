@@ -1,10 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { domainSeparator } from "../../../providers/hosts/virsh.ts";
 import { findDomain, parseDomainStates, type DomainStates } from "../../../providers/compute/domain-state.ts";
+import { nameSource } from "../../../providers/compute/disk-xml.ts";
 import { renderDomain } from "../../../providers/compute/domain-xml.ts";
 import { nameDomain } from "../../../providers/compute/marks.ts";
 import type { DomainSpec } from "../../../providers/core/ports.ts";
-import { sampleHost, sampleServer } from "../../support/domain-samples.ts";
+import {
+  fileVolume,
+  rbdVolume,
+  sampleHost,
+  sampleServer,
+  volumeServer,
+} from "../../support/domain-samples.ts";
 import { makeQcow2 } from "../../support/qcow2.ts";
 
 const gib = 1024 ** 3;
@@ -115,6 +122,76 @@ describe("what was changed by hand is found", () => {
 
 test("a disk keeps the size that an apply has taken note of", () => {
   expect(drift({ disk: overlay(30 * gib) }, { ...sampleServer, diskBytes: 30 * gib })).toEqual([]);
+});
+
+describe("volumes", () => {
+  const withVolumes = renderDomain(sampleHost, volumeServer);
+  const volumeAt = (device: string): RegExp =>
+    new RegExp(`<disk (?:(?!</disk>)[^])*<target dev="${device}"[^]*?</disk>`);
+  const without = (device: string): string => withVolumes.replace(volumeAt(device), "");
+  const off = "shut off (destroyed)";
+
+  test("that are as they should be have no drift, and no file is the root disk", () => {
+    expect(find({ running: withVolumes }, volumeServer)).toEqual({
+      state: "running",
+      processId: 7,
+      diskBytes: undefined,
+      drift: [],
+    });
+  });
+
+  test("are told by device, source and whether they are read-only", () => {
+    expect(find({ running: without("vdb"), defined: withVolumes }, volumeServer)?.drift).toEqual([
+      {
+        field: "volumes",
+        expected: `vdb ${nameSource(sampleHost, fileVolume.volume)}, vdc ${nameSource(sampleHost, rbdVolume.volume)} read-only`,
+        found: `vdc ${nameSource(sampleHost, rbdVolume.volume)} read-only`,
+        repair: "attaches what it lacks",
+        label: "live",
+      },
+    ]);
+  });
+
+  test.each<readonly [string, Printed, readonly string[]]>([
+    ["none of them", { running: without("vdb").replace(volumeAt("vdc"), "") }, ["volumes live"]],
+    [
+      "the kept definition without one",
+      { running: withVolumes, defined: without("vdb") },
+      ["definition.volumes live"],
+    ],
+    ["one at another device", { running: withVolumes.replace('"vdb"', '"vdd"') }, ["volumes restart"]],
+    [
+      "one that can be written",
+      { running: withVolumes.replace(/(?<=vdc[^]*)<readonly\/>/, "") },
+      ["volumes restart"],
+    ],
+    [
+      "one in another pool",
+      { running: withVolumes.replace("volumes/volume-", "other/volume-") },
+      ["volumes restart"],
+    ],
+    ["another root disk", { running: withVolumes.replace("vms/", "other/") }, ["disks restart"]],
+    ["one less while it is off", { state: off, running: without("vdc") }, ["volumes live"]],
+    [
+      "another root disk while it is off",
+      { state: off, running: withVolumes.replace("vms/", "other/") },
+      ["disks live"],
+    ],
+  ])("%s", (_what, printed, expected) => {
+    expect(drift(printed, volumeServer)).toEqual(expected);
+  });
+
+  test("that a server should not have are found, with a serial and without", () => {
+    const foreign = (serial: string): Printed => ({
+      running: xml.replace(
+        "<controller",
+        `<disk type="file"><source file="/x"/><target dev="vdz"/>${serial}</disk><controller`,
+      ),
+      defined: xml,
+    });
+    expect(drift(foreign("<serial>mine</serial>"))).toEqual(["volumes restart"]);
+    expect(drift(foreign(""))).toEqual(["disks restart"]);
+  });
 });
 
 describe("a domain that is not ours in the server's place is told apart from an absent one", () => {
