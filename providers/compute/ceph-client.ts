@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { CephCluster } from "../core/ceph.ts";
+import type { CephCluster, NamedCluster } from "../core/ceph.ts";
 import { StackyardError } from "../core/errors.ts";
+import type { CloudId } from "../core/ids.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
@@ -59,7 +60,7 @@ export function renderClientConf(cluster: CephCluster): string {
 }
 
 /** Name of a user's keyring in the client's folder. */
-export function nameKeyring({ cloudId }: CephCluster, role: CephRole): string {
+export function nameKeyring({ cloudId }: NamedCluster, role: CephRole): string {
   return `ceph.client.${nameCephUser(cloudId, role)}.keyring`;
 }
 
@@ -149,7 +150,7 @@ export function requireTools(host: ComputeHost, output: string): void {
 }
 
 /** Takes both away. Prints the domains that use the secret instead, a line a name, if there are any. */
-export function removeClient(cluster: CephCluster): Shell {
+export function removeClient(cluster: NamedCluster): Shell {
   const secretId = nameCephSecret(cluster.id);
   const folder = cephClientFolder(cluster.id);
   return script(sh`libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
@@ -170,4 +171,18 @@ rm -rf -- ${folder}
 for parent in ${[cephFolder, "/etc/stackyard"]}; do
   [ ! -d "$parent" ] || rmdir --ignore-fail-on-non-empty -- "$parent"
 done`);
+}
+
+/** Ids of the clusters that the host has something of a client of, with the cloud's mark: a folder, or a libvirt secret. */
+export function listClients(cloudId: CloudId): Shell {
+  const mark = describeSecret(cloudId, "");
+  return sh`libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
+for file in ${cephFolder}/*/${clientMark}; do
+  [ ! -f "$file" ] || ! grep -qsF ${`"cloudId":${JSON.stringify(cloudId)}`} "$file" || basename "$(dirname "$file")"
+done
+secrets=$(libvirt secret-list)
+printf '%s\n' "$secrets" | while read -r id rest; do
+  case $rest in (*${nameCephUser(cloudId, "libvirt")}*) ;; (*) continue ;; esac
+  libvirt secret-dumpxml "$id" | sed -n ${`s/.*<description>${mark}\\([0-9a-f-]*\\)<.*/\\1/p`}
+done`;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CephCluster } from "../core/ceph.ts";
+import type { CephCluster, NamedCluster } from "../core/ceph.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { Drift } from "../core/resource.ts";
 import { sh } from "../hosts/command.ts";
@@ -52,7 +52,7 @@ export type ClientMark = z.infer<typeof markSchema>;
 const separator = "<>";
 
 /** Looks at a client of a cluster. No key leaves the host: its files are known by their digests. Read by {@link parseClient}. */
-export function observeClient(cluster: CephCluster): Shell {
+export function observeClient(cluster: NamedCluster): Shell {
   const secretId = nameCephSecret(cluster.id);
   const names = [confName, ...cephRoles.map((role) => nameKeyring(cluster, role)), clientMark];
   return sh`libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
@@ -158,7 +158,8 @@ function compareSecret({ cloudId, id }: CephCluster, { secret }: ClientState): r
   return found === usage ? [] : [{ field: "client.secret", expected: usage, found }];
 }
 
-function requireOurs({ cloudId, id, name }: CephCluster, { mark, secret }: ClientState): void {
+/** Raises `not-ours`. */
+export function requireOurs({ cloudId, id, name }: NamedCluster, { mark, secret }: ClientState): void {
   const foreign =
     mark !== undefined && (mark.cloudId !== cloudId || mark.clusterId !== id)
       ? cephClientFolder(id)

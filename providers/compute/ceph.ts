@@ -19,7 +19,7 @@ import {
   resizePool,
 } from "./ceph-pools.ts";
 import { runOnCluster, type CephTask } from "./ceph-session.ts";
-import { compareClient } from "./ceph-state.ts";
+import { compareClient, requireOurs } from "./ceph-state.ts";
 import { ensureUser, listCaps, missingUserFault, parseKeys, readKeys, removeUser } from "./ceph-users.ts";
 import { cephRoles, nameUnfinishedPool } from "./marks.ts";
 import { scanClient } from "./scan.ts";
@@ -131,9 +131,7 @@ export function openCeph(pool: HostPool): CephPort {
     observeClient: async (host, cluster, signal) =>
       compareClient(cluster, await scanClient(pool, { host, cluster }, signal)),
     async removeClient(host, cluster, signal) {
-      const state = await scanClient(pool, { host, cluster }, signal);
-      // Raises for what is not ours.
-      compareClient(cluster, state);
+      requireOurs(cluster, await scanClient(pool, { host, cluster }, signal));
       const connection = await pool.get(host.address, signal);
       const { stdout } = await connection.run(removeClient(cluster), {
         attempting: `remove the client of Ceph cluster ${cluster.name}`,

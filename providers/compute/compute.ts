@@ -39,14 +39,16 @@ export interface Compute {
 export function openCompute({ pool }: { readonly pool: HostPool }): Compute {
   const images = openImages(pool);
   const domains = { ...openDomains(pool), ...openAdoption(pool) };
+  const ceph = openCeph(pool);
+  const volumes = openVolumes(pool);
   return {
     hosts: openHosts(pool),
     images,
     switching: openSwitching(pool),
     domains,
-    ceph: openCeph(pool),
-    volumes: openVolumes(pool),
-    leftovers: openLeftovers(pool, { domains, images }),
+    ceph,
+    volumes,
+    leftovers: openLeftovers(pool, { domains, images, ceph, volumes }),
     scan: openScan(pool),
     dryRun: () => openDryRun(pool, (noting) => openCompute({ pool: noting })),
   };

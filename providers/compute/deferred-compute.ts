@@ -77,6 +77,7 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
     },
     leftovers: {
       list: async (...given) => (await open()).leftovers.list(...given),
+      listPool: async (...given) => (await open()).leftovers.listPool(...given),
       remove: async (...given) => (await open()).leftovers.remove(...given),
     },
     scan: { ask: async (...given) => (await open()).scan.ask(...given) },

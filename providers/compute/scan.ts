@@ -1,9 +1,9 @@
-import type { CephCluster } from "../core/ceph.ts";
+import type { NamedCluster } from "../core/ceph.ts";
 import { answerWith, valueOf, type Answer } from "../core/answer.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { HostAddress } from "../core/host.ts";
 import type {
-  CephClientQuestion,
+  ComputeHost,
   DomainObservation,
   EnrolRequest,
   HostQuestions,
@@ -32,13 +32,18 @@ interface HostFindings {
   readonly domains: readonly Answer<DomainObservation | undefined>[];
   readonly networks: readonly Answer<readonly Difference[]>[];
   readonly images: readonly Answer<readonly Drift[]>[];
-  readonly cephClients: readonly Answer<ClientScan>[];
+  readonly cephClients: readonly Answer<ClientState>[];
 }
 
-/** What a host has of a client, and of which cluster. */
-interface ClientScan {
-  readonly cluster: CephCluster;
-  readonly state: ClientState;
+/** Questions that are asked of it. */
+type HostLooks = Partial<Omit<HostQuestions, "cephClients">> & {
+  readonly cephClients?: readonly ClientLook[];
+};
+
+/** What is there of a client is found by the cluster's name and id alone. */
+interface ClientLook {
+  readonly host: ComputeHost;
+  readonly cluster: NamedCluster;
 }
 
 /** Longest that a look at a host may take. */
@@ -57,8 +62,10 @@ export function openScan(pool: HostPool): ScanPort {
         ...found,
         enrolments: found.enrolments.map((wiring) => answerWith(wiring, describeWiring)),
         networks: found.networks.map((differences) => answerWith(differences, toDrift)),
-        cephClients: found.cephClients.map((client) =>
-          answerWith(client, ({ cluster, state }) => compareClient(cluster, state)),
+        cephClients: questions.cephClients.map(({ cluster }, index) =>
+          answerWith(found.cephClients[index] ?? unanswered(address), (state) =>
+            compareClient(cluster, state),
+          ),
         ),
       };
     },
@@ -120,19 +127,19 @@ export async function scanImage(
 /** What a client of one cluster has on one host. */
 export async function scanClient(
   pool: HostPool,
-  question: CephClientQuestion,
+  question: ClientLook,
   signal: AbortSignal,
 ): Promise<ClientState> {
   const { host, cluster } = question;
   const attempting = `look at the client of Ceph cluster ${cluster.name}`;
   const found = await scanHost(pool, host.address, { cephClients: [question] }, attempting, signal);
-  return valueOf(found.cephClients[0]).state;
+  return valueOf(found.cephClients[0]);
 }
 
 async function scanHost(
   pool: HostPool,
   address: HostAddress,
-  { enrolments = [], domains = [], networks = [], images = [], cephClients = [] }: Partial<HostQuestions>,
+  { enrolments = [], domains = [], networks = [], images = [], cephClients = [] }: HostLooks,
   attempting: string,
   signal: AbortSignal,
 ): Promise<HostFindings> {
@@ -175,12 +182,7 @@ async function scanHost(
       error: new StackyardError("command-failed", { message, notes: [stderr.trim().slice(-maxNoteChars)] }),
     };
   });
-  const next = (): Answer<string> =>
-    outputs.shift() ?? {
-      error: new StackyardError("command-failed", {
-        message: `Host ${address.name} did not answer all that it was asked`,
-      }),
-    };
+  const next = (): Answer<string> => outputs.shift() ?? unanswered(address);
   return {
     enrolments: enrolments.map((request) => answerWith(next(), (output) => readWiring(request, output))),
     domains: answerAll(domains, next, parseDomainStates, ({ host, spec }, states) =>
@@ -194,9 +196,15 @@ async function scanHost(
         findDifferences(planNetwork(host, network, peers, ports), states.get(network.id)),
     ),
     images: answerAll(images, next, parseFiles, ({ image }, states) => compareImage(image, states)),
-    cephClients: cephClients.map(({ cluster }) =>
-      answerWith(next(), (output) => ({ cluster, state: parseClient(output) })),
-    ),
+    cephClients: cephClients.map(() => answerWith(next(), parseClient)),
+  };
+}
+
+function unanswered({ name }: HostAddress): Answer<never> {
+  return {
+    error: new StackyardError("command-failed", {
+      message: `Host ${name} did not answer all that it was asked`,
+    }),
   };
 }
 

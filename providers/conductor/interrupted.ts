@@ -23,21 +23,26 @@ export async function listInterrupted(
   transaction: StoreTransaction,
   id?: ResourceId,
 ): Promise<readonly Interrupted[]> {
-  const open = await transaction
-    .selectFrom("tasks")
-    .select(["record_id", "worker", "lease_until_ms", "created_at"])
-    .where("state", "in", ["pending", "running"])
-    .execute();
+  const alive = await listAtWork(transaction);
   const unfinished = await transaction
     .selectFrom("records")
     .selectAll()
     .where("status", "in", ["building", "deleting"])
     .execute();
-  const alive = new Set(open.filter(isAtWork).map((task) => task.record_id));
   return unfinished
     .map(parseRecord)
     .filter((record) => !alive.has(record.id) && (id === undefined || record.id === id))
     .map((record) => ({ record, was: whatWasDone(record) }));
+}
+
+/** Records that a living worker has a task of, or that wait for one. */
+export async function listAtWork(transaction: StoreTransaction): Promise<ReadonlySet<string>> {
+  const open = await transaction
+    .selectFrom("tasks")
+    .select(["record_id", "worker", "lease_until_ms", "created_at"])
+    .where("state", "in", ["pending", "running"])
+    .execute();
+  return new Set(open.filter(isAtWork).map((task) => task.record_id));
 }
 
 /** A creation that was being taken back has the status `deleting` as well. */

@@ -1,9 +1,10 @@
 import type { HostFailure, Leftover, LeftoverReport, LookOptions } from "../core/cloud.ts";
-import { StackyardError, toStackyardError } from "../core/errors.ts";
+import { hasCode, StackyardError, toStackyardError } from "../core/errors.ts";
 import type { Exclusive } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { ComputeHost, LeftoversPort, MarkedThing } from "../core/ports.ts";
 import type { World } from "../core/resource.ts";
+import type { RbdPlace } from "../core/volume-backend.ts";
 import { listComputeHosts } from "../servers/host.ts";
 import { networkKey } from "../servers/rewire.ts";
 import { listInterfaces } from "../servers/server-view.ts";
@@ -11,8 +12,9 @@ import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { viewStore } from "../store/world.ts";
+import { isClient, listWatchedPlaces } from "../volumes/watched-place.ts";
 import { askHosts } from "./host-waits.ts";
-import { listInterrupted, type Interrupted } from "./interrupted.ts";
+import { listAtWork, listInterrupted, type Interrupted } from "./interrupted.ts";
 
 export interface LeftoverServices {
   readonly database: Database;
@@ -24,13 +26,14 @@ export interface LeftoverServices {
 }
 
 /**
- * What carries the cloud's mark on a host and belongs to no record there, and creations and removals that nobody finishes. A host that does not
- * answer is a failure beside what the others and the store say.
+ * What carries the cloud's mark on a host, or in a pool that the host looks into, and belongs to no record there, and creations and removals that nobody
+ * finishes. A host or a cluster that does not answer is a failure beside what the others and the store say.
  */
 export async function listLeftovers(
-  { database, mirror, cloudId, leftovers }: LeftoverServices,
+  services: LeftoverServices,
   { signal = new AbortController().signal, onWaiting }: LookOptions,
 ): Promise<LeftoverReport> {
+  const { database, mirror, cloudId, leftovers } = services;
   await mirror.refresh();
   const world = viewStore(mirror);
   const failures: HostFailure[] = [];
@@ -38,17 +41,21 @@ export async function listLeftovers(
     nameOf: ({ name }) => name,
     onWaiting,
     ask: async (host) => {
-      const owned = listOwned(host, world);
-      try {
-        const things = await leftovers.list(host, signal);
-        return things
-          .filter((thing) => !thing.ownerIds.every((id) => owned.has(id)))
-          .map((thing) => toLeftover(host, thing));
-      } catch (cause) {
-        signal.throwIfAborted();
-        failures.push({ host: host.name, error: toStackyardError(cause, `looking at host ${host.name}`) });
-        return [];
+      const isOwned = judgeOf(host, world);
+      const looks = [
+        leftovers.list(host, signal),
+        ...listWatchedPlaces(host.id, world, cloudId).map((place) => listPool(services, host, place, signal)),
+      ];
+      const answers = await Promise.allSettled(looks);
+      signal.throwIfAborted();
+      const failed = answers.filter((answer) => answer.status === "rejected");
+      // Of a host that cannot be looked at it is known why its pools cannot.
+      for (const { reason } of answers[0]?.status === "rejected" ? failed.slice(0, 1) : failed) {
+        failures.push({ host: host.name, error: toStackyardError(reason, `looking at host ${host.name}`) });
       }
+      const things = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+      const atWork = await database.transaction().execute(listAtWork);
+      return things.filter((thing) => !isOwned(thing, atWork)).map((thing) => toLeftover(host, thing));
     },
   });
   return { leftovers: [...onHosts.flat(), ...(await listAbandoned(database))], failures };
@@ -71,10 +78,11 @@ export async function removeLeftover(
 }
 
 async function removeUnowned(
-  { mirror, cloudId, leftovers }: LeftoverServices,
+  services: LeftoverServices,
   leftover: Leftover,
   signal: AbortSignal,
 ): Promise<void> {
+  const { database, mirror, cloudId, leftovers } = services;
   await mirror.refresh();
   const world = viewStore(mirror);
   const host = listComputeHosts(world, cloudId).find((candidate) => candidate.id === leftover.hostId);
@@ -83,14 +91,61 @@ async function removeUnowned(
       message: `host ${leftover.host} is not enrolled`,
       value: leftover.host,
     });
-  const owned = listOwned(host, world);
-  const things = await leftovers.list(host, signal);
-  const thing = things.find((candidate) => candidate.kind === leftover.kind && candidate.id === leftover.id);
-  if (thing === undefined || thing.ownerIds.every((id) => owned.has(id))) return;
+  const things = await (leftover.kind === "rbd-image"
+    ? Promise.all(
+        listWatchedPlaces(host.id, world, cloudId)
+          .filter(({ clusterId, pool }) => leftover.id.startsWith(`${clusterId}/${pool}/`))
+          .map((place) => listPool(services, host, place, signal)),
+      )
+    : leftovers.list(host, signal));
+  const thing = things.flat().find(({ kind, id }) => kind === leftover.kind && id === leftover.id);
+  if (thing === undefined) return;
+  const atWork = await database.transaction().execute(listAtWork);
+  if (judgeOf(host, world)(thing, atWork)) return;
   await leftovers.remove(host, thing, signal);
 }
 
-/** Ids of what may be on this host: its servers with their ports and networks, every image, every host as a tunnel's other end. */
+/** A pool that the cluster no longer has holds nothing; that it is gone is drift. */
+async function listPool(
+  { leftovers }: LeftoverServices,
+  host: ComputeHost,
+  place: RbdPlace,
+  signal: AbortSignal,
+): Promise<readonly MarkedThing[]> {
+  try {
+    return await leftovers.listPool(host, place, signal);
+  } catch (error) {
+    if (hasCode(error, "not-found")) return [];
+    throw error;
+  }
+}
+
+/**
+ * Whether a thing on this host is some record's. What is half-made is its task's: an image is brought into a pool by tasks of the servers and
+ * volumes that come from it.
+ */
+function judgeOf(
+  host: ComputeHost,
+  world: World,
+): (thing: MarkedThing, atWork: ReadonlySet<string>) => boolean {
+  const [onHost, inPools] = [listOwned(host, world), listStored(world)];
+  return ({ kind, ownerIds, isHalfMade = false }, atWork) => {
+    const owned = kind === "rbd-image" ? inPools : onHost;
+    if (!isHalfMade) return ownerIds.every((id) => owned.has(id));
+    const isImage = ownerIds.some((id) => world.find("image", id) !== undefined);
+    return isImage ? atWork.size > 0 : ownerIds.some((id) => atWork.has(id));
+  };
+}
+
+/** Ids of what may be in a pool, whichever host works on it. */
+function listStored(world: World): ReadonlySet<string> {
+  return new Set(["server", "volume", "image"].flatMap((type) => world.all(type).map(({ id }) => id)));
+}
+
+/**
+ * Ids of what may be on this host: its servers with their ports and networks, its volumes, every image, every host as a tunnel's other end, the
+ * clusters that it is a client of.
+ */
 function listOwned(host: ComputeHost, world: World): ReadonlySet<string> {
   const servers = world.all("server").filter((server) => server.outputs["hostId"] === host.id);
   const interfaces = servers.flatMap((server) =>
@@ -99,6 +154,14 @@ function listOwned(host: ComputeHost, world: World): ReadonlySet<string> {
   return new Set<string>([
     ...servers.map((server) => server.id),
     ...interfaces.flatMap((nic) => [nic.port, nic.network]),
+    ...world
+      .all("volume")
+      .filter(({ inputs }) => (inputs["host"] ?? host.id) === host.id)
+      .map((volume) => volume.id),
+    ...world
+      .all("ceph-cluster")
+      .filter((cluster) => isClient(host.id, cluster))
+      .map((cluster) => cluster.id),
     ...world.all("image").map((image) => image.id),
     ...world.all("host").map((entry) => entry.id),
   ]);

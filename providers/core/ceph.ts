@@ -16,6 +16,9 @@ export interface CephCluster {
   readonly keyringFile: string;
 }
 
+/** A cluster as what lies on its clients is named by. */
+export type NamedCluster = Pick<CephCluster, "id" | "name" | "cloudId">;
+
 /** What a cluster says of itself. */
 export interface CephFacts {
   /** `16.2.15`. */
@@ -94,5 +97,5 @@ export interface CephPort {
   /** What is wrong with that on `host`: missing files and secrets, altered settings. No key is read. */
   observeClient(host: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<readonly Drift[]>;
   /** Takes it back. Tolerates absence. Raises `in-use` while a domain of the host uses the secret. */
-  removeClient(host: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<void>;
+  removeClient(host: ComputeHost, cluster: NamedCluster, signal: AbortSignal): Promise<void>;
 }

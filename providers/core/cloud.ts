@@ -227,7 +227,7 @@ export interface JournalEntry {
 export interface Leftover {
   readonly hostId: string | undefined;
   readonly host: string;
-  /** `domain`, `server-folder`, `image-folder`, `network`, `record`, … */
+  /** As a marked thing has it, such as `server`, `volume` or `rbd-image`; or `record`. */
   readonly kind: string;
   readonly id: string;
   readonly description: string;

@@ -5,7 +5,7 @@ import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Drift } from "./resource.ts";
-import type { AttachedVolume, VolumeQos, VolumeRef, VolumesPort } from "./volume-backend.ts";
+import type { AttachedVolume, RbdPlace, VolumeQos, VolumeRef, VolumesPort } from "./volume-backend.ts";
 
 /** What flows reach outside: each port is one service, implemented by the cloud and by a fake. */
 export interface Ports {
@@ -406,21 +406,36 @@ export interface PlacementPort {
   release(serverId: ResourceId): Promise<void>;
 }
 
-/** Something on a host that carries this cloud's mark. */
+/** Something on a host, or in a pool of Ceph, that carries this cloud's mark. */
 export interface MarkedThing {
-  /** `port` is a DHCP entry, `tunnel` a VXLAN port. */
-  readonly kind: "server" | "image" | "network" | "port" | "tunnel";
-  /** Of a port `NETWORK/PORT`, of a tunnel `NETWORK/HOST`; else the resource's. */
+  /**
+   * `port` is a DHCP entry, `tunnel` a VXLAN port, `volume` one that is a file, `rbd-image` a root disk, a volume or an image in a pool,
+   * `ceph-client` what a client of a cluster needs.
+   */
+  readonly kind: "server" | "image" | "network" | "port" | "tunnel" | "volume" | "rbd-image" | "ceph-client";
+  /** Of a port `NETWORK/PORT`, of a tunnel `NETWORK/HOST`, of an RBD image `CLUSTER/POOL/NAME`; else the resource's. */
   readonly id: string;
   /** Resources that it is for: once one of them has no record, or none on this host, it is left over. */
   readonly ownerIds: readonly string[];
   readonly description: string;
+  /** Of a volume or an RBD image: it is being made, or its making was broken off. Default false. */
+  readonly isHalfMade?: boolean;
+  /** The RBD image. */
+  readonly image?: VolumeRef;
 }
 
 /** What hosts hold of the cloud, for `gc`. */
 export interface LeftoversPort {
-  /** All that carries the mark of the host's cloud; nothing without it. Files carry that of the folder they lie in. */
+  /** All on the host that carries the mark of its cloud; nothing without it. Files carry that of the folder they lie in. */
   list(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedThing[]>;
-  /** Removes one thing with all that is its own. Tolerates absence. Raises `not-ours`, `in-use`. */
+  /**
+   * All RBD images in a pool that carry the mark of the host's cloud, seen from a host that is a client of the cluster. Raises `ceph-unreachable`,
+   * `ceph-refused`, `not-found` for a pool that is not there.
+   */
+  listPool(host: ComputeHost, place: RbdPlace, signal: AbortSignal): Promise<readonly MarkedThing[]>;
+  /**
+   * Removes one thing with all that is its own; of what is half-made nothing that is whole by now. Tolerates absence. Raises `not-ours`; `in-use` with
+   * the snapshots and clones of a volume, or who has it open; `wrong-state` for one that another host is making.
+   */
   remove(host: ComputeHost, thing: MarkedThing, signal: AbortSignal): Promise<void>;
 }

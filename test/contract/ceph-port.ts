@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nameCephUser, type CephRole } from "../../providers/compute/marks.ts";
 import type { CephCluster, CephPool, CephPort } from "../../providers/core/ceph.ts";
 import { deriveId } from "../../providers/core/ids.ts";
-import type { ComputeHost } from "../../providers/core/ports.ts";
+import type { ComputeHost, MarkedThing } from "../../providers/core/ports.ts";
 import type { ComputePorts } from "../../providers/wiring.ts";
 import type { ClientMeddling } from "../fakes/ceph-client.ts";
 
@@ -299,9 +299,34 @@ export function describeCephPort(name: string, open: () => Promise<CephStage>): 
       expect(keys.filter((key) => transcript.includes(key))).toEqual([]);
     });
 
+    test("what a host has of a client is listed for its cloud alone, and goes by what is listed", async () => {
+      const { leftovers } = stage.compute;
+      const list = async (): Promise<readonly unknown[]> => {
+        const things = await leftovers.list(host, signal);
+        return things.map(({ kind, id, ownerIds }) => ({ kind, id, ownerIds }));
+      };
+      const client = { kind: "ceph-client", id: cluster.id, ownerIds: [cluster.id] };
+      expect(await list()).toEqual([client]);
+      const other = { ...host, cloudId: deriveId<"cloud">("another") };
+      expect(await leftovers.list(other, signal)).toEqual([]);
+      // Its secret tells whose it is, too.
+      await stage.meddle("remove the mark");
+      expect(await list()).toEqual([client]);
+      const things = await leftovers.list(host, signal);
+      for (const thing of [...things, ...things]) await leftovers.remove(host, thing, signal);
+      expect(await list()).toEqual([]);
+      expect(await ceph.observeClient(host, cluster, signal)).toHaveLength(6);
+      await ceph.ensureClient(host, host, cluster, signal);
+    });
+
     test("a client goes when no domain uses its secret, and then whole", async () => {
       await stage.useSecret(true);
       const before = await stage.survey();
+      const client = { kind: "ceph-client", id: cluster.id, ownerIds: [cluster.id] } as const;
+      const leftover: MarkedThing = { ...client, description: "client" };
+      await expect(stage.compute.leftovers.remove(host, leftover, signal)).rejects.toMatchObject({
+        code: "in-use",
+      });
       await expect(ceph.removeClient(host, cluster, signal)).rejects.toMatchObject({ code: "in-use" });
       expect(await stage.survey()).toBe(before);
       await stage.useSecret(false);

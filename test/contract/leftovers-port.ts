@@ -8,6 +8,7 @@ import type {
   MarkedThing,
   NetworkSpec,
 } from "../../providers/core/ports.ts";
+import type { VolumeRef } from "../../providers/core/volume-backend.ts";
 import { network, portOf } from "../support/compute-specimens.ts";
 import type { ComputeStage } from "./compute-ports.ts";
 
@@ -30,17 +31,26 @@ export function describeLeftoversPort(onStage: () => ComputeStage): void {
     let peer: ComputeHost;
     let cached: CachedImage;
     let server: DomainSpec;
+    const volume: VolumeRef = { place: { backend: "file" }, id: deriveId<"resource">("left volume") };
 
     beforeAll(async () => {
       stage = onStage();
-      const { images, switching, domains } = stage.compute;
+      const { images, switching, domains, volumes } = stage.compute;
       leftovers = stage.compute.leftovers;
       [host, peer] = stage.hosts;
       cached = await images.ensureCached(host, stage.image, silent, signal);
       server = stage.domainOf(1, cached);
       await switching.ensureNetwork(host, network, [peer], [portOf(1)], signal);
       await domains.spawn(host, server, false, signal);
+      await volumes.ensureVolume(host, { ...volume, sizeGib: 1, source: { kind: "blank" } }, silent, signal);
     });
+
+    const volumeThing: MarkedThing = {
+      kind: "volume",
+      id: volume.id,
+      ownerIds: [volume.id],
+      description: "volume",
+    };
 
     async function list(): Promise<readonly string[]> {
       return (await leftovers.list(host, signal)).map(describeThing).toSorted();
@@ -59,6 +69,7 @@ export function describeLeftoversPort(onStage: () => ComputeStage): void {
           `network ${network.id}`,
           `port ${network.id} ${portOf(1).id}`,
           `tunnel ${network.id} ${peer.id}`,
+          `volume ${volume.id}`,
         ].toSorted(),
       );
     });
@@ -73,6 +84,33 @@ export function describeLeftoversPort(onStage: () => ComputeStage): void {
       const kinds = (await leftovers.list(host, signal)).map(({ kind }) => kind);
       expect(kinds.toSorted()).toEqual(["network", "server", "tunnel"]);
       await stage.compute.hosts.enrol(stage.requests[0], signal);
+    });
+
+    test("a volume that is half-made is listed as such, and goes when it still is", async () => {
+      const half: VolumeRef = { ...volume, id: deriveId<"resource">("half-made volume") };
+      await stage.meddle(half.id, "leave it half-made");
+      const things = (await leftovers.list(host, signal)).filter(({ kind }) => kind === "volume");
+      expect(things.map(({ id, isHalfMade }) => [id, isHalfMade]).toSorted()).toEqual(
+        [
+          [volume.id, false],
+          [half.id, true],
+        ].toSorted(),
+      );
+      await remove(things.filter(({ id }) => id === half.id).concat({ ...volumeThing, isHalfMade: true }));
+      expect((await leftovers.list(host, signal)).filter(({ kind }) => kind === "volume")).toMatchObject([
+        { id: volume.id },
+      ]);
+    });
+
+    test("a volume stays while it has snapshots, which are named", async () => {
+      const { volumes } = stage.compute;
+      const snapshotId = deriveId<"resource">("snapshot");
+      await volumes.ensureSnapshot(host, volume, snapshotId, signal);
+      await expect(leftovers.remove(host, volumeThing, signal)).rejects.toMatchObject({
+        code: "in-use",
+        message: expect.stringContaining(`snapshot-${snapshotId}`) as unknown,
+      });
+      await volumes.removeSnapshot(host, volume, snapshotId, signal);
     });
 
     test("disks whose domain is gone are the server's", async () => {

@@ -6,10 +6,12 @@ import { deriveId } from "../../providers/core/ids.ts";
 import type { EnrolRequest } from "../../providers/core/ports.ts";
 import type { FilePlace, RbdPlace, VolumeRef } from "../../providers/core/volume-backend.ts";
 import { FakeCompute } from "../fakes/compute.ts";
+import type { FakePool } from "../fakes/ceph.ts";
 import type { FakeVolume } from "../fakes/volume.ts";
 import { makeCephKey, writeKeyring } from "../support/ceph-keyring.ts";
 import { samplePool } from "../support/ceph-samples.ts";
 import { cloudId } from "../support/compute-specimens.ts";
+import { describePoolLeftovers, type PoolStage } from "./pool-leftovers.ts";
 import { describeVolumesPort, imageByte, imageBytes, type VolumeStage } from "./volumes-port.ts";
 
 const { signal } = new AbortController();
@@ -107,7 +109,11 @@ async function openFiles(): Promise<VolumeStage> {
   };
 }
 
-async function openRbd(): Promise<VolumeStage> {
+interface RbdHands extends VolumeStage, PoolStage {
+  readonly place: RbdPlace;
+}
+
+async function openRbd(): Promise<RbdHands> {
   const folder = mkdtempSync(join(tmpdir(), "stackyard-volumes-"));
   const compute = new FakeCompute();
   const key = makeCephKey();
@@ -124,31 +130,46 @@ async function openRbd(): Promise<VolumeStage> {
     ];
     compute.addCeph({ fsid, monitors, key });
     const cluster = { id, name: label, cloudId, fsid, monitors, user: "admin", keyringFile };
-    const pool = samplePool("volumes", "volumes");
-    await compute.ceph.ensurePool(host, cluster, pool, signal);
-    await compute.ceph.ensureUsers(host, cluster, [pool], signal);
+    const pools = (["volumes", "images"] as const).map((content) => samplePool(content, content));
+    for (const pool of pools) await compute.ceph.ensurePool(host, cluster, pool, signal);
+    await compute.ceph.ensureUsers(host, cluster, pools, signal);
     await compute.ceph.ensureClient(host, host, cluster, signal);
-    return { backend: "rbd", clusterId: id, monitors, pool: pool.pool, content: pool.content };
+    return { backend: "rbd", clusterId: id, monitors, pool: "volumes", content: "volumes" };
   };
   const place = await setUp("fsid");
   const deaf = await setUp("deaf");
   compute.withCeph(deriveId("deaf"), (ceph) => {
     ceph.isDown = true;
   });
+  const changeImages = (change: (images: FakePool["images"]) => void): Promise<void> =>
+    Promise.resolve().then(() =>
+      compute.withCeph(deriveId("fsid"), ({ pools }) => {
+        const pool = pools["volumes"];
+        if (pool === undefined) throw new Error("there is no pool");
+        change(pool.images);
+      }),
+    );
   return {
     ...stage,
+    leftovers: compute.leftovers,
     place,
+    imagePlace: { ...place, pool: "images", content: "images" },
+    deaf,
     gone: { host, place: deaf, code: "ceph-unreachable" },
     clones: true,
     live: true,
     leaveHalf: (volume) =>
-      Promise.resolve().then(() =>
-        compute.withCeph(deriveId("fsid"), ({ pools }) => {
-          const pool = pools["volumes"];
-          if (pool === undefined) throw new Error("there is no pool");
-          pool.images[nameImage(volume) + partSuffix(host)] = halfMade();
-        }),
-      ),
+      changeImages((images) => {
+        images[nameImage(volume) + partSuffix(host)] = halfMade();
+      }),
+    makeForeign: (name) =>
+      changeImages((images) => {
+        images[name] = { ...halfMade(), mark: { cloudId: "another", id: name } };
+      }),
+    removeForeign: (name) =>
+      changeImages((images) => {
+        Reflect.deleteProperty(images, name);
+      }),
     close: () => {
       rmSync(folder, { recursive: true });
       return compute.close();
@@ -158,3 +179,4 @@ async function openRbd(): Promise<VolumeStage> {
 
 describeVolumesPort("volumes in files of the fake", openFiles);
 describeVolumesPort("volumes in RBD of the fake", openRbd);
+describePoolLeftovers("leftovers in pools of the fake", openRbd);

@@ -135,6 +135,8 @@ function describeMeddling(id: string, how: StagedMeddling, folder: string): stri
       return `ovs-vsctl del-port br-int ${nameTunnel(networkId, other)}`;
     case "alter its files":
       return `for file in ${folder}/images/${id}/*; do printf X | dd of=$file bs=1 conv=notrunc; done`;
+    case "leave it half-made":
+      return `mkdir -p ${folder}/volumes/${id} && touch ${folder}/volumes/${id}/disk.part`;
     case "remove its mark":
       return `rm ${folder}/cloud.json`;
   }

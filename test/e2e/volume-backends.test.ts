@@ -12,6 +12,7 @@ import type {
   VolumeRef,
   VolumeSpec,
 } from "../../providers/core/volume-backend.ts";
+import { describePoolLeftovers } from "../contract/pool-leftovers.ts";
 import { describeVolumesPort, imageByte, imageBytes } from "../contract/volumes-port.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
 import { cloudId, readinessOf, serverOf } from "../support/compute-specimens.ts";
@@ -50,6 +51,21 @@ afterAll(() => lab.close(), 60_000);
 
 describeVolumesPort("volumes in files", () => stageFiles(on, unreachable));
 describeVolumesPort("volumes in RBD", () => stageRbd(on, place, deaf));
+describePoolLeftovers("leftovers in pools", async () => ({
+  ...(await stageRbd(on, place, deaf)),
+  leftovers: lab.compute.leftovers,
+  place,
+  imagePlace: { ...place, pool: "images", content: "images" },
+  deaf,
+  makeForeign: async (name) => {
+    await on.run(
+      `${rbd(on.host, place)} create --size 1G volumes/${name} && ${rbd(on.host, place)} image-meta set volumes/${name} stackyard-cloud other`,
+    );
+  },
+  removeForeign: async (name) => {
+    await on.run(`${rbd(on.host, place)} rm --no-progress volumes/${name}`);
+  },
+}));
 
 describe("only in RBD", () => {
   let images: RbdPlace;

@@ -1,5 +1,5 @@
 import { cephRoles, nameCephUser, nameSecretUsage } from "../../providers/compute/marks.ts";
-import type { CephCluster } from "../../providers/core/ceph.ts";
+import type { CephCluster, NamedCluster } from "../../providers/core/ceph.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { Drift } from "../../providers/core/resource.ts";
@@ -113,7 +113,12 @@ export function observeClient(machine: FakeHost, cluster: CephCluster): readonly
 }
 
 /** Takes it back, unless a domain uses the secret. */
-export function removeClient(machine: FakeHost, host: ComputeHost, cluster: CephCluster): void {
+export function removeClient(machine: FakeHost, host: ComputeHost, cluster: NamedCluster): void {
+  const client = machine.cephClients[cluster.id];
+  if (client !== undefined && client.cloudId !== cluster.cloudId)
+    throw new StackyardError("not-ours", {
+      message: `what host ${host.name} has of a client of ${cluster.name} is not this cloud's`,
+    });
   const users = Object.values(machine.foreign).filter(({ disks }) =>
     disks.some(({ source }) => source.startsWith(`rbd:${cluster.id}/`)),
   );

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { describeRbdImage } from "../../providers/compute/leftovers.ts";
 import { answerWith } from "../../providers/core/answer.ts";
 import { hasCode, StackyardError } from "../../providers/core/errors.ts";
 import type { DryRun } from "../../providers/core/dry-run.ts";
@@ -43,7 +44,7 @@ import {
   requireUnused,
 } from "./mark.ts";
 import { meddleWith, type Meddling } from "./meddling.ts";
-import { isImported, listImages } from "./rbd.ts";
+import { isImported, listImages, openRbdShelf } from "./rbd.ts";
 import { compareNetwork, releasePorts, wireNetwork } from "./network.ts";
 import { openFakeVolumes } from "./volume.ts";
 
@@ -362,9 +363,15 @@ export class FakeCompute extends Faults implements ComputePorts {
       this.#carryOut("leftovers.list", host.address.address, signal, (machine) =>
         listMarked(machine, host.cloudId),
       ),
+    listPool: (host, place, signal) =>
+      this.#carryOut("leftovers.listPool", host.address.address, signal, (machine) =>
+        openRbdShelf({ machine, host, place, cephs: Object.values(this.#state.cephs) })
+          .list()
+          .map((image) => describeRbdImage(place, image)),
+      ),
     remove: (host, thing, signal) =>
       this.#carryOut("leftovers.remove", host.address.address, signal, (machine) =>
-        removeMarked(machine, host, thing),
+        removeMarked(machine, host, thing, Object.values(this.#state.cephs)),
       ),
   };
 

@@ -8,7 +8,7 @@ export type ComputeMethod =
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume"}`
   | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
   | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
-  | `leftovers.${"list" | "remove"}`
+  | `leftovers.${"list" | "listPool" | "remove"}`
   | "scan.ask";
 
 /** Methods that change something on a host. */

@@ -1,9 +1,13 @@
 import { StackyardError } from "../../providers/core/errors.ts";
+import { brandId } from "../../providers/core/ids.ts";
 import type { ComputeHost, EnrolRequest, HostObservation, MarkedThing } from "../../providers/core/ports.ts";
+import { removeClient } from "./ceph-client.ts";
+import type { FakeCeph } from "./ceph.ts";
 import { removeDomain } from "./domain.ts";
 import type { FakeHost } from "./host.ts";
 import { removeImage } from "./image.ts";
 import { releasePorts, removeNetwork } from "./network.ts";
+import { removeMarkedVolume } from "./volume.ts";
 
 function requireOurs(request: EnrolRequest, { enrolment }: FakeHost): void {
   const { name, address } = request.address;
@@ -100,6 +104,13 @@ export function listMarked(machine: FakeHost, cloudId: string): readonly MarkedT
       Object.keys(entries).map((port) => describeThing("port", `${id}/${port}`, [id, port])),
     ),
     ...(isOurs ? Object.keys(machine.tunnels) : []).map((id) => describeThing("tunnel", id, id.split("/"))),
+    ...(isFolderOurs ? Object.entries(machine.volumes) : []).map(([id, { disk }]) => ({
+      ...describeThing("volume", id, [id]),
+      isHalfMade: disk === undefined,
+    })),
+    ...Object.entries(machine.cephClients).flatMap(([id, client]) =>
+      client.cloudId === cloudId ? [describeThing("ceph-client", id, [id])] : [],
+    ),
   ];
 }
 
@@ -107,7 +118,13 @@ function describeThing(kind: MarkedThing["kind"], id: string, ownerIds: readonly
   return { kind, id, ownerIds, description: `${kind} ${id}` };
 }
 
-export function removeMarked(machine: FakeHost, host: ComputeHost, { kind, id }: MarkedThing): void {
+export function removeMarked(
+  machine: FakeHost,
+  host: ComputeHost,
+  thing: MarkedThing,
+  cephs: readonly FakeCeph[],
+): void {
+  const { kind, id } = thing;
   const [networkId = "", other = ""] = id.split("/");
   switch (kind) {
     case "server":
@@ -124,6 +141,13 @@ export function removeMarked(machine: FakeHost, host: ComputeHost, { kind, id }:
       return;
     case "tunnel":
       Reflect.deleteProperty(machine.tunnels, id);
+      return;
+    case "volume":
+    case "rbd-image":
+      removeMarkedVolume(machine, host, thing, cephs);
+      return;
+    case "ceph-client":
+      removeClient(machine, host, { id: brandId(id), name: id, cloudId: host.cloudId });
       return;
   }
 }

@@ -33,6 +33,8 @@ export type Meddling =
   | "remove the tunnel"
   /** To an image. */
   | "alter its files"
+  /** To a volume that is not there. */
+  | "leave it half-made"
   /** To the host: its folder tells no more whose it is. */
   | "remove its mark";
 
@@ -113,6 +115,10 @@ export function meddleWith(machine: FakeHost, id: string, how: Meddling): void {
         file.isSound = false;
         file.checksum = `sha256:${"f".repeat(64)}`;
       }
+      return;
+    case "leave it half-made":
+      if (machine.volumes[id] !== undefined) throw new Error(`there is a volume ${id}`);
+      machine.volumes[id] = {};
       return;
     case "remove its mark":
       if (machine.enrolment === undefined) throw new Error(`host ${id} has no mark`);

@@ -8,7 +8,7 @@ import {
 } from "../../providers/compute/volumes/volume-backend.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { brandId, isUuid } from "../../providers/core/ids.ts";
-import type { ComputeHost } from "../../providers/core/ports.ts";
+import type { ComputeHost, MarkedThing } from "../../providers/core/ports.ts";
 import type {
   MarkedVolume,
   VolumeObservation,
@@ -22,7 +22,7 @@ import type { FakeCeph } from "./ceph.ts";
 import type { ComputeMethod } from "./fault.ts";
 import type { FakeHost } from "./host.ts";
 import { requireEnrolled } from "./mark.ts";
-import { findImported, importInto, openRbdShelf, removeImported } from "./rbd.ts";
+import { findImported, importInto, openRbdShelf, removeImported, type PoolReach } from "./rbd.ts";
 
 /** A volume of the fake, a file or an RBD image, as plain data. */
 export interface FakeVolume {
@@ -82,9 +82,7 @@ interface Reach {
 
 export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
   const open = (machine: FakeHost, host: ComputeHost, place: VolumePlace): Shelf =>
-    place.backend === "file"
-      ? openFileShelf(machine, host)
-      : openRbdShelf({ machine, host, place, cephs: listCephs() });
+    openShelf({ machine, host, cephs: listCephs() }, place);
   const at = <T>(
     method: ComputeMethod,
     host: ComputeHost,
@@ -152,6 +150,30 @@ export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
         removeImported({ machine, host, place, cephs: listCephs() }, image),
       ),
   };
+}
+
+/** As the real port does, by kind and wholeness. */
+export function removeMarkedVolume(
+  machine: FakeHost,
+  host: ComputeHost,
+  { id, image, isHalfMade = false }: MarkedThing,
+  cephs: readonly FakeCeph[],
+): void {
+  const volume: VolumeRef = image ?? { place: { backend: "file" }, id: brandId(id) };
+  const { place, name } = volume;
+  if (place.backend === "rbd" && name === volume.id && !isHalfMade)
+    removeImported({ machine, host, place, cephs }, { id: volume.id, name });
+  else {
+    const shelf = openShelf({ machine, host, cephs }, place);
+    if (isHalfMade) shelf.dropHalf(volume);
+    else dropVolume(shelf, volume);
+  }
+}
+
+function openShelf({ machine, host, cephs }: Omit<PoolReach, "place">, place: VolumePlace): Shelf {
+  return place.backend === "file"
+    ? openFileShelf(machine, host)
+    : openRbdShelf({ machine, host, place, cephs });
 }
 
 function makeVolume(shelf: Shelf, spec: VolumeSpec): void {

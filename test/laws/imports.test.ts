@@ -35,6 +35,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/scheduler",
     "providers/servers",
     "providers/store",
+    "providers/volumes",
   ],
   "providers/api": [
     "providers/core",

@@ -31,7 +31,8 @@ test("a mark that names no resource is not taken for ours: its text becomes a fo
   const pool = openCannedPool({
     "list domains": "",
     "list servers' folders": "",
-    "list what is on the host": `${bridges}<>\n`,
+    "list what is on the host": `${bridges}<>\nvolumes/..\nvolumes/../disk\n`,
+    "list clients of Ceph": "../../etc\n",
   });
 
   const things = await openCompute({ pool }).leftovers.list(host, new AbortController().signal);
