@@ -12,7 +12,10 @@ import { keypair } from "./servers/keypair.ts";
 import { server } from "./servers/server.ts";
 import { serverGroup } from "./servers/server-group.ts";
 import { cephCluster } from "./volumes/ceph-cluster.ts";
+import { snapshot } from "./volumes/snapshot.ts";
 import { storagePool } from "./volumes/storage-pool.ts";
+import { volume } from "./volumes/volume.ts";
+import { volumeType } from "./volumes/volume-type.ts";
 
 /** Every definition. Engines, docs and laws walk this list; nothing else knows all nouns. */
 export const definitions: readonly Definition[] = [
@@ -22,9 +25,12 @@ export const definitions: readonly Definition[] = [
   host,
   cephCluster,
   storagePool,
+  volumeType,
   flavor,
   keypair,
   image,
+  volume,
+  snapshot,
   network,
   subnet,
   port,

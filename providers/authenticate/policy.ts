@@ -15,8 +15,11 @@ export interface AccessRequest {
   readonly id?: string;
 }
 
-/** Resources of the whole cloud that every user may read, since their servers refer to them (nova: flavors have no policy for reading). */
-const readableByAll: ReadonlySet<string> = new Set(["flavor"]);
+/**
+ * Resources of the whole cloud that every user may read, since their servers and volumes refer to them (nova: flavors have no policy for reading;
+ * cinder: policies/volume_type.py).
+ */
+const readableByAll: ReadonlySet<string> = new Set(["flavor", "volume-type"]);
 
 /** Raises `forbidden`, in Nova's words, with the role that is missing. */
 export function authorize(principal: Principal, request: AccessRequest): void {

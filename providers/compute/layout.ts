@@ -2,6 +2,8 @@ import { posix } from "node:path";
 
 /** Where things lie under a host's folder. All paths are absolute, on the host. */
 
+export { volumeFile, volumeFolder, volumesFolder } from "../core/volume-location.ts";
+
 /** File that says which cloud the host belongs to. */
 export function cloudFile(folder: string): string {
   return posix.join(folder, "cloud.json");
@@ -68,19 +70,4 @@ export function cephClientFolder(clusterId: string): string {
 /** What `rbd --conf` and QEMU's `conf=` are given. */
 export function cephConfFile(clusterId: string): string {
   return posix.join(cephClientFolder(clusterId), "ceph.conf");
-}
-
-/** Folder of all volumes that are files. */
-export function volumesFolder(folder: string): string {
-  return posix.join(folder, "volumes");
-}
-
-/** Folder of a volume that is a file. */
-export function volumeFolder(folder: string, volumeId: string): string {
-  return posix.join(volumesFolder(folder), volumeId);
-}
-
-/** A volume that is a file; its name while it is being made ends in `.part`. */
-export function volumeFile(folder: string, volumeId: string): string {
-  return posix.join(volumeFolder(folder, volumeId), "disk");
 }

@@ -9,7 +9,11 @@ import type { Definition } from "./resource.ts";
  * plan and apply alike. A field that one lacks has its default there: an older release, which made `prior`,
  * may not have known it.
  */
-export function diffInputs(definition: Definition, prior: JsonObject, desired: JsonObject): Change {
+export function diffInputs(
+  definition: Pick<Definition, "inputs">,
+  prior: JsonObject,
+  desired: JsonObject,
+): Change {
   const before = fillPresets(definition, prior);
   const after = fillPresets(definition, desired);
   const fields: FieldChange[] = [];
@@ -25,7 +29,7 @@ export function diffInputs(definition: Definition, prior: JsonObject, desired: J
 }
 
 /** Inputs with the default of each field that they lack. */
-function fillPresets({ inputs: schema }: Definition, inputs: JsonObject): JsonObject {
+function fillPresets({ inputs: schema }: Pick<Definition, "inputs">, inputs: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(shapeOf(schema)).map(([key, leaf]) => [key, inputs[key] ?? presetOf(leaf)]),
   );
@@ -47,12 +51,12 @@ export function labelReplacement(definition: Definition): ChangeLabel {
   }, "replace");
 }
 
-/** Inputs whose change replaces the resource, whatever the values: together they are its identity. */
+/** Inputs whose change replaces the resource, and those whose rule says so: together they are its identity. */
 export function listIdentityFields(definition: Definition): readonly string[] {
   return Object.entries(shapeOf(definition.inputs))
     .filter(([, schema]) => {
       const rule = policyOf(schema)?.change;
-      return typeof rule === "string" && isReplacing(rule);
+      return typeof rule === "string" ? isReplacing(rule) : rule?.isIdentity === true;
     })
     .map(([key]) => key);
 }

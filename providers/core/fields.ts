@@ -7,6 +7,8 @@ export type ChangeRule =
   | ChangeLabel
   | {
       readonly says: string;
+      /** Whether the field is part of what the resource is: with another value it is made anew, under another id. Default false. */
+      readonly isIdentity?: boolean;
       /** By the field's two values, and all inputs before and after, with their defaults. */
       label(
         from: JsonValue | undefined,

@@ -3,7 +3,7 @@ import type { World } from "./resource.ts";
 
 /**
  * What a project may have: OpenStack's name, its default, and what is counted (nova: conf/quota.py; neutron: conf/quota.py, whose names are singular in
- * its settings and plural in its API).
+ * its settings and plural in its API; cinder: common/config.py).
  */
 export const quotas = {
   instances: { name: "instances", preset: 10, counts: "servers that the project may have" },
@@ -19,6 +19,13 @@ export const quotas = {
   networks: { name: "networks", preset: 100, counts: "networks that it may have" },
   subnets: { name: "subnets", preset: 100, counts: "subnets that it may have" },
   ports: { name: "ports", preset: 500, counts: "ports that it may have, those of its servers' own included" },
+  volumes: { name: "volumes", preset: 10, counts: "volumes that it may have" },
+  snapshots: { name: "snapshots", preset: 10, counts: "snapshots of volumes that it may have" },
+  gigabytes: {
+    name: "gigabytes",
+    preset: 1000,
+    counts: "size in GiB that its volumes and snapshots may have together",
+  },
 } as const satisfies Record<string, { name: string; preset: number; counts: string }>;
 
 export type QuotaName = keyof typeof quotas;

@@ -84,6 +84,11 @@ export const examples: readonly Example[] = [
     inputs: { cluster: new Reference("ceph-cluster"), content: "volumes", size: 3 },
   },
   {
+    type: "volume-type",
+    name: "fast",
+    inputs: { storagePool: new Reference("storage-pool"), qos: { totalIopsSec: 2000 } },
+  },
+  {
     type: "flavor",
     name: "small",
     inputs: { vcpus: 2, ramMib: 2048, diskGib: 10, extraSpecs: { "hw:cpu_policy": "shared" } },
@@ -99,6 +104,12 @@ export const examples: readonly Example[] = [
       properties: { hw_disk_bus: "virtio" },
     },
   },
+  {
+    type: "volume",
+    name: "data",
+    inputs: { project, volumeType: new Reference("volume-type"), sizeGib: 20, image: new Reference("image") },
+  },
+  { type: "snapshot", name: "before-upgrade", inputs: { project, volume: new Reference("volume") } },
   { type: "network", name: "net", inputs: { project, mtuBytes: 1400 } },
   {
     type: "subnet",

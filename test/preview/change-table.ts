@@ -19,6 +19,8 @@ export interface Others {
   readonly project: string;
   readonly user: string;
   readonly host: string;
+  /** That of the world, where `host` is another. */
+  readonly firstHost: string;
   readonly cluster: string;
   /** Another file with the key of the cluster. */
   readonly keyring: string;
@@ -28,6 +30,12 @@ export interface Others {
   readonly network: string;
   readonly subnet: string;
   readonly group: string;
+  readonly pool: string;
+  readonly volumeType: string;
+  /** One whose volumes are files. */
+  readonly fileType: string;
+  readonly volume: string;
+  readonly snapshot: string;
 }
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB5yqyN1bCGmZqcRpnEKAQmEJ1nvB5QuJTT7ZfQZbm0K";
@@ -114,6 +122,57 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "storage-pool", field: "pool", label: "data-loss", change: { pool: "other" } },
     { type: "storage-pool", field: "size", label: "live", change: { size: 2 } },
     { type: "storage-pool", field: "pgCount", label: "live", change: { pgCount: 16 } },
+
+    { type: "volume-type", field: "name", label: "live", change: { name: "renamed" } },
+    { type: "volume-type", field: "description", label: "live", change: { description: "after" } },
+    { type: "volume-type", field: "storagePool", label: "replace", change: { storagePool: other.pool } },
+    { type: "volume-type", field: "qos", label: "live", change: { qos: { readBytesSec: 1_000_000 } } },
+    { type: "volume-type", field: "multiattach", label: "live", change: { multiattach: true } },
+
+    { type: "volume", field: "name", label: "live", change: { name: "renamed" } },
+    { type: "volume", field: "description", label: "live", change: { description: "after" } },
+    { type: "volume", field: "project", label: "data-loss", change: { project: other.project } },
+    { type: "volume", field: "volumeType", label: "data-loss", change: { volumeType: other.volumeType } },
+    { type: "volume", field: "sizeGib", label: "live", change: { sizeGib: 2 } },
+    { type: "volume", field: "image", label: "data-loss", change: { image: other.image } },
+    {
+      type: "volume",
+      field: "image",
+      how: "is left out",
+      label: "live",
+      before: { image: other.image },
+      change: { image: null },
+    },
+    { type: "volume", field: "snapshot", label: "data-loss", change: { snapshot: other.snapshot } },
+    {
+      type: "volume",
+      field: "snapshot",
+      how: "is left out",
+      label: "live",
+      before: { snapshot: other.snapshot },
+      change: { snapshot: null },
+    },
+    { type: "volume", field: "volume", label: "data-loss", change: { volume: other.volume } },
+    {
+      type: "volume",
+      field: "volume",
+      how: "is left out",
+      label: "live",
+      before: { volume: other.volume },
+      change: { volume: null },
+    },
+    {
+      type: "volume",
+      field: "host",
+      label: "data-loss",
+      before: { volumeType: other.fileType, host: other.firstHost },
+      change: { host: other.host },
+    },
+
+    { type: "snapshot", field: "name", label: "live", change: { name: "renamed" } },
+    { type: "snapshot", field: "description", label: "live", change: { description: "after" } },
+    { type: "snapshot", field: "project", label: "data-loss", change: { project: other.project } },
+    { type: "snapshot", field: "volume", label: "data-loss", change: { volume: other.volume } },
 
     { type: "flavor", field: "name", label: "live", change: { name: "renamed" } },
     { type: "flavor", field: "description", label: "live", change: { description: "after" } },

@@ -81,6 +81,12 @@ export const noOthers: Others = {
   network: "",
   subnet: "",
   group: "",
+  firstHost: "",
+  pool: "",
+  volumeType: "",
+  fileType: "",
+  volume: "",
+  snapshot: "",
 };
 
 /** What a test of this row is called. */
@@ -161,6 +167,9 @@ export async function makeChangeWorld(
   const network = await make("network", {});
   const [first] = small.hosts;
   test1.compute.addMachine(addressOfHost(8));
+  const pool = await make("storage-pool", { cluster: small.ceph.id, content: "volumes", pool: "more-disks" });
+  const volume = await make("volume", { volumeType: small.volumeType.id, sizeGib: 1 });
+  const fileType = await test1.make("volume-type", "files");
   return {
     small,
     other: {
@@ -175,6 +184,12 @@ export async function makeChangeWorld(
       network,
       subnet: await make("subnet", { network, cidr: "10.2.0.0/24" }),
       group: await make("server-group", { policy: "affinity" }),
+      firstHost: first?.id ?? "",
+      pool,
+      volumeType: await make("volume-type", { storagePool: pool }),
+      fileType: fileType.id,
+      volume,
+      snapshot: await make("snapshot", { volume }),
     },
   };
 }

@@ -228,6 +228,12 @@ export async function makeSmallWorld(test: TestCloud, hostCount = 1): Promise<Sm
 export interface FullWorld extends SmallWorld {
   /** The first host is its client. */
   readonly ceph: ResourceView;
+  /** For volumes. */
+  readonly pool: ResourceView;
+  /** Its volumes are in the pool. */
+  readonly volumeType: ResourceView;
+  /** Blank, of 1 GiB, in the pool. */
+  readonly volume: ResourceView;
 }
 
 /** Makes a {@link FullWorld}. */
@@ -235,5 +241,12 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
   const small = await makeSmallWorld(test);
   addCephs(test.compute, test.folder);
   const ceph = await test.make("ceph-cluster", "ceph", cephInputs("small", test.folder, small.hosts[0]?.id));
-  return { ...small, ceph };
+  const pool = await test.make("storage-pool", "disks", {
+    cluster: ceph.id,
+    content: "volumes",
+    pool: "disks",
+  });
+  const volumeType = await test.make("volume-type", "pooled", { storagePool: pool.id });
+  const volume = await test.make("volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
+  return { ...small, ceph, pool, volumeType, volume };
 }

@@ -50,6 +50,18 @@ export function specimenOf(type: string, test: TestCloud, world: FullWorld): Spe
       const inputs = { cluster: world.ceph.id, content: "volumes" };
       return { inputs, changed: { ...inputs, size: 2 } };
     }
+    case "volume-type": {
+      const inputs = { storagePool: world.pool.id };
+      return { inputs, changed: { ...inputs, qos: { totalIopsSec: 500 } } };
+    }
+    case "volume": {
+      const inputs = { volumeType: world.volumeType.id, sizeGib: 1 };
+      return { inputs, changed: { ...inputs, description: "after" } };
+    }
+    case "snapshot": {
+      const inputs = { volume: world.volume.id };
+      return { inputs, changed: { ...inputs, description: "after" } };
+    }
     case "flavor": {
       const size = { vcpus: 2, ramMib: 512, diskGib: 1 };
       return { inputs: size, changed: { ...size, extraSpecs: { "hw:cpu_policy": "shared" } } };

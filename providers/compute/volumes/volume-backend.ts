@@ -28,10 +28,7 @@ export function readSize(spec: { readonly sizeGib: number }): number {
   return spec.sizeGib * 1024 ** 3;
 }
 
-/** Name of a snapshot within its volume (cinder: `snapshot_name_template`). */
-export function nameSnapshot(snapshotId: ResourceId): string {
-  return `snapshot-${snapshotId}`;
-}
+export { nameSnapshot } from "../../core/volume-location.ts";
 
 /** Lets one script at a time work on a volume of a host, as servers have it. `-s` for those that only look: they leave no lock where there is none. */
 export function lockVolume(host: ComputeHost, id: ResourceId, how: "-x" | "-s"): Shell {

@@ -1,6 +1,7 @@
 import { hasCode, StackyardError } from "../../../core/errors.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
 import type { RbdPlace, VolumeRef } from "../../../core/volume-backend.ts";
+import { nameImage } from "../../../core/volume-location.ts";
 import { script, sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
 import type { RunOptions } from "../../../hosts/connection.ts";
@@ -17,10 +18,7 @@ const commandSeconds = 120;
 /** Time that a script may take. */
 const scriptTimeoutMs = 240_000;
 
-/** Name of a volume's RBD image. */
-export function nameImage({ id, name }: Omit<VolumeRef, "place">): string {
-  return name ?? `volume-${id}`;
-}
+export { nameImage };
 
 /** Ends the name of an image that is being made for a cloud: before it has metadata, its name is its mark. */
 export function partSuffix(host: ComputeHost): string {
