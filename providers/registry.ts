@@ -15,6 +15,7 @@ import { cephCluster } from "./volumes/ceph-cluster.ts";
 import { snapshot } from "./volumes/snapshot.ts";
 import { storagePool } from "./volumes/storage-pool.ts";
 import { volume } from "./volumes/volume.ts";
+import { volumeAttachment } from "./volumes/volume-attachment.ts";
 import { volumeType } from "./volumes/volume-type.ts";
 
 /** Every definition. Engines, docs and laws walk this list; nothing else knows all nouns. */
@@ -36,6 +37,7 @@ export const definitions: readonly Definition[] = [
   port,
   serverGroup,
   server,
+  volumeAttachment,
 ];
 
 /** The definition of a type. */

@@ -23,7 +23,7 @@ async function main(verb: string, args: readonly string[]): Promise<number> {
     case "bench":
       return runTool(process.execPath, [join(root, "test", "bench", "main.ts"), ...args]);
     case "quickstart":
-      return (await import("../quickstart.ts")).runQuickstart(args);
+      return (await import("../quickstart/quickstart.ts")).runQuickstart(args);
     case "run":
       return runTool(args[0] ?? "true", args.slice(1));
     default:

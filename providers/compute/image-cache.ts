@@ -28,7 +28,8 @@ export function openImages(pool: HostPool): ImagesPort {
   return {
     ...openImageInspector(),
     async ensureCached(host, image, progress, signal) {
-      const key = `${host.id} ${image.id}`;
+      // Who takes the kernel alone shares nothing with who takes the disk.
+      const key = [host.id, image.id, ...listFiles(image).map(({ name }) => name)].join(" ");
       for (;;) {
         const known = fetching.get(key);
         if (known === undefined) break;

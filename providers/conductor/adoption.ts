@@ -4,6 +4,7 @@ import type { ResourceId } from "../core/ids.ts";
 import { textOf, type JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import { fillMacs, listAdoptionChanges, planAdoption, refuseSmallDisk } from "../servers/adoption.ts";
+import { findBootImage } from "../servers/boot-source.ts";
 import { toComputeHost } from "../servers/host.ts";
 import { serverInputs, serverOutputs } from "../servers/server-fields.ts";
 import { listInterfaces, refuseGroup, toDomainSpec } from "../servers/server-view.ts";
@@ -114,7 +115,7 @@ export async function judgeAdoption(
     });
   refuseGroup(id, inputs, place, world);
   await requireRoom(database, host.id, id, requestOfServer(planned, world), schedulerOptions);
-  const bootsKernel = mirror.find(inputs.image)?.inputs["kernel"] !== undefined;
+  const bootsKernel = findBootImage(inputs, world)?.inputs["kernel"] !== undefined;
   const networks = listInterfaces(inputs, id, world).map(
     ({ network }) => mirror.find(network)?.name ?? network,
   );

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { StackyardError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import type { World } from "../core/resource.ts";
+import type { World, WorldEntry } from "../core/resource.ts";
+import { findBootImage, listStorageHosts } from "../servers/boot-source.ts";
 import { requestSpecFrom, type RequestSpec } from "../scheduler/request.ts";
 
 const flavorInputs = z.object({
@@ -10,6 +11,7 @@ const flavorInputs = z.object({
   ramMib: z.int(),
   diskGib: z.int(),
   extraSpecs: z.record(z.string(), z.string()),
+  storagePool: z.string().optional(),
 });
 const imageInputs = z.object({ properties: z.record(z.string(), z.string()) });
 const imageOutputs = z.object({ diskFacts: z.object({ virtualSizeBytes: z.int() }).optional() });
@@ -22,6 +24,7 @@ const groupInputs = z.object({
 export interface PlacementInputs {
   readonly flavor: string;
   readonly image?: string | undefined;
+  readonly bootVolume?: { readonly volume: string } | undefined;
   readonly serverGroup?: string | undefined;
   readonly availabilityZone?: string | undefined;
   readonly schedulerHints?: Readonly<Record<string, string>> | undefined;
@@ -30,7 +33,8 @@ export interface PlacementInputs {
 /** The same of a record's inputs. */
 const placementInputs = z.object({
   flavor: z.string(),
-  image: z.string(),
+  image: z.string().optional(),
+  bootVolume: z.object({ volume: z.string() }).optional(),
   serverGroup: z.string().optional(),
   availabilityZone: z.string().optional(),
   schedulerHints: z.record(z.string(), z.string()),
@@ -53,8 +57,10 @@ export function toRequestSpec(
   world: World,
   ignoreHosts: readonly string[] = [],
 ): RequestSpec {
+  const image = findBootImage(inputs, world);
   const flavor = inputsOf(world, "flavor", inputs.flavor);
   const amounts = flavorInputs.parse(flavor.inputs);
+  const storageHosts = listStorageHosts(inputs, amounts.storagePool, world);
   return requestSpecFrom({
     projectId: servers.projectId,
     instanceIds: servers.ids,
@@ -64,16 +70,13 @@ export function toRequestSpec(
       vcpus: amounts.vcpus,
       ramMib: amounts.ramMib,
       // Without a size of its own the disk has the image's, which must count: else whoever brings the image fills a host past its claims.
-      rootGib: amounts.diskGib === 0 ? readImageGib(inputs.image, world) : amounts.diskGib,
+      rootGib: amounts.diskGib === 0 ? readImageGib(image) : amounts.diskGib,
       extraSpecs: amounts.extraSpecs,
     },
+    bootFromVolume: storageHosts !== null,
+    storageHosts,
     image:
-      inputs.image === undefined
-        ? null
-        : {
-            id: inputs.image,
-            properties: imageInputs.parse(inputsOf(world, "image", inputs.image).inputs).properties,
-          },
+      image === undefined ? null : { id: image.id, properties: imageInputs.parse(image.inputs).properties },
     availabilityZone: inputs.availabilityZone ?? null,
     hints: inputs.schedulerHints ?? {},
     group: inputs.serverGroup === undefined ? null : toGroup(inputs.serverGroup, servers.ids, world),
@@ -82,10 +85,8 @@ export function toRequestSpec(
 }
 
 /** Size of the disk that an image makes, GiB; 0 without a disk, or while it is not inspected. */
-function readImageGib(id: string | undefined, world: World): number {
-  const { diskFacts } = imageOutputs.parse(
-    (id === undefined ? undefined : world.find("image", id)?.outputs) ?? {},
-  );
+function readImageGib(image: WorldEntry | undefined): number {
+  const { diskFacts } = imageOutputs.parse(image?.outputs ?? {});
   return diskFacts === undefined ? 0 : Math.ceil(diskFacts.virtualSizeBytes / 1024 ** 3);
 }
 

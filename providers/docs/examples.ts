@@ -146,6 +146,11 @@ export const examples: readonly Example[] = [
     },
     after: ["host"],
   },
+  {
+    type: "volume-attachment",
+    name: "web-data",
+    inputs: { project, server: new Reference("server"), volume: new Reference("volume") },
+  },
 ];
 
 /** The example of a type. Raises `TypeError` where there is none. */

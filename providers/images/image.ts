@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { nameField, printableSchema, projectField, reserveName } from "../core/common-fields.ts";
-import { hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
+import { cephCodes, hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { CloudId, ResourceId } from "../core/ids.ts";
 import type { ComputeHost, ImageSpec } from "../core/ports.ts";
 import { defineResource, type World, type WorldEntry } from "../core/resource.ts";
 import { listComputeHosts } from "../servers/host.ts";
+import { findVia } from "../volumes/ceph-cluster.ts";
+import { listImagePlaces } from "../volumes/pool-place.ts";
 
 const gibibyte = 2 ** 30;
 /** QEMU rounds the size of a disk up to it. */
@@ -150,7 +152,7 @@ export const image = defineResource({
     })),
   ],
   reservations: (desired) => reserveName("image", desired.project, desired.name),
-  raises: [...imageCodes, ...hostCodes, "host-disk-full"],
+  raises: [...imageCodes, ...hostCodes, ...cephCodes, "host-disk-full", "in-use"],
   reconcile: [
     {
       name: "inspect",
@@ -190,21 +192,25 @@ export const image = defineResource({
       // Only caches that servers use: another host brings the image right when it needs it.
       name: "caches",
       run: async ({ record, outputs: known, world, ports, signal, progress, cloudId }) => {
-        const hosts = listUsers(record.id, world, cloudId);
-        if (hosts.length === 0) return undefined;
+        const users = listUsers(record.id, world, cloudId);
+        if (users.length === 0) return undefined;
         const spec = toImageSpec({ ...record, outputs: known });
-        await Promise.all(hosts.map((host) => ports.images.ensureCached(host, spec, progress, signal)));
+        await Promise.all(
+          users.map(({ host, takeParts }) =>
+            ports.images.ensureCached(host, takeParts(spec), progress, signal),
+          ),
+        );
         return undefined;
       },
     },
   ],
   observe: async ({ record, world, ports, signal, cloudId }) => {
-    const hosts = listUsers(record.id, world, cloudId);
-    if (hosts.length === 0) return { drift: [] };
+    const users = listUsers(record.id, world, cloudId);
+    if (users.length === 0) return { drift: [] };
     const spec = toImageSpec(record);
     const drift = await Promise.all(
-      hosts.map(async (host) =>
-        (await ports.images.observeCached(host, spec, signal)).map((found) => ({
+      users.map(async ({ host, takeParts }) =>
+        (await ports.images.observeCached(host, takeParts(spec), signal)).map((found) => ({
           ...found,
           host: host.name,
         })),
@@ -213,6 +219,19 @@ export const image = defineResource({
     return { drift: drift.flat() };
   },
   remove: [
+    {
+      name: "pools",
+      run: async ({ record, world, ports, signal, cloudId }) => {
+        const copy = { id: record.id, name: record.id };
+        await Promise.all(
+          listImagePlaces(world, cloudId).map(async (place) => {
+            const via = findVia(place.clusterId, world, cloudId);
+            await ports.volumes.removeImage(via, place, copy, signal);
+          }),
+        );
+        return undefined;
+      },
+    },
     {
       name: "caches",
       run: async ({ record, world, ports, signal, cloudId }) => {
@@ -225,17 +244,32 @@ export const image = defineResource({
   ],
 });
 
-/** Hosts with servers that were built of the image. */
-function listUsers(imageId: ResourceId, world: World, cloudId: CloudId): readonly ComputeHost[] {
-  const used = new Set(
-    world
-      .all("server")
-      .filter(
-        ({ inputs: { image: id }, outputs: { launchedAt } }) => id === imageId && launchedAt !== undefined,
-      )
-      .map(({ outputs: { hostId } }) => hostId),
-  );
-  return listComputeHosts(world, cloudId).filter(({ id }) => used.has(id));
+/** A host that has the image in its cache for its servers. */
+interface ImageUser {
+  readonly host: ComputeHost;
+  /** The image without what none of them takes from the cache. */
+  readonly takeParts: (spec: ImageSpec) => ImageSpec;
+}
+
+const builtServer = z.object({
+  hostId: z.string(),
+  launchedAt: z.string(),
+  cachedImage: z.object({ parent: z.unknown().optional() }),
+});
+
+/** Hosts with servers that were built of the image. A root disk that was cloned in a pool lies on no file of the cache. */
+function listUsers(imageId: ResourceId, world: World, cloudId: CloudId): readonly ImageUser[] {
+  const built = world
+    .all("server")
+    .filter(({ inputs: { image: id } }) => id === imageId)
+    .flatMap(({ outputs: known }) => builtServer.safeParse(known).data ?? []);
+  const byHost = Map.groupBy(built, ({ hostId }) => hostId);
+  return listComputeHosts(world, cloudId).flatMap((host) => {
+    const servers = byHost.get(host.id);
+    if (servers === undefined) return [];
+    const needsDisk = servers.some(({ cachedImage: { parent } }) => parent === undefined);
+    return [{ host, takeParts: (spec) => (needsDisk ? spec : { ...spec, disk: undefined }) }];
+  });
 }
 
 /** The image as compute hosts fetch it. Raises `wrong-state` while it is not inspected. */

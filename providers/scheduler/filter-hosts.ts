@@ -14,7 +14,7 @@ interface Stage {
 
 /**
  * Hosts that pass everything, in order, and what each stage took away: inventories for the first instance, hosts that the request
- * names, filters. Forced hosts skip the filters, except for a rebuild; filters that run once a request run for its first
+ * names, hosts that reach the storage of its disk, filters. Forced hosts skip the filters, except for a rebuild; filters that run once a request run for its first
  * instance only (nova: filters.py, scheduler/host_manager.py get_filtered_hosts). `canHold` is the check of inventories,
  * absent for the later instances, whose claims check it.
  */
@@ -50,6 +50,8 @@ function prepareStages(
   if (canHold !== undefined) add("placement", canHold);
   const requested = requestedHostsTest(request);
   if (requested !== undefined) add("requested hosts", requested);
+  const { storageHosts } = request;
+  if (storageHosts !== null) add("storage", (host) => storageHosts.includes(host.name));
   const forced = request.forceHosts.length > 0 || request.forceNodes.length > 0;
   if (forced && !request.rebuild) return stages;
   for (const name of enabledFilters(options)) {

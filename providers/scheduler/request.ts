@@ -55,6 +55,8 @@ export interface RequestSpec {
   /** Scheduler hints by Nova's names: `same_host`, `different_host`, `build_near_host_ip`, `cidr`, `query`. */
   readonly hints: JsonObject;
   readonly group: ServerGroup | null;
+  /** Names of the hosts that reach the storage of its root disk; `null`: all do. */
+  readonly storageHosts: readonly string[] | null;
   /** Names, compared without case. */
   readonly ignoreHosts: readonly string[];
   /** Names, compared without case. Forced hosts skip the filters. */
@@ -90,6 +92,7 @@ export function requestSpecFrom(
     availabilityZone: null,
     hints: {},
     group: null,
+    storageHosts: null,
     ignoreHosts: [],
     forceHosts: [],
     forceNodes: [],

@@ -1,7 +1,14 @@
 import { z } from "zod";
-import { descriptionField, nameField, printableSchema, reserveName } from "../core/common-fields.ts";
+import {
+  descriptionField,
+  idSchema,
+  nameField,
+  printableSchema,
+  reserveName,
+} from "../core/common-fields.ts";
 import { field } from "../core/fields.ts";
 import { defineResource } from "../core/resource.ts";
+import { findPoolContent } from "../volumes/pool-place.ts";
 
 /** Largest amount that a flavor may ask for (nova: `db/constants.py` MAX_INT). */
 const maxAmount = 2_147_483_647;
@@ -25,6 +32,11 @@ export const flavor = defineResource({
       doc: "Root disk in GiB; 0 takes the size of the image. Default 0.",
       change: "replace",
     }),
+    storagePool: field(idSchema().optional(), {
+      doc: "Pool of a Ceph cluster that root disks are in; servers are then placed on its clients. Default: a pool with the server's host among its `hosts`, else a file on the host.",
+      references: "storage-pool",
+      change: "replace",
+    }),
     extraSpecs: field(
       z
         .record(
@@ -44,7 +56,18 @@ export const flavor = defineResource({
     ),
   }),
   outputs: z.strictObject({}),
-  rules: [],
+  rules: [
+    {
+      field: "storagePool",
+      says: "The pool holds root disks or volumes.",
+      reads: ["storagePool"],
+      remedy: "Name a pool whose content is vms.",
+      violated: ({ storagePool }, { world }) => {
+        const content = storagePool === undefined ? undefined : findPoolContent(storagePool, world);
+        return content === "images" ? "is a pool for images" : undefined;
+      },
+    },
+  ],
   reservations: ({ name }) => reserveName("flavor", "cloud", name),
   reconcile: [],
   remove: [],

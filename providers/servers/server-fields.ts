@@ -70,11 +70,22 @@ export const serverInputs = z.object({
     references: "flavor",
     change: "restart",
   }),
-  image: field(idSchema(), {
-    doc: "What it boots. The root disk is made of it.",
+  image: field(idSchema().optional(), {
+    doc: "What it boots. The root disk is made of it. Needed unless it boots a volume.",
     references: "image",
     change: "data-loss",
   }),
+  bootVolume: field(
+    z
+      .strictObject({
+        volume: field(idSchema(), { doc: "Volume, of this server alone.", references: "volume" }),
+      })
+      .optional(),
+    {
+      doc: "Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come from the image that the volume was made of.",
+      change: "replace",
+    },
+  ),
   keypair: field(idSchema().optional(), {
     doc: "Key that may log in. Guests take it at their first boot only.",
     references: "keypair",
@@ -162,17 +173,33 @@ export const serverOutputs = z.object({
       diskPath: field(z.string().optional(), { doc: "Disk image on the host." }),
       kernelPath: field(z.string().optional(), { doc: "Kernel on the host." }),
       initrdPath: field(z.string().optional(), { doc: "Initial RAM disk on the host." }),
+      parent: field(
+        z
+          .object({
+            pool: field(z.string(), { doc: "Pool of the Ceph cluster." }),
+            image: field(z.string(), { doc: "RBD image." }),
+            snapshot: field(z.string(), { doc: "Snapshot that root disks are cloned from." }),
+          })
+          .optional(),
+        { doc: "Disk image in a Ceph cluster." },
+      ),
     }),
-    { doc: "Files of the image in the host's cache.", follows: ["image"] },
+    { doc: "Files of the image in the host's cache, and where it is in a Ceph cluster.", follows: ["image"] },
   ),
   blockDevices: field(
     z.array(
       z.object({
         device: field(z.string(), { doc: "Device name in the guest." }),
-        source: field(z.enum(["image", "blank", "adopted"]), {
-          doc: "What it was made of: the image, nothing, or the disk of the domain that was adopted.",
+        source: field(z.enum(["image", "blank", "adopted", "volume"]), {
+          doc: "What it was made of: the image, nothing, or the disk of the domain that was adopted; or the volume that it is.",
         }),
-        destination: field(z.literal("local"), { doc: "Where it lives: `local`, on the host." }),
+        destination: field(z.enum(["local", "pool", "volume"]), {
+          doc: "Where it lives: `local`, on the host, `pool`, in a Ceph cluster, or `volume`, wherever that lies.",
+        }),
+        storagePool: field(z.string().optional(), {
+          doc: "Id of the pool that it is in.",
+          references: "storage-pool",
+        }),
         sizeGib: field(z.int(), { doc: "Size, GiB." }),
         sizeBytes: field(z.int().optional(), {
           doc: "Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size.",

@@ -12,10 +12,14 @@ import type {
   ReadinessRequest,
 } from "../core/ports.ts";
 import type { World, WorldEntry } from "../core/resource.ts";
+import type { VolumeRef } from "../core/volume-backend.ts";
 import { readImageNeeds } from "../images/image.ts";
 import { toNetworkSpec } from "../networks/network-fields.ts";
 import { portInputs } from "../networks/port.ts";
 import { subnetInputs, type SubnetInputs } from "../networks/subnet-fields.ts";
+import { listAttachedVolumes } from "../volumes/attached-volume.ts";
+import { placeOfPool } from "../volumes/pool-place.ts";
+import { findBootImage, placeBootVolume } from "./boot-source.ts";
 import { listComputeHosts, toComputeHost } from "./host.ts";
 import { serverInputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
 
@@ -27,6 +31,7 @@ const flavorAmounts = z.object({
   ramMib: z.int(),
   diskGib: z.int(),
   extraSpecs: z.record(z.string(), z.string()),
+  storagePool: z.string().optional(),
 });
 const keypairOutputs = z.object({ publicKey: z.string() });
 
@@ -198,7 +203,11 @@ export function listMemberships(
 }
 
 /** The host that a server is on. Raises `wrong-state` when its record names none. */
-export function requireHost(outputs: Partial<ServerOutputs>, world: World, cloudId: CloudId): ComputeHost {
+export function requireHost(
+  outputs: { readonly hostId?: string | undefined },
+  world: World,
+  cloudId: CloudId,
+): ComputeHost {
   const entry = outputs.hostId === undefined ? undefined : world.find("host", outputs.hostId);
   const host = entry === undefined ? undefined : toComputeHost(entry, cloudId);
   if (host === undefined) throw new StackyardError("wrong-state", { message: "the server has no host yet" });
@@ -214,8 +223,10 @@ export function toDomainSpec(
   cloudId: CloudId,
 ): DomainSpec {
   const flavor = readFlavor(inputs.flavor, world);
-  const image = readImageNeeds(mustFind("image", inputs.image, world));
+  const image = readBootNeeds(inputs, world);
+  const bootVolume = placeBootVolume(inputs, world, cloudId);
   const interfaces = listInterfaces(inputs, server.id, world);
+  const [root] = outputs.blockDevices ?? [];
   const networks = new Map(
     interfaces.map(
       (nic) => [nic.network, toNetworkSpec(mustFind("network", nic.network, world), world)] as const,
@@ -229,8 +240,13 @@ export function toDomainSpec(
     vcpus: flavor.vcpus,
     ramMib: flavor.ramMib,
     diskGib: flavor.diskGib,
-    diskBytes: outputs.blockDevices?.[0]?.sizeBytes ?? declaredBytes(flavor.diskGib, image.virtualSizeBytes),
-    isDiskAdopted: outputs.blockDevices?.[0]?.source === "adopted",
+    diskBytes: root?.sizeBytes ?? declaredBytes(flavor.diskGib, image.virtualSizeBytes),
+    isDiskAdopted: root?.source === "adopted",
+    ...(root?.storagePool === undefined
+      ? {}
+      : { rootVolume: nameRootDisk(server.id, root.storagePool, world, cloudId) }),
+    ...(bootVolume === undefined ? {} : { rootVolume: bootVolume.ref, rootQos: bootVolume.qos }),
+    volumes: listAttachedVolumes(server.id, world, cloudId),
     image: {
       diskPath: outputs.cachedImage?.diskPath,
       kernelPath: outputs.cachedImage?.kernelPath,
@@ -261,6 +277,28 @@ export function toDomainSpec(
       rng: readSwitch(flavor.extraSpecs["hw_rng:allowed"], true),
     },
   };
+}
+
+/** What a server must respect of the image that it boots. Raises `unknown-reference`. */
+export function readBootNeeds(inputs: ServerInputs, world: World): ReturnType<typeof readImageNeeds> {
+  const entry =
+    inputs.image === undefined ? findBootImage(inputs, world) : mustFind("image", inputs.image, world);
+  return entry === undefined ? noNeeds : readImageNeeds(entry);
+}
+
+/** Those of a volume that was made of no image. */
+const noNeeds: ReturnType<typeof readImageNeeds> = {
+  minDiskGib: 0,
+  minRamMib: 0,
+  properties: {},
+  diskFormat: undefined,
+  virtualSizeBytes: undefined,
+  kernelArguments: "",
+};
+
+/** The root disk of a server in a pool (nova: `virt/libvirt/imagebackend.py`, Rbd: `UUID_disk`). Raises `unknown-reference`. */
+export function nameRootDisk(id: ResourceId, poolId: string, world: World, cloudId: CloudId): VolumeRef {
+  return { place: placeOfPool(poolId, world, cloudId), id, name: `${id}_disk` };
 }
 
 const bytesPerGib = 2 ** 30;

@@ -1,14 +1,18 @@
 import { hasCode } from "../core/errors.ts";
 import { brandId } from "../core/ids.ts";
-import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
+import type { CachedImage, ComputeHost, DomainObservation, DomainSpec, ImageSpec } from "../core/ports.ts";
 import type { Drift, Step, StepContext, WorldEntry } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
+import { ensureImageInPool } from "../images/rbd-image.ts";
 import { giveBackAdopted, isBeingAdopted } from "./adoption.ts";
+import { findBootImage, requireBootVolume } from "./boot-source.ts";
+import { chooseRootPool, ensureRootDisk, removeRootDisk } from "./root-disk.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import {
   listInterfaces,
   listLeaving,
   listMemberships,
+  readBootNeeds,
   readFlavor,
   refuseGroup,
   requireHost,
@@ -16,6 +20,7 @@ import {
   toReadinessRequest,
   type ServerInterface,
 } from "./server-view.ts";
+import { disksKey } from "../volumes/attached-volume.ts";
 import { networkKey } from "./rewire.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
@@ -62,31 +67,48 @@ const lateCheck: ServerStep = {
   },
 };
 
-/** The image is on the host, whoever brought it there. */
+/** The image is where the root disk is made of it, on the host or in a pool, whoever brought it there. */
 const image: ServerStep = {
   name: "image",
   on: "compute",
   run: async (context) => {
-    const { inputs, outputs, world, cloudId, ports, signal, progress, trace } = context;
+    const { inputs, outputs, world, cloudId, trace } = context;
     const host = requireHost(outputs, world, cloudId);
     const spec = await trace(19, () => {
-      const entry = world.find("image", inputs.image);
+      const entry = findBootImage(inputs, world);
       return entry === undefined ? undefined : toImageSpec(entry);
     });
     await trace(20, context.validateToken);
-    const cached =
-      spec === undefined
-        ? undefined
-        : await trace(21, () => ports.images.ensureCached(host, spec, progress, signal));
-    return {
-      cachedImage: {
-        ...(cached?.diskPath === undefined ? {} : { diskPath: cached.diskPath }),
-        ...(cached?.kernelPath === undefined ? {} : { kernelPath: cached.kernelPath }),
-        ...(cached?.initrdPath === undefined ? {} : { initrdPath: cached.initrdPath }),
-      },
-    };
+    const brought = spec === undefined ? {} : await trace(21, () => bringImage(context, spec, host));
+    return { cachedImage: brought };
   },
 };
+
+const noFiles: CachedImage = { diskPath: undefined, kernelPath: undefined, initrdPath: undefined };
+
+/** Its files in the host's cache; where the root disk is in a pool, the disk image is there instead; a volume needs none any more. */
+async function bringImage(
+  context: Context,
+  spec: ImageSpec,
+  host: ComputeHost,
+): Promise<ServerOutputs["cachedImage"]> {
+  const { inputs, ports: services, signal, progress } = context;
+  const poolId = spec.disk === undefined ? undefined : chooseRootPool(context);
+  const isElsewhere = poolId !== undefined || inputs.bootVolume !== undefined;
+  const files = isElsewhere ? { ...spec, disk: undefined } : spec;
+  const isEmpty = files.disk === undefined && files.kernel === undefined && files.initrd === undefined;
+  const [cached, parent] = await Promise.all([
+    isEmpty ? noFiles : services.images.ensureCached(host, files, progress, signal),
+    poolId === undefined ? undefined : ensureImageInPool(context, spec, host, poolId),
+  ]);
+  const { diskPath, kernelPath, initrdPath } = cached;
+  return {
+    ...(diskPath === undefined ? {} : { diskPath }),
+    ...(kernelPath === undefined ? {} : { kernelPath }),
+    ...(initrdPath === undefined ? {} : { initrdPath }),
+    ...(parent === undefined ? {} : { parent }),
+  };
+}
 
 /** Networks are wired on the host and the ports' addresses are served. */
 const ports: ServerStep = {
@@ -151,7 +173,7 @@ async function releaseInterfaces(
 }
 
 /**
- * Which disks the server has. They are all local; volumes join here. The disk of a domain that is being adopted is brought here, before one is made:
+ * Which disks the server has. A root disk in a pool is made here, one on the host by `spawn`. The disk of a domain that is being adopted is brought here, before one is made:
  * `spawn` keeps what it finds.
  */
 const blockDevices: ServerStep = {
@@ -168,12 +190,27 @@ const blockDevices: ServerStep = {
         const host = requireHost(outputs, world, cloudId);
         await services.domains.takeOver(host, record.id, adoptedFrom, progress, signal);
       }
+      const { bootVolume } = inputs;
+      if (bootVolume !== undefined) {
+        const { outputs: known } = requireBootVolume(bootVolume.volume, world);
+        const sizeGib = typeof known["sizeGib"] === "number" ? known["sizeGib"] : 0;
+        return {
+          blockDevices: [{ device: "vda", source: "volume", destination: "volume", sizeGib } as const],
+        };
+      }
       const source = chooseSource(context);
+      const root = { device: "vda", source, sizeGib: flavor.diskGib };
+      const poolId = chooseRootPool(context);
+      const imageBytes = readBootNeeds(inputs, world).virtualSizeBytes ?? 0;
+      if (poolId === undefined || flavor.diskGib + imageBytes === 0)
+        return { blockDevices: [{ ...root, destination: "local" } as const] };
+      const sizeBytes = await ensureRootDisk(context, poolId, imageBytes);
       return {
-        blockDevices: [{ device: "vda", source, destination: "local", sizeGib: flavor.diskGib } as const],
+        blockDevices: [{ ...root, destination: "pool", storagePool: poolId, sizeBytes } as const],
       };
     });
   },
+  undo: removeRootDisk,
 };
 
 /** What the root disk is made of. An adopted one stays that until it is lost. */
@@ -183,7 +220,7 @@ function chooseSource({ record, outputs }: Context): "image" | "blank" | "adopte
 }
 
 function sourceOfNew({ cachedImage }: Partial<ServerOutputs>): "image" | "blank" {
-  return cachedImage?.diskPath === undefined ? "blank" : "image";
+  return cachedImage?.diskPath === undefined && cachedImage?.parent === undefined ? "blank" : "image";
 }
 
 /** Disk, config drive and domain are there; the domain runs if it should, and its guest was told what it is told at boot. */
@@ -199,34 +236,37 @@ const spawn: ServerStep = {
       cloudId,
       ports: { domains },
       signal,
+      exclusive,
       progress,
       trace,
     } = context;
     const host = requireHost(outputs, world, cloudId);
-    const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
-    return trace(28, async () => {
-      const found = record.applied === undefined ? undefined : await domains.observe(host, spec, signal);
-      const mustStop =
-        found !== undefined &&
-        found.state !== "shut-off" &&
-        (!inputs.running || !goesOn(found.state) || found.drift.some(needsStop));
-      if (mustStop) {
-        progress("shutting down");
-        await domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
-      }
-      progress(inputs.running ? "starting the domain" : "defining the domain");
-      await domains.spawn(host, spec, inputs.running, signal);
-      // A power cycle is a boot too. Of a guest that was told already nothing is due, so that this may be broken off and repeated.
-      if (!mustStop && found?.drift.some(needsReboot) === true) {
-        progress("rebooting the guest");
-        await domains.reboot(host, record.id, "soft", signal);
-      }
-      return {
-        status: inputs.running ? ("ACTIVE" as const) : ("SHUTOFF" as const),
-        launchedAt: outputs.launchedAt ?? new Date().toISOString(),
-        ...noteDiskSize(outputs, spec, found),
-      };
-    });
+    return trace(28, () =>
+      exclusive(disksKey(record.id), async () => {
+        const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
+        const found = record.applied === undefined ? undefined : await domains.observe(host, spec, signal);
+        const mustStop =
+          found !== undefined &&
+          found.state !== "shut-off" &&
+          (!inputs.running || !goesOn(found.state) || found.drift.some(needsStop));
+        if (mustStop) {
+          progress("shutting down");
+          await domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
+        }
+        progress(inputs.running ? "starting the domain" : "defining the domain");
+        await domains.spawn(host, spec, inputs.running, signal);
+        // A power cycle is a boot too. Of a guest that was told already nothing is due, so that this may be broken off and repeated.
+        if (!mustStop && found?.drift.some(needsReboot) === true) {
+          progress("rebooting the guest");
+          await domains.reboot(host, record.id, "soft", signal);
+        }
+        return {
+          status: inputs.running ? ("ACTIVE" as const) : ("SHUTOFF" as const),
+          launchedAt: outputs.launchedAt ?? new Date().toISOString(),
+          ...noteDiskSize(outputs, spec, found),
+        };
+      }),
+    );
   },
   undo: removeOrGiveBack,
 };
@@ -319,6 +359,7 @@ export const removeServer: readonly ServerStep[] = [
       return undefined;
     },
   },
+  { name: "root-disk", run: (context) => removeRootDisk(context).then(() => undefined) },
   { name: "ports", run: (context) => releaseNetworks(context).then(() => undefined) },
   {
     name: "placement",

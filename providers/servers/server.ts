@@ -1,13 +1,15 @@
 import { z } from "zod";
 import { describeForeign, isForeign } from "../core/drift.ts";
 import { reserveDevice, reserveName } from "../core/common-fields.ts";
-import { hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
+import { cephCodes, hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { DomainObservation } from "../core/ports.ts";
 import { countOne } from "../core/quota.ts";
 import { defineResource, type Drift, type Observation, type StepContext } from "../core/resource.ts";
 import { readImageNeeds } from "../images/image.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
+import { findBootImage } from "./boot-source.ts";
+import { observeRootDisk } from "./root-disk.ts";
 import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
 import { reconcileServer, removeServer } from "./server.flow.ts";
 import {
@@ -53,16 +55,26 @@ export const server = defineResource({
       },
     },
     {
+      field: "image",
+      says: "It boots an image or a volume.",
+      reads: ["image", "bootVolume"],
+      remedy: "Name an image, or a bootVolume.",
+      violated: ({ image, bootVolume }) => {
+        if (image === undefined) return bootVolume === undefined ? "is missing" : undefined;
+        return bootVolume === undefined ? undefined : "is named beside a bootVolume";
+      },
+    },
+    {
       field: "flavor",
       says: "The flavor's disk and memory are at least what the image needs.",
-      reads: ["flavor", "image"],
+      reads: ["flavor", "image", "bootVolume"],
       remedy: "Choose a larger flavor, or a smaller image.",
-      violated: ({ flavor, image }, { world }) => {
+      violated: ({ flavor, image, bootVolume }, { world }) => {
         const size = readFlavor(flavor, world);
-        const entry = world.find("image", image);
+        const entry = findBootImage({ image, bootVolume }, world);
         if (entry === undefined) return undefined;
         const needs = readImageNeeds(entry);
-        if (size.diskGib > 0 && size.diskGib < needs.minDiskGib) {
+        if (bootVolume === undefined && size.diskGib > 0 && size.diskGib < needs.minDiskGib) {
           return `has ${String(size.diskGib)} GiB of disk; the image needs ${String(needs.minDiskGib)} GiB`;
         }
         if (size.ramMib < needs.minRamMib)
@@ -73,9 +85,9 @@ export const server = defineResource({
     {
       field: "image",
       says: "The image's hw_disk_bus is virtio, scsi, sata or ide, and its hw_vif_model one that QEMU has.",
-      reads: ["image"],
-      violated: ({ image }, { world }) => {
-        const entry = world.find("image", image);
+      reads: ["image", "bootVolume"],
+      violated: ({ image, bootVolume }, { world }) => {
+        const entry = findBootImage({ image, bootVolume }, world);
         return entry === undefined ? undefined : rejectHardware(readImageNeeds(entry).properties);
       },
     },
@@ -112,6 +124,16 @@ export const server = defineResource({
         }),
   }),
   reservations: (inputs, id) => [
+    ...(inputs.bootVolume === undefined
+      ? []
+      : [
+          {
+            kind: "volume-use",
+            scope: "cloud",
+            value: inputs.bootVolume.volume,
+            field: "bootVolume.volume",
+          },
+        ]),
     ...reserveName("server", inputs.project, inputs.name),
     ...inputs.networks.flatMap((entry, index) =>
       entry.port === undefined
@@ -139,6 +161,8 @@ export const server = defineResource({
     "not-ours",
     ...imageCodes,
     "host-disk-full",
+    ...cephCodes,
+    "in-use",
     "not-ready",
   ],
   reconcile: reconcileServer,
@@ -251,11 +275,12 @@ async function observeServer(
     cloudId,
     ({ id, status }) => id === record.id || status !== "building",
   );
-  const [domain, ...wiring] = await Promise.all([
+  const [domain, ...rest] = await Promise.all([
     ports.domains.observe(host, spec, signal).catch((error: unknown) => {
       if (isForeign(error)) return error;
       throw error;
     }),
+    observeRootDisk(context, host),
     ...memberships.map(({ network, peers, ports: here }) =>
       ports.switching.observeNetwork(
         host,
@@ -272,14 +297,14 @@ async function observeServer(
     return {
       inputs: { running: false },
       outputs: { status: "ERROR" },
-      drift: [absent, ...wiring.flat()].map(here),
+      drift: [absent, ...rest.flat()].map(here),
     };
   }
   const running = domain.state === "running";
   return {
     ...(running === inputs.running ? {} : { inputs: { running } }),
     outputs: { status: toStatus(domain.state) },
-    drift: [...compareState(domain.state, inputs.running), ...domain.drift, ...wiring.flat()].map(here),
+    drift: [...compareState(domain.state, inputs.running), ...domain.drift, ...rest.flat()].map(here),
   };
 }
 

@@ -9,7 +9,7 @@ import { defineResource, type StepContext, type World, type WorldEntry } from ".
 import { toComputeHost } from "../servers/host.ts";
 
 /** Most hosts that are clients of one cluster. */
-const maxClients = 64;
+export const maxClients = 64;
 
 /** Most monitors; Ceph advises three to five. */
 const maxMonitors = 16;
@@ -230,6 +230,12 @@ function describeCluster(
 export function requireCluster(id: string, world: World, cloudId: CloudId): CephCluster {
   const entry = mustFindCluster(id, world);
   return describeCluster(entry.id, entry.name, inputs.parse(entry.inputs), cloudId);
+}
+
+/** Ids of the hosts that are to be the cluster's clients; none for one that is not there. */
+export function listClients(id: string, world: World): readonly string[] {
+  const entry = world.find("ceph-cluster", id);
+  return entry === undefined ? [] : inputs.parse(entry.inputs).hosts;
 }
 
 /** The host that commands to a cluster run on. Raises `wrong-state` while it is not enrolled. */

@@ -2,10 +2,11 @@ import { z } from "zod";
 import { poolContents } from "../core/ceph.ts";
 import { idSchema, nameField, reserveName } from "../core/common-fields.ts";
 import { describeForeign, isForeign } from "../core/drift.ts";
-import { cephCodes, hostCodes } from "../core/errors.ts";
+import { cephCodes, hasCode, hostCodes } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import { defineResource, type Drift, type StepContext } from "../core/resource.ts";
-import { findVia, requireCluster, syncUsers, toPool } from "./ceph-cluster.ts";
+import { placeOfPool } from "./pool-place.ts";
+import { findVia, listClients, maxClients, requireCluster, syncUsers, toPool } from "./ceph-cluster.ts";
 
 /** Most copies of an object, and most placement groups of a pool (ceph: `mon_max_pool_pg_num`). */
 const maxSize = 10;
@@ -35,6 +36,14 @@ const inputs = z.strictObject({
       change: "data-loss",
     },
   ),
+  imagePool: field(idSchema().optional(), {
+    doc: "Pool of the same cluster that images are brought into, once, when the first disk or volume here is cloned from them. Default: this pool.",
+    references: "storage-pool",
+  }),
+  hosts: field(z.array(idSchema()).max(maxClients).default([]), {
+    doc: "Hosts whose servers have their root disks here unless their flavor says otherwise (nova: `libvirt.images_type`). Servers that are there stay as they are. Default none.",
+    references: "host",
+  }),
   size: field(z.int().min(1).max(maxSize).optional(), {
     doc: "Copies of each object, 1 to 10. Default: as the cluster is set.",
   }),
@@ -55,9 +64,47 @@ export const storagePool = defineResource({
   scope: "cloud",
   inputs,
   outputs: z.strictObject({}),
-  rules: [],
+  rules: [
+    {
+      field: "imagePool",
+      says: "A pool for disks or volumes names one of its cluster for images.",
+      reads: ["imagePool", "content", "cluster"],
+      remedy: "Name a pool of the same cluster whose content is images.",
+      violated: ({ imagePool, content, cluster }, { world }) => {
+        const entry = imagePool === undefined ? undefined : world.find("storage-pool", imagePool);
+        if (entry === undefined) return undefined;
+        if (content === "images") return "is set, but the pool itself is for images";
+        if (entry.inputs["cluster"] !== cluster) return "is a pool of another cluster";
+        const other = toPool(entry).content;
+        return other === "images" ? undefined : `is a pool for ${other}`;
+      },
+    },
+    {
+      field: "hosts",
+      says: "Hosts are named only for root disks, each once, and are clients of the cluster.",
+      reads: ["hosts", "content", "cluster"],
+      remedy: "Name hosts that the cluster names, in a pool whose content is vms.",
+      violated: ({ hosts, content, cluster }, { world }) => {
+        if (hosts.length === 0) return undefined;
+        if (content !== "vms") return `names hosts, but the pool is for ${content}`;
+        const clients = listClients(cluster, world);
+        const at = hosts.findIndex((id, index) => !clients.includes(id) || hosts.indexOf(id) !== index);
+        if (at === -1) return undefined;
+        const problem = clients.includes(hosts[at] ?? "")
+          ? "names a host that is named before"
+          : "is no client of the cluster";
+        return { field: `hosts.${String(at)}`, problem };
+      },
+    },
+  ],
   complete: (draft) => ({ ...draft, pool: draft.pool ?? draft.content }),
-  reservations: ({ name, cluster, pool }) => [
+  reservations: ({ name, cluster, pool, hosts }) => [
+    ...hosts.map((id, index) => ({
+      kind: "root-disks",
+      scope: "cloud",
+      value: id,
+      field: `hosts.${String(index)}`,
+    })),
     ...reserveName("storage-pool", "cloud", name),
     ...(pool === undefined ? [] : [{ kind: "ceph-pool", scope: cluster, value: pool, field: "pool" }]),
   ],
@@ -96,6 +143,23 @@ export const storagePool = defineResource({
     }
   },
   remove: [
+    {
+      // Copies of images are nobody's data; what lies on one keeps it, and the pool. What our user may not see yet keeps the pool as well.
+      name: "images",
+      run: async (context) => {
+        const { ports, record, world, cloudId, signal } = context;
+        const [via] = placeOf(context);
+        const place = placeOfPool(record.id, world, cloudId);
+        const found = await ports.volumes.listVolumes(via, place, signal).catch((error: unknown) => {
+          if (hasCode(error, "not-found") || hasCode(error, "ceph-refused")) return [];
+          throw error;
+        });
+        for (const { id, name } of found)
+          if (name !== undefined && name.startsWith(id) && !name.endsWith("_disk"))
+            await ports.volumes.removeImage(via, place, { id, name: id }, signal);
+        return undefined;
+      },
+    },
     {
       name: "pool",
       run: async (context) => {

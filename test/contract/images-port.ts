@@ -75,6 +75,18 @@ export function describeImagesPort(onStage: () => ComputeStage): void {
       expect(others).toEqual([first, first]);
     });
 
+    test("who takes a part of an image, and who takes all of it, get what they asked for", async () => {
+      const { image } = stage;
+      await images.removeCached(host, image.id, signal);
+      const [part, all] = await Promise.all(
+        [{ ...image, kernel: undefined }, image].map((each) =>
+          images.ensureCached(host, each, silent, signal),
+        ),
+      );
+      expect(part?.kernelPath).toBeUndefined();
+      expect(all?.kernelPath).toContain(image.id);
+    });
+
     test("an image that is there needs its source no more", async () => {
       const { kernel, ...others } = stage.image;
       const elsewhere = { ...others, kernel: kernel && { ...kernel, ...moved } };

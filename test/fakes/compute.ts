@@ -220,7 +220,8 @@ export class FakeCompute extends Faults implements ComputePorts {
         return { checksum: facts.checksum, sizeBytes: facts.sizeBytes };
       }),
     ensureCached: async (host, image, _progress, signal) => {
-      const key = `${host.id} ${image.id}`;
+      const parts = [image.disk, image.kernel, image.initrd].map((part) => part !== undefined);
+      const key = `${host.id} ${image.id} ${parts.join(" ")}`;
       for (;;) {
         const known = this.#fetching.get(key);
         if (known === undefined) break;

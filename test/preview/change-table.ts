@@ -24,6 +24,9 @@ export interface Others {
   readonly cluster: string;
   /** Another file with the key of the cluster. */
   readonly keyring: string;
+  /** A pool for root disks in the cluster of the world, and one for images. */
+  readonly diskPool: string;
+  readonly imagePool: string;
   readonly flavor: string;
   readonly image: string;
   readonly keypair: string;
@@ -35,6 +38,13 @@ export interface Others {
   /** One whose volumes are files. */
   readonly fileType: string;
   readonly volume: string;
+  readonly spareVolume: string;
+  /** Two that servers boot. */
+  readonly system: string;
+  readonly nextSystem: string;
+  /** One that several servers may have. */
+  readonly sharedVolume: string;
+  readonly instance: string;
   readonly snapshot: string;
 }
 
@@ -120,6 +130,19 @@ export function listChanges(other: Others): readonly ChangeCase[] {
       change: { content: "vms" },
     },
     { type: "storage-pool", field: "pool", label: "data-loss", change: { pool: "other" } },
+    {
+      type: "storage-pool",
+      field: "imagePool",
+      label: "live",
+      change: { imagePool: other.imagePool },
+    },
+    {
+      type: "storage-pool",
+      field: "hosts",
+      label: "live",
+      before: { content: "vms", pool: "fast" },
+      change: { hosts: [other.firstHost] },
+    },
     { type: "storage-pool", field: "size", label: "live", change: { size: 2 } },
     { type: "storage-pool", field: "pgCount", label: "live", change: { pgCount: 16 } },
 
@@ -178,6 +201,7 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "flavor", field: "description", label: "live", change: { description: "after" } },
     { type: "flavor", field: "vcpus", label: "replace", change: { vcpus: 3 } },
     { type: "flavor", field: "ramMib", label: "replace", change: { ramMib: 640 } },
+    { type: "flavor", field: "storagePool", label: "replace", change: { storagePool: other.diskPool } },
     { type: "flavor", field: "diskGib", label: "replace", change: { diskGib: 2 } },
     {
       type: "flavor",
@@ -261,6 +285,13 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     },
     { type: "server", field: "flavor", label: "restart", change: { flavor: other.flavor } },
     { type: "server", field: "image", label: "data-loss", change: { image: other.image } },
+    {
+      type: "server",
+      field: "bootVolume",
+      label: "replace",
+      before: { image: undefined, bootVolume: { volume: other.system } },
+      change: { bootVolume: { volume: other.nextSystem } },
+    },
     { type: "server", field: "keypair", label: "data-loss", change: { keypair: other.keypair } },
     {
       type: "server",
@@ -288,5 +319,25 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     },
     { type: "server", field: "waitFor", label: "live", change: { waitFor: "address" } },
     { type: "server", field: "timeouts", label: "live", change: { timeouts: { shutdown: 5 } } },
+
+    { type: "volume-attachment", field: "volume", label: "replace", change: { volume: other.volume } },
+    { type: "volume-attachment", field: "server", label: "replace", change: { server: other.instance } },
+    { type: "volume-attachment", field: "project", label: "replace", change: { project: other.project } },
+    { type: "volume-attachment", field: "device", label: "replace", change: { device: "vdm" } },
+    { type: "volume-attachment", field: "readOnly", label: "replace", change: { readOnly: true } },
+    {
+      type: "volume-attachment",
+      field: "shared",
+      label: "replace",
+      before: { volume: other.sharedVolume, shared: false },
+      change: { shared: true },
+    },
+    {
+      type: "volume-attachment",
+      field: "timeouts",
+      label: "live",
+      before: { volume: other.spareVolume },
+      change: { timeouts: { detach: 5 } },
+    },
   ];
 }

@@ -75,6 +75,8 @@ export const noOthers: Others = {
   host: "",
   cluster: "",
   keyring: "",
+  diskPool: "",
+  imagePool: "",
   flavor: "",
   image: "",
   keypair: "",
@@ -86,6 +88,11 @@ export const noOthers: Others = {
   volumeType: "",
   fileType: "",
   volume: "",
+  spareVolume: "",
+  system: "",
+  nextSystem: "",
+  sharedVolume: "",
+  instance: "",
   snapshot: "",
 };
 
@@ -166,9 +173,16 @@ export async function makeChangeWorld(
     (await test1.make(type, "other", inputs)).id;
   const network = await make("network", {});
   const [first] = small.hosts;
+  const makePool = async (content: string): Promise<string> =>
+    (await test1.make("storage-pool", `other ${content}`, { cluster: small.ceph.id, content })).id;
+  // While there is no other host where it could come to lie.
+  const instance = await make("server", { ...small.server, networks: [] });
   test1.compute.addMachine(addressOfHost(8));
   const pool = await make("storage-pool", { cluster: small.ceph.id, content: "volumes", pool: "more-disks" });
   const volume = await make("volume", { volumeType: small.volumeType.id, sizeGib: 1 });
+  const shared = await test1.make("volume-type", "shared", { storagePool: small.pool.id, multiattach: true });
+  const makeVolume = async (name: string, volumeType: string): Promise<string> =>
+    (await test1.make("volume", name, { volumeType, sizeGib: 1 })).id;
   const fileType = await test1.make("volume-type", "files");
   return {
     small,
@@ -178,6 +192,8 @@ export async function makeChangeWorld(
       host: await make("host", hostInputs(8)),
       keyring: textOf(cephInputs("spare", test1.folder, first?.id, "copy.keyring"), "keyringFile"),
       cluster: await make("ceph-cluster", cephInputs("other", test1.folder, first?.id)),
+      diskPool: await makePool("vms"),
+      imagePool: await makePool("images"),
       flavor: await make("flavor", { vcpus: 2, ramMib: 512, diskGib: 1 }),
       image: await make("image", { disk: { location: "/images/cirros.qcow2" } }),
       keypair: await make("keypair", {}),
@@ -189,6 +205,11 @@ export async function makeChangeWorld(
       volumeType: await make("volume-type", { storagePool: pool }),
       fileType: fileType.id,
       volume,
+      spareVolume: await makeVolume("spare", small.volumeType.id),
+      system: await makeVolume("system", small.volumeType.id),
+      nextSystem: await makeVolume("next system", small.volumeType.id),
+      sharedVolume: await makeVolume("shared", shared.id),
+      instance,
       snapshot: await make("snapshot", { volume }),
     },
   };

@@ -15,6 +15,9 @@ const fsids = {
   next: "5a1b0c2d-0000-4000-8000-000000000004",
 } as const;
 
+/** The fsid of a small world's cluster. */
+export const smallFsid = fsids.small;
+
 /** That of all clusters' admins. */
 const key = makeCephKey();
 

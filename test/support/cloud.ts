@@ -234,6 +234,8 @@ export interface FullWorld extends SmallWorld {
   readonly volumeType: ResourceView;
   /** Blank, of 1 GiB, in the pool. */
   readonly volume: ResourceView;
+  /** A server that runs. */
+  readonly instance: ResourceView;
 }
 
 /** Makes a {@link FullWorld}. */
@@ -248,5 +250,6 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
   });
   const volumeType = await test.make("volume-type", "pooled", { storagePool: pool.id });
   const volume = await test.make("volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
-  return { ...small, ceph, pool, volumeType, volume };
+  const instance = await test.make("server", "instance", { ...small.server, networks: [] });
+  return { ...small, ceph, pool, volumeType, volume, instance };
 }

@@ -58,6 +58,10 @@ export function specimenOf(type: string, test: TestCloud, world: FullWorld): Spe
       const inputs = { volumeType: world.volumeType.id, sizeGib: 1 };
       return { inputs, changed: { ...inputs, description: "after" } };
     }
+    case "volume-attachment": {
+      const inputs = { server: world.instance.id, volume: world.volume.id };
+      return { inputs, changed: { ...inputs, timeouts: { detach: 5 } } };
+    }
     case "snapshot": {
       const inputs = { volume: world.volume.id };
       return { inputs, changed: { ...inputs, description: "after" } };

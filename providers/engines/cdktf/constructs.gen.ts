@@ -82,6 +82,21 @@ export interface ProjectQuota {
    * @default 500
    */
   readonly ports?: number | undefined;
+  /**
+   * Most volumes that it may have; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly volumes?: number | undefined;
+  /**
+   * Most snapshots of volumes that it may have; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly snapshots?: number | undefined;
+  /**
+   * Most size in GiB that its volumes and snapshots may have together; -1 for no limit. Default 1000.
+   * @default 1000
+   */
+  readonly gigabytes?: number | undefined;
 }
 
 /** `quota` of a {@link Project}, as found. */
@@ -122,6 +137,18 @@ export class ProjectQuotaOutput extends ComplexObject {
   get ports(): number {
     return this.getNumberAttribute("ports");
   }
+  /** Most volumes that it may have; -1 for no limit. Default 10. */
+  get volumes(): number {
+    return this.getNumberAttribute("volumes");
+  }
+  /** Most snapshots of volumes that it may have; -1 for no limit. Default 10. */
+  get snapshots(): number {
+    return this.getNumberAttribute("snapshots");
+  }
+  /** Most size in GiB that its volumes and snapshots may have together; -1 for no limit. Default 1000. */
+  get gigabytes(): number {
+    return this.getNumberAttribute("gigabytes");
+  }
 }
 
 /** What a {@link Project} is to be. */
@@ -148,7 +175,7 @@ export interface ProjectConfig extends TerraformMetaArguments {
    * Limits of the project, by OpenStack's quotas. A lower limit stops only what is new or grows.
    * Changing it is live: nothing stops.
    * @default
-   * {"instances":10,"cores":20,"ramMib":51200,"keyPairs":100,"serverGroups":10,"serverGroupMembers":10,"networks":100,"subnets":100,"ports":500}
+   * {"instances":10,"cores":20,"ramMib":51200,"keyPairs":100,"serverGroups":10,"serverGroupMembers":10,"networks":100,"subnets":100,"ports":500,"volumes":10,"snapshots":10,"gigabytes":1000}
    */
   readonly quota?: ProjectQuota | IResolvable | undefined;
 }
@@ -1155,6 +1182,21 @@ export interface StoragePoolConfig extends TerraformMetaArguments {
    */
   readonly pool?: string | undefined;
   /**
+   * Pool of the same cluster that images are brought into, once, when the first disk or volume here is
+   * cloned from them. Default: this pool.
+   * Takes the {@link StoragePool} itself, or its id.
+   * Changing it is live: nothing stops.
+   */
+  readonly imagePool?: StoragePool | DataStoragePool | string | undefined;
+  /**
+   * Hosts whose servers have their root disks here unless their flavor says otherwise (nova:
+   * `libvirt.images_type`). Servers that are there stay as they are. Default none.
+   * Takes {@link Host} constructs, or their ids.
+   * Changing it is live: nothing stops.
+   * @default []
+   */
+  readonly hosts?: readonly (Host | DataHost | string)[] | undefined;
+  /**
    * Copies of each object, 1 to 10. Default: as the cluster is set.
    * Changing it is live: nothing stops.
    */
@@ -1206,6 +1248,22 @@ export class StoragePool extends StackyardResource {
   /** Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused. */
   get pool(): string {
     return this.getStringAttribute("pool");
+  }
+
+  /**
+   * Pool of the same cluster that images are brought into, once, when the first disk or volume here is
+   * cloned from them. Default: this pool.
+   */
+  get imagePool(): string {
+    return this.getStringAttribute("image_pool");
+  }
+
+  /**
+   * Hosts whose servers have their root disks here unless their flavor says otherwise (nova:
+   * `libvirt.images_type`). Servers that are there stay as they are. Default none.
+   */
+  get hosts(): string[] {
+    return this.getListAttribute("hosts");
   }
 
   /** Copies of each object, 1 to 10. Default: as the cluster is set. */
@@ -1273,6 +1331,22 @@ export class DataStoragePool extends StackyardDataSource {
     return this.getStringAttribute("pool");
   }
 
+  /**
+   * Pool of the same cluster that images are brought into, once, when the first disk or volume here is
+   * cloned from them. Default: this pool.
+   */
+  get imagePool(): string {
+    return this.getStringAttribute("image_pool");
+  }
+
+  /**
+   * Hosts whose servers have their root disks here unless their flavor says otherwise (nova:
+   * `libvirt.images_type`). Servers that are there stay as they are. Default none.
+   */
+  get hosts(): string[] {
+    return this.getListAttribute("hosts");
+  }
+
   /** Copies of each object, 1 to 10. Default: as the cluster is set. */
   get size(): number {
     return this.getNumberAttribute("size");
@@ -1281,6 +1355,204 @@ export class DataStoragePool extends StackyardDataSource {
   /** Placement groups. Default: as the cluster is set. */
   get pgCount(): number {
     return this.getNumberAttribute("pg_count");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+export interface VolumeTypeQos {
+  /** Bytes read and written a second. Default no limit. */
+  readonly totalBytesSec?: number | undefined;
+  /** Bytes read a second. Default no limit. */
+  readonly readBytesSec?: number | undefined;
+  /** Bytes written a second. Default no limit. */
+  readonly writeBytesSec?: number | undefined;
+  /** Reads and writes a second. Default no limit. */
+  readonly totalIopsSec?: number | undefined;
+  /** Reads a second. Default no limit. */
+  readonly readIopsSec?: number | undefined;
+  /** Writes a second. Default no limit. */
+  readonly writeIopsSec?: number | undefined;
+}
+
+/** `qos` of a {@link VolumeType}, as found. */
+export class VolumeTypeQosOutput extends ComplexObject {
+  /** Bytes read and written a second. Default no limit. */
+  get totalBytesSec(): number {
+    return this.getNumberAttribute("total_bytes_sec");
+  }
+  /** Bytes read a second. Default no limit. */
+  get readBytesSec(): number {
+    return this.getNumberAttribute("read_bytes_sec");
+  }
+  /** Bytes written a second. Default no limit. */
+  get writeBytesSec(): number {
+    return this.getNumberAttribute("write_bytes_sec");
+  }
+  /** Reads and writes a second. Default no limit. */
+  get totalIopsSec(): number {
+    return this.getNumberAttribute("total_iops_sec");
+  }
+  /** Reads a second. Default no limit. */
+  get readIopsSec(): number {
+    return this.getNumberAttribute("read_iops_sec");
+  }
+  /** Writes a second. Default no limit. */
+  get writeIopsSec(): number {
+    return this.getNumberAttribute("write_iops_sec");
+  }
+}
+
+/** What a {@link VolumeType} is to be. */
+export interface VolumeTypeConfig extends TerraformMetaArguments {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   * @default the construct's id
+   */
+  readonly name?: string | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: string | undefined;
+  /**
+   * Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host.
+   * Takes the {@link StoragePool} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly storagePool?: StoragePool | DataStoragePool | string | undefined;
+  /**
+   * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
+   * servers at their next power cycle. Default none.
+   * Changing it is live: nothing stops.
+   */
+  readonly qos?: VolumeTypeQos | IResolvable | undefined;
+  /**
+   * Whether several servers may have one of its volumes at a time: their guests need a file system that is
+   * made for that. A change concerns volumes that are attached later. Default false.
+   * Changing it is live: nothing stops.
+   * @default false
+   */
+  readonly multiattach?: boolean | IResolvable | undefined;
+}
+
+/**
+ * A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, and whether several
+ * servers may have one. Terraform's `stackyard_volume_type`.
+ */
+export class VolumeType extends StackyardResource {
+  static readonly tfResourceType = "stackyard_volume_type";
+
+  constructor(scope: Construct, id: string, config: VolumeTypeConfig = {}) {
+    const shape = { type: VolumeType.tfResourceType, objects: { qos: {} } };
+    super(scope, id, shape, { ...config, name: config.name ?? id });
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Free text for people, at most 255 characters. */
+  get description(): string {
+    return this.getStringAttribute("description");
+  }
+
+  /** Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host. */
+  get storagePool(): string {
+    return this.getStringAttribute("storage_pool");
+  }
+
+  /**
+   * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
+   * servers at their next power cycle. Default none.
+   */
+  get qos(): VolumeTypeQosOutput {
+    return new VolumeTypeQosOutput(this, "qos", false);
+  }
+
+  /**
+   * Whether several servers may have one of its volumes at a time: their guests need a file system that is
+   * made for that. A change concerns volumes that are attached later. Default false.
+   */
+  get multiattach(): IResolvable {
+    return this.getBooleanAttribute("multiattach");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link DataVolumeType} is found by. */
+export interface DataVolumeTypeConfig extends TerraformMetaArguments {
+  /** The id of the volume-type. */
+  readonly id?: string | undefined;
+  /** The name of the volume-type. */
+  readonly name?: string | undefined;
+}
+
+/** Finds a {@link VolumeType} that something else has made. */
+export class DataVolumeType extends StackyardDataSource {
+  static readonly tfResourceType = "stackyard_volume_type";
+
+  constructor(scope: Construct, id: string, config: DataVolumeTypeConfig = {}) {
+    const shape = { type: DataVolumeType.tfResourceType, objects: {} };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Free text for people, at most 255 characters. */
+  get description(): string {
+    return this.getStringAttribute("description");
+  }
+
+  /** Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host. */
+  get storagePool(): string {
+    return this.getStringAttribute("storage_pool");
+  }
+
+  /**
+   * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
+   * servers at their next power cycle. Default none.
+   */
+  get qos(): VolumeTypeQosOutput {
+    return new VolumeTypeQosOutput(this, "qos", false);
+  }
+
+  /**
+   * Whether several servers may have one of its volumes at a time: their guests need a file system that is
+   * made for that. A change concerns volumes that are attached later. Default false.
+   */
+  get multiattach(): IResolvable {
+    return this.getBooleanAttribute("multiattach");
   }
 
   /**
@@ -1320,6 +1592,13 @@ export interface FlavorConfig extends TerraformMetaArguments {
    * @default 0
    */
   readonly diskGib?: number | undefined;
+  /**
+   * Pool of a Ceph cluster that root disks are in; servers are then placed on its clients. Default: a pool
+   * with the server's host among its `hosts`, else a file on the host.
+   * Takes the {@link StoragePool} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly storagePool?: StoragePool | DataStoragePool | string | undefined;
   /**
    * Nova's extra specs, e.g. `hw:cpu_policy`, `resources:VCPU`, `trait:HW_CPU_X86_AVX2`. A change concerns
    * servers made or resized later.
@@ -1368,6 +1647,14 @@ export class Flavor extends StackyardResource {
   /** Root disk in GiB; 0 takes the size of the image. Default 0. */
   get diskGib(): number {
     return this.getNumberAttribute("disk_gib");
+  }
+
+  /**
+   * Pool of a Ceph cluster that root disks are in; servers are then placed on its clients. Default: a pool
+   * with the server's host among its `hosts`, else a file on the host.
+   */
+  get storagePool(): string {
+    return this.getStringAttribute("storage_pool");
   }
 
   /**
@@ -1433,6 +1720,14 @@ export class DataFlavor extends StackyardDataSource {
   /** Root disk in GiB; 0 takes the size of the image. Default 0. */
   get diskGib(): number {
     return this.getNumberAttribute("disk_gib");
+  }
+
+  /**
+   * Pool of a Ceph cluster that root disks are in; servers are then placed on its clients. Default: a pool
+   * with the server's host among its `hosts`, else a file on the host.
+   */
+  get storagePool(): string {
+    return this.getStringAttribute("storage_pool");
   }
 
   /**
@@ -1930,6 +2225,442 @@ export class DataImage extends StackyardDataSource {
   /** Size in bytes and checksum of the initial RAM disk. */
   get initrdFacts(): ImageInitrdFactsOutput {
     return new ImageInitrdFactsOutput(this, "initrd_facts", false);
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link Volume} is to be. */
+export interface VolumeConfig extends TerraformMetaArguments {
+  /**
+   * Name, unique among the project's volumes. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   * @default the construct's id
+   */
+  readonly name?: string | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly project?: Project | DataProject | string | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: string | undefined;
+  /**
+   * Type: where it lies, how fast it is, whether servers share it.
+   * Takes the {@link VolumeType} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly volumeType: VolumeType | DataVolumeType | string;
+  /**
+   * Size in GiB, at least 1. It grows while servers have it, and never shrinks. Needed for a blank volume.
+   * Default: as large as its source takes.
+   * Changing it is live: nothing stops.
+   */
+  readonly sizeGib?: number | undefined;
+  /**
+   * Image whose disk it is made of. At most one of image, snapshot and volume; with none it is blank.
+   * Takes the {@link Image} itself, or its id.
+   * Changing it is `live` when it is left out: the volume then gets all data of what it lies on; else
+   * `data-loss`.
+   */
+  readonly image?: Image | DataImage | string | undefined;
+  /**
+   * Snapshot that it is made of, in the same pool or on the same host: a clone in a pool, a copy of a file.
+   * Takes the {@link Snapshot} itself, or its id.
+   * Changing it is `live` when it is left out: the volume then gets all data of what it lies on; else
+   * `data-loss`.
+   */
+  readonly snapshot?: Snapshot | DataSnapshot | string | undefined;
+  /**
+   * Volume that it is a copy of, in the same pool or on the same host. What servers write meanwhile may be
+   * in the copy or not; one in a file is copied while no server has it.
+   * Takes the {@link Volume} itself, or its id.
+   * Changing it is `live` when it is left out: the volume then gets all data of what it lies on; else
+   * `data-loss`.
+   */
+  readonly volume?: Volume | DataVolume | string | undefined;
+  /**
+   * Host with its file, and with the servers that can have it. For a type without a pool, and needed there;
+   * hosts are the administrator's to name.
+   * Takes the {@link Host} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly host?: Host | DataHost | string | undefined;
+}
+
+/**
+ * A disk that outlives servers: blank, or made of an image, a snapshot or another volume; in a pool of a
+ * Ceph cluster, or in a file on a host. Terraform's `stackyard_volume`.
+ */
+export class Volume extends StackyardResource {
+  static readonly tfResourceType = "stackyard_volume";
+
+  constructor(scope: Construct, id: string, config: VolumeConfig) {
+    const shape = { type: Volume.tfResourceType, objects: {} };
+    super(scope, id, shape, { ...config, name: config.name ?? id });
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique among the project's volumes. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Project that owns it. Default: the project you are logged in to. */
+  get project(): string {
+    return this.getStringAttribute("project");
+  }
+
+  /** Free text for people, at most 255 characters. */
+  get description(): string {
+    return this.getStringAttribute("description");
+  }
+
+  /** Type: where it lies, how fast it is, whether servers share it. */
+  get volumeType(): string {
+    return this.getStringAttribute("volume_type");
+  }
+
+  /** Size that the last apply left it with, GiB. */
+  get sizeGib(): number {
+    return this.getNumberAttribute("size_gib");
+  }
+
+  /** Image whose disk it is made of. At most one of image, snapshot and volume; with none it is blank. */
+  get image(): string {
+    return this.getStringAttribute("image");
+  }
+
+  /**
+   * Snapshot that it is made of, in the same pool or on the same host: a clone in a pool, a copy of a file.
+   */
+  get snapshot(): string {
+    return this.getStringAttribute("snapshot");
+  }
+
+  /**
+   * Volume that it is a copy of, in the same pool or on the same host. What servers write meanwhile may be
+   * in the copy or not; one in a file is copied while no server has it.
+   */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+
+  /**
+   * Host with its file, and with the servers that can have it. For a type without a pool, and needed there;
+   * hosts are the administrator's to name.
+   */
+  get host(): string {
+    return this.getStringAttribute("host");
+  }
+
+  /** Cinder's status: `in-use` while a server has it, `error` when it is missing or not this cloud's. */
+  get status(): string {
+    return this.getStringAttribute("status");
+  }
+
+  /** Whether it was made of an image, be it by way of snapshots and other volumes. */
+  get bootable(): IResolvable {
+    return this.getBooleanAttribute("bootable");
+  }
+
+  /** How it is kept: a qcow2 `file`, or an image of a pool, `rbd`. */
+  get backend(): string {
+    return this.getStringAttribute("backend");
+  }
+
+  /** Where it lies: a path on its host, or `POOL/IMAGE`. */
+  get location(): string {
+    return this.getStringAttribute("location");
+  }
+
+  /** Image whose file in the host's cache its own file lies on. */
+  get baseImage(): string {
+    return this.getStringAttribute("base_image");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link DataVolume} is found by. */
+export interface DataVolumeConfig extends TerraformMetaArguments {
+  /** The id of the volume. */
+  readonly id?: string | undefined;
+  /** The name of the volume. */
+  readonly name?: string | undefined;
+}
+
+/** Finds a {@link Volume} that something else has made. */
+export class DataVolume extends StackyardDataSource {
+  static readonly tfResourceType = "stackyard_volume";
+
+  constructor(scope: Construct, id: string, config: DataVolumeConfig = {}) {
+    const shape = { type: DataVolume.tfResourceType, objects: {} };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique among the project's volumes. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Project that owns it. Default: the project you are logged in to. */
+  get project(): string {
+    return this.getStringAttribute("project");
+  }
+
+  /** Free text for people, at most 255 characters. */
+  get description(): string {
+    return this.getStringAttribute("description");
+  }
+
+  /** Type: where it lies, how fast it is, whether servers share it. */
+  get volumeType(): string {
+    return this.getStringAttribute("volume_type");
+  }
+
+  /** Size that the last apply left it with, GiB. */
+  get sizeGib(): number {
+    return this.getNumberAttribute("size_gib");
+  }
+
+  /** Image whose disk it is made of. At most one of image, snapshot and volume; with none it is blank. */
+  get image(): string {
+    return this.getStringAttribute("image");
+  }
+
+  /**
+   * Snapshot that it is made of, in the same pool or on the same host: a clone in a pool, a copy of a file.
+   */
+  get snapshot(): string {
+    return this.getStringAttribute("snapshot");
+  }
+
+  /**
+   * Volume that it is a copy of, in the same pool or on the same host. What servers write meanwhile may be
+   * in the copy or not; one in a file is copied while no server has it.
+   */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+
+  /**
+   * Host with its file, and with the servers that can have it. For a type without a pool, and needed there;
+   * hosts are the administrator's to name.
+   */
+  get host(): string {
+    return this.getStringAttribute("host");
+  }
+
+  /** Cinder's status: `in-use` while a server has it, `error` when it is missing or not this cloud's. */
+  get status(): string {
+    return this.getStringAttribute("status");
+  }
+
+  /** Whether it was made of an image, be it by way of snapshots and other volumes. */
+  get bootable(): IResolvable {
+    return this.getBooleanAttribute("bootable");
+  }
+
+  /** How it is kept: a qcow2 `file`, or an image of a pool, `rbd`. */
+  get backend(): string {
+    return this.getStringAttribute("backend");
+  }
+
+  /** Where it lies: a path on its host, or `POOL/IMAGE`. */
+  get location(): string {
+    return this.getStringAttribute("location");
+  }
+
+  /** Image whose file in the host's cache its own file lies on. */
+  get baseImage(): string {
+    return this.getStringAttribute("base_image");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link Snapshot} is to be. */
+export interface SnapshotConfig extends TerraformMetaArguments {
+  /**
+   * Name, unique among the project's snapshots. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   * @default the construct's id
+   */
+  readonly name?: string | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly project?: Project | DataProject | string | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: string | undefined;
+  /**
+   * Volume whose content it keeps, as that is when the snapshot is made. In a pool servers may write
+   * meanwhile; a file takes one only while no server that is on has it.
+   * Takes the {@link Volume} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly volume: Volume | DataVolume | string;
+}
+
+/**
+ * What a volume held when the snapshot was made: volumes are made of it. The volume stays as long.
+ * Terraform's `stackyard_snapshot`.
+ */
+export class Snapshot extends StackyardResource {
+  static readonly tfResourceType = "stackyard_snapshot";
+
+  constructor(scope: Construct, id: string, config: SnapshotConfig) {
+    const shape = { type: Snapshot.tfResourceType, objects: {} };
+    super(scope, id, shape, { ...config, name: config.name ?? id });
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique among the project's snapshots. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Project that owns it. Default: the project you are logged in to. */
+  get project(): string {
+    return this.getStringAttribute("project");
+  }
+
+  /** Free text for people, at most 255 characters. */
+  get description(): string {
+    return this.getStringAttribute("description");
+  }
+
+  /**
+   * Volume whose content it keeps, as that is when the snapshot is made. In a pool servers may write
+   * meanwhile; a file takes one only while no server that is on has it.
+   */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+
+  /** Cinder's status: `error` when it is missing, or its volume is. */
+  get status(): string {
+    return this.getStringAttribute("status");
+  }
+
+  /** Size of the volume when the snapshot was made, GiB: the least that a volume of it takes. */
+  get sizeGib(): number {
+    return this.getNumberAttribute("size_gib");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link DataSnapshot} is found by. */
+export interface DataSnapshotConfig extends TerraformMetaArguments {
+  /** The id of the snapshot. */
+  readonly id?: string | undefined;
+  /** The name of the snapshot. */
+  readonly name?: string | undefined;
+}
+
+/** Finds a {@link Snapshot} that something else has made. */
+export class DataSnapshot extends StackyardDataSource {
+  static readonly tfResourceType = "stackyard_snapshot";
+
+  constructor(scope: Construct, id: string, config: DataSnapshotConfig = {}) {
+    const shape = { type: DataSnapshot.tfResourceType, objects: {} };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /**
+   * Name, unique among the project's snapshots. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  get name(): string {
+    return this.getStringAttribute("name");
+  }
+
+  /** Project that owns it. Default: the project you are logged in to. */
+  get project(): string {
+    return this.getStringAttribute("project");
+  }
+
+  /** Free text for people, at most 255 characters. */
+  get description(): string {
+    return this.getStringAttribute("description");
+  }
+
+  /**
+   * Volume whose content it keeps, as that is when the snapshot is made. In a pool servers may write
+   * meanwhile; a file takes one only while no server that is on has it.
+   */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+
+  /** Cinder's status: `error` when it is missing, or its volume is. */
+  get status(): string {
+    return this.getStringAttribute("status");
+  }
+
+  /** Size of the volume when the snapshot was made, GiB: the least that a volume of it takes. */
+  get sizeGib(): number {
+    return this.getNumberAttribute("size_gib");
   }
 
   /**
@@ -2621,6 +3352,22 @@ export class DataServerGroup extends StackyardDataSource {
   }
 }
 
+export interface ServerBootVolume {
+  /**
+   * Volume, of this server alone.
+   * Takes the {@link Volume} itself, or its id.
+   */
+  readonly volume: Volume | DataVolume | string;
+}
+
+/** `bootVolume` of a {@link Server}, as found. */
+export class ServerBootVolumeOutput extends ComplexObject {
+  /** Volume, of this server alone. */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+}
+
 export interface ServerNetworks {
   /**
    * A port to take. Without it the server has a port of its own here.
@@ -2743,6 +3490,22 @@ export class ServerInterfacesOutput extends ComplexObject {
   }
 }
 
+/** `parent` of a {@link ServerCachedImage}, as found. */
+export class ServerCachedImageParentOutput extends ComplexObject {
+  /** Pool of the Ceph cluster. */
+  get pool(): string {
+    return this.getStringAttribute("pool");
+  }
+  /** RBD image. */
+  get image(): string {
+    return this.getStringAttribute("image");
+  }
+  /** Snapshot that root disks are cloned from. */
+  get snapshot(): string {
+    return this.getStringAttribute("snapshot");
+  }
+}
+
 /** `cachedImage` of a {@link Server}, as found. */
 export class ServerCachedImageOutput extends ComplexObject {
   /** Disk image on the host. */
@@ -2757,6 +3520,10 @@ export class ServerCachedImageOutput extends ComplexObject {
   get initrdPath(): string {
     return this.getStringAttribute("initrd_path");
   }
+  /** Disk image in a Ceph cluster. */
+  get parent(): ServerCachedImageParentOutput {
+    return new ServerCachedImageParentOutput(this, "parent", false);
+  }
 }
 
 /** `blockDevices` of a {@link Server}, as found. */
@@ -2765,13 +3532,20 @@ export class ServerBlockDevicesOutput extends ComplexObject {
   get device(): string {
     return this.getStringAttribute("device");
   }
-  /** What it was made of: the image, nothing, or the disk of the domain that was adopted. */
+  /**
+   * What it was made of: the image, nothing, or the disk of the domain that was adopted; or the volume that
+   * it is.
+   */
   get source(): string {
     return this.getStringAttribute("source");
   }
-  /** Where it lives: `local`, on the host. */
+  /** Where it lives: `local`, on the host, `pool`, in a Ceph cluster, or `volume`, wherever that lies. */
   get destination(): string {
     return this.getStringAttribute("destination");
+  }
+  /** Id of the pool that it is in. */
+  get storagePool(): string {
+    return this.getStringAttribute("storage_pool");
   }
   /** Size, GiB. */
   get sizeGib(): number {
@@ -2844,11 +3618,17 @@ export interface ServerConfig extends TerraformMetaArguments {
    */
   readonly flavor: Flavor | DataFlavor | string;
   /**
-   * What it boots. The root disk is made of it.
+   * What it boots. The root disk is made of it. Needed unless it boots a volume.
    * Takes the {@link Image} itself, or its id.
    * Changing it replaces the resource, and the data on it is lost.
    */
-  readonly image: Image | DataImage | string;
+  readonly image?: Image | DataImage | string | undefined;
+  /**
+   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
+   * from the image that the volume was made of.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly bootVolume?: ServerBootVolume | IResolvable | undefined;
   /**
    * Key that may log in. Guests take it at their first boot only.
    * Takes the {@link Keypair} itself, or its id.
@@ -2913,7 +3693,7 @@ export class Server extends StackyardResource {
   static readonly tfResourceType = "stackyard_server";
 
   constructor(scope: Construct, id: string, config: ServerConfig) {
-    const shape = { type: Server.tfResourceType, objects: { networks: {}, timeouts: {} } };
+    const shape = { type: Server.tfResourceType, objects: { bootVolume: {}, networks: {}, timeouts: {} } };
     super(scope, id, shape, { ...config, name: config.name ?? id });
   }
 
@@ -2949,9 +3729,17 @@ export class Server extends StackyardResource {
     return this.getStringAttribute("flavor");
   }
 
-  /** What it boots. The root disk is made of it. */
+  /** What it boots. The root disk is made of it. Needed unless it boots a volume. */
   get image(): string {
     return this.getStringAttribute("image");
+  }
+
+  /**
+   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
+   * from the image that the volume was made of.
+   */
+  get bootVolume(): ServerBootVolumeOutput {
+    return new ServerBootVolumeOutput(this, "boot_volume", false);
   }
 
   /** Key that may log in. Guests take it at their first boot only. */
@@ -3030,7 +3818,7 @@ export class Server extends StackyardResource {
     return new OutputList(this, "interfaces", ServerInterfacesOutput);
   }
 
-  /** Files of the image in the host's cache. */
+  /** Files of the image in the host's cache, and where it is in a Ceph cluster. */
   get cachedImage(): ServerCachedImageOutput {
     return new ServerCachedImageOutput(this, "cached_image", false);
   }
@@ -3107,9 +3895,17 @@ export class DataServer extends StackyardDataSource {
     return this.getStringAttribute("flavor");
   }
 
-  /** What it boots. The root disk is made of it. */
+  /** What it boots. The root disk is made of it. Needed unless it boots a volume. */
   get image(): string {
     return this.getStringAttribute("image");
+  }
+
+  /**
+   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
+   * from the image that the volume was made of.
+   */
+  get bootVolume(): ServerBootVolumeOutput {
+    return new ServerBootVolumeOutput(this, "boot_volume", false);
   }
 
   /** Key that may log in. Guests take it at their first boot only. */
@@ -3188,7 +3984,7 @@ export class DataServer extends StackyardDataSource {
     return new OutputList(this, "interfaces", ServerInterfacesOutput);
   }
 
-  /** Files of the image in the host's cache. */
+  /** Files of the image in the host's cache, and where it is in a Ceph cluster. */
   get cachedImage(): ServerCachedImageOutput {
     return new ServerCachedImageOutput(this, "cached_image", false);
   }
@@ -3206,6 +4002,229 @@ export class DataServer extends StackyardDataSource {
   /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */
   get adoptedFrom(): ServerAdoptedFromOutput {
     return new ServerAdoptedFromOutput(this, "adopted_from", false);
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+export interface VolumeAttachmentTimeouts {
+  /**
+   * Limit in seconds until the guest has let go. Default 60.
+   * @default 60
+   */
+  readonly detach?: number | undefined;
+}
+
+/** `timeouts` of a {@link VolumeAttachment}, as found. */
+export class VolumeAttachmentTimeoutsOutput extends ComplexObject {
+  /** Limit in seconds until the guest has let go. Default 60. */
+  get detach(): number {
+    return this.getNumberAttribute("detach");
+  }
+}
+
+/** What a {@link VolumeAttachment} is to be. */
+export interface VolumeAttachmentConfig extends TerraformMetaArguments {
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: Project | DataProject | string | undefined;
+  /**
+   * Server that has the volume.
+   * Takes the {@link Server} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly server: Server | DataServer | string;
+  /**
+   * Volume. The file of a volume lies on one host: the server must be there.
+   * Takes the {@link Volume} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly volume: Volume | DataVolume | string;
+  /**
+   * Device name in the guest. Default: the first that no other attachment of the server has, shown in the
+   * preview.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly device?: string | undefined;
+  /**
+   * Whether the guest may only read. Default false.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default false
+   */
+  readonly readOnly?: boolean | IResolvable | undefined;
+  /**
+   * Whether other servers may have the volume at the same time: only where its type has `multiattach`.
+   * Default: as its type says.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly shared?: boolean | IResolvable | undefined;
+  /**
+   * Limits, in seconds.
+   * Changing it is live: nothing stops.
+   * @default {"detach":60}
+   */
+  readonly timeouts?: VolumeAttachmentTimeouts | IResolvable | undefined;
+}
+
+/**
+ * A volume that a server has as a further disk: plugged in and out while it runs, under a device name that
+ * stays. Terraform's `stackyard_volume_attachment`.
+ */
+export class VolumeAttachment extends StackyardResource {
+  static readonly tfResourceType = "stackyard_volume_attachment";
+
+  constructor(scope: Construct, id: string, config: VolumeAttachmentConfig) {
+    const shape = { type: VolumeAttachment.tfResourceType, objects: { timeouts: {} } };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /** Project that owns it. Default: the project you are logged in to. */
+  get project(): string {
+    return this.getStringAttribute("project");
+  }
+
+  /** Server that has the volume. */
+  get server(): string {
+    return this.getStringAttribute("server");
+  }
+
+  /** Volume. The file of a volume lies on one host: the server must be there. */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+
+  /**
+   * Device name in the guest. Default: the first that no other attachment of the server has, shown in the
+   * preview.
+   */
+  get device(): string {
+    return this.getStringAttribute("device");
+  }
+
+  /** Whether the guest may only read. Default false. */
+  get readOnly(): IResolvable {
+    return this.getBooleanAttribute("read_only");
+  }
+
+  /**
+   * Whether other servers may have the volume at the same time: only where its type has `multiattach`.
+   * Default: as its type says.
+   */
+  get shared(): IResolvable {
+    return this.getBooleanAttribute("shared");
+  }
+
+  /** Limits, in seconds. */
+  get timeouts(): VolumeAttachmentTimeoutsOutput {
+    return new VolumeAttachmentTimeoutsOutput(this, "timeouts", false);
+  }
+
+  /** Id of the host that the server is on. */
+  get hostId(): string {
+    return this.getStringAttribute("host_id");
+  }
+
+  /**
+   * Where a guest with udev finds the disk, whatever its device is called there: by the first 20 characters
+   * of the volume's id.
+   */
+  get guestPath(): string {
+    return this.getStringAttribute("guest_path");
+  }
+
+  /**
+   * What the last refresh found different from the declaration, one line each. The next apply repairs it.
+   */
+  get drift(): string[] {
+    return this.getListAttribute("drift");
+  }
+}
+
+/** What a {@link DataVolumeAttachment} is found by. */
+export interface DataVolumeAttachmentConfig extends TerraformMetaArguments {
+  /** The id of the volume-attachment. */
+  readonly id?: string | undefined;
+}
+
+/** Finds a {@link VolumeAttachment} that something else has made. */
+export class DataVolumeAttachment extends StackyardDataSource {
+  static readonly tfResourceType = "stackyard_volume_attachment";
+
+  constructor(scope: Construct, id: string, config: DataVolumeAttachmentConfig = {}) {
+    const shape = { type: DataVolumeAttachment.tfResourceType, objects: {} };
+    super(scope, id, shape, config);
+  }
+
+  /** Id in the cloud, known in the plan. */
+  get id(): string {
+    return this.getStringAttribute("id");
+  }
+
+  /** Project that owns it. Default: the project you are logged in to. */
+  get project(): string {
+    return this.getStringAttribute("project");
+  }
+
+  /** Server that has the volume. */
+  get server(): string {
+    return this.getStringAttribute("server");
+  }
+
+  /** Volume. The file of a volume lies on one host: the server must be there. */
+  get volume(): string {
+    return this.getStringAttribute("volume");
+  }
+
+  /**
+   * Device name in the guest. Default: the first that no other attachment of the server has, shown in the
+   * preview.
+   */
+  get device(): string {
+    return this.getStringAttribute("device");
+  }
+
+  /** Whether the guest may only read. Default false. */
+  get readOnly(): IResolvable {
+    return this.getBooleanAttribute("read_only");
+  }
+
+  /**
+   * Whether other servers may have the volume at the same time: only where its type has `multiattach`.
+   * Default: as its type says.
+   */
+  get shared(): IResolvable {
+    return this.getBooleanAttribute("shared");
+  }
+
+  /** Limits, in seconds. */
+  get timeouts(): VolumeAttachmentTimeoutsOutput {
+    return new VolumeAttachmentTimeoutsOutput(this, "timeouts", false);
+  }
+
+  /** Id of the host that the server is on. */
+  get hostId(): string {
+    return this.getStringAttribute("host_id");
+  }
+
+  /**
+   * Where a guest with udev finds the disk, whatever its device is called there: by the first 20 characters
+   * of the volume's id.
+   */
+  get guestPath(): string {
+    return this.getStringAttribute("guest_path");
   }
 
   /**

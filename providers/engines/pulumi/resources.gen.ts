@@ -48,6 +48,21 @@ export interface ProjectQuotaArgs {
    * @default 500
    */
   readonly ports?: pulumi.Input<number> | undefined;
+  /**
+   * Most volumes that it may have; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly volumes?: pulumi.Input<number> | undefined;
+  /**
+   * Most snapshots of volumes that it may have; -1 for no limit. Default 10.
+   * @default 10
+   */
+  readonly snapshots?: pulumi.Input<number> | undefined;
+  /**
+   * Most size in GiB that its volumes and snapshots may have together; -1 for no limit. Default 1000.
+   * @default 1000
+   */
+  readonly gigabytes?: pulumi.Input<number> | undefined;
 }
 
 /** What a {@link Project} is to be. */
@@ -73,7 +88,7 @@ export interface ProjectArgs {
    * Limits of the project, by OpenStack's quotas. A lower limit stops only what is new or grows.
    * Changing it is live: nothing stops.
    * @default
-   * {"instances":10,"cores":20,"ramMib":51200,"keyPairs":100,"serverGroups":10,"serverGroupMembers":10,"networks":100,"subnets":100,"ports":500}
+   * {"instances":10,"cores":20,"ramMib":51200,"keyPairs":100,"serverGroups":10,"serverGroupMembers":10,"networks":100,"subnets":100,"ports":500,"volumes":10,"snapshots":10,"gigabytes":1000}
    */
   readonly quota?: pulumi.Input<ProjectQuotaArgs> | undefined;
 }
@@ -97,6 +112,12 @@ export interface ProjectQuota {
   readonly subnets: number;
   /** Most ports that it may have, those of its servers' own included; -1 for no limit. Default 500. */
   readonly ports: number;
+  /** Most volumes that it may have; -1 for no limit. Default 10. */
+  readonly volumes: number;
+  /** Most snapshots of volumes that it may have; -1 for no limit. Default 10. */
+  readonly snapshots: number;
+  /** Most size in GiB that its volumes and snapshots may have together; -1 for no limit. Default 1000. */
+  readonly gigabytes: number;
 }
 
 /** Owns servers, networks and what belongs to them, within a quota. */
@@ -536,6 +557,21 @@ export interface StoragePoolArgs {
    */
   readonly pool?: pulumi.Input<string> | undefined;
   /**
+   * Pool of the same cluster that images are brought into, once, when the first disk or volume here is
+   * cloned from them. Default: this pool.
+   * Takes the {@link StoragePool} itself, or its id.
+   * Changing it is live: nothing stops.
+   */
+  readonly imagePool?: pulumi.Input<string> | StoragePool | undefined;
+  /**
+   * Hosts whose servers have their root disks here unless their flavor says otherwise (nova:
+   * `libvirt.images_type`). Servers that are there stay as they are. Default none.
+   * Takes {@link Host} resources, or their ids.
+   * Changing it is live: nothing stops.
+   * @default []
+   */
+  readonly hosts?: pulumi.Input<pulumi.Input<string>[]> | (pulumi.Input<string> | Host)[] | undefined;
+  /**
    * Copies of each object, 1 to 10. Default: as the cluster is set.
    * Changing it is live: nothing stops.
    */
@@ -565,6 +601,16 @@ export class StoragePool extends StackyardResource {
   declare readonly content: pulumi.Output<"images" | "volumes" | "vms">;
   /** Name in the cluster. Default: what it holds. A pool that is there and not this cloud's is refused. */
   declare readonly pool: pulumi.Output<string>;
+  /**
+   * Pool of the same cluster that images are brought into, once, when the first disk or volume here is
+   * cloned from them. Default: this pool.
+   */
+  declare readonly imagePool: pulumi.Output<string | undefined>;
+  /**
+   * Hosts whose servers have their root disks here unless their flavor says otherwise (nova:
+   * `libvirt.images_type`). Servers that are there stay as they are. Default none.
+   */
+  declare readonly hosts: pulumi.Output<string[]>;
   /** Copies of each object, 1 to 10. Default: as the cluster is set. */
   declare readonly size: pulumi.Output<number | undefined>;
   /** Placement groups. Default: as the cluster is set. */
@@ -574,7 +620,106 @@ export class StoragePool extends StackyardResource {
     const shape = {
       type: "storage-pool",
       className: "StoragePool",
-      properties: ["name", "cluster", "content", "pool", "size", "pgCount"],
+      properties: ["name", "cluster", "content", "pool", "imagePool", "hosts", "size", "pgCount"],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+export interface VolumeTypeQosArgs {
+  /** Bytes read and written a second. Default no limit. */
+  readonly totalBytesSec?: pulumi.Input<number> | undefined;
+  /** Bytes read a second. Default no limit. */
+  readonly readBytesSec?: pulumi.Input<number> | undefined;
+  /** Bytes written a second. Default no limit. */
+  readonly writeBytesSec?: pulumi.Input<number> | undefined;
+  /** Reads and writes a second. Default no limit. */
+  readonly totalIopsSec?: pulumi.Input<number> | undefined;
+  /** Reads a second. Default no limit. */
+  readonly readIopsSec?: pulumi.Input<number> | undefined;
+  /** Writes a second. Default no limit. */
+  readonly writeIopsSec?: pulumi.Input<number> | undefined;
+}
+
+/** What a {@link VolumeType} is to be. */
+export interface VolumeTypeArgs {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: pulumi.Input<string> | undefined;
+  /**
+   * Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host.
+   * Takes the {@link StoragePool} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly storagePool?: pulumi.Input<string> | StoragePool | undefined;
+  /**
+   * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
+   * servers at their next power cycle. Default none.
+   * Changing it is live: nothing stops.
+   */
+  readonly qos?: pulumi.Input<VolumeTypeQosArgs> | undefined;
+  /**
+   * Whether several servers may have one of its volumes at a time: their guests need a file system that is
+   * made for that. A change concerns volumes that are attached later. Default false.
+   * Changing it is live: nothing stops.
+   * @default false
+   */
+  readonly multiattach?: pulumi.Input<boolean> | undefined;
+}
+
+export interface VolumeTypeQos {
+  /** Bytes read and written a second. Default no limit. */
+  readonly totalBytesSec?: number;
+  /** Bytes read a second. Default no limit. */
+  readonly readBytesSec?: number;
+  /** Bytes written a second. Default no limit. */
+  readonly writeBytesSec?: number;
+  /** Reads and writes a second. Default no limit. */
+  readonly totalIopsSec?: number;
+  /** Reads a second. Default no limit. */
+  readonly readIopsSec?: number;
+  /** Writes a second. Default no limit. */
+  readonly writeIopsSec?: number;
+}
+
+/**
+ * A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, and whether several
+ * servers may have one.
+ */
+export class VolumeType extends StackyardResource {
+  /**
+   * Name, unique in the cloud. 1 to 255 printable characters. Default: the resource's name in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Free text for people, at most 255 characters. */
+  declare readonly description: pulumi.Output<string | undefined>;
+  /** Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host. */
+  declare readonly storagePool: pulumi.Output<string | undefined>;
+  /**
+   * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
+   * servers at their next power cycle. Default none.
+   */
+  declare readonly qos: pulumi.Output<VolumeTypeQos | undefined>;
+  /**
+   * Whether several servers may have one of its volumes at a time: their guests need a file system that is
+   * made for that. A change concerns volumes that are attached later. Default false.
+   */
+  declare readonly multiattach: pulumi.Output<boolean>;
+
+  constructor(name: string, args: VolumeTypeArgs = {}, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "volume-type",
+      className: "VolumeType",
+      properties: ["name", "description", "storagePool", "qos", "multiattach"],
       secretInputs: [],
       secretOutputs: [],
     };
@@ -611,6 +756,13 @@ export interface FlavorArgs {
    */
   readonly diskGib?: pulumi.Input<number> | undefined;
   /**
+   * Pool of a Ceph cluster that root disks are in; servers are then placed on its clients. Default: a pool
+   * with the server's host among its `hosts`, else a file on the host.
+   * Takes the {@link StoragePool} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly storagePool?: pulumi.Input<string> | StoragePool | undefined;
+  /**
    * Nova's extra specs, e.g. `hw:cpu_policy`, `resources:VCPU`, `trait:HW_CPU_X86_AVX2`. A change concerns
    * servers made or resized later.
    * Changing it is live: nothing stops.
@@ -634,6 +786,11 @@ export class Flavor extends StackyardResource {
   /** Root disk in GiB; 0 takes the size of the image. Default 0. */
   declare readonly diskGib: pulumi.Output<number>;
   /**
+   * Pool of a Ceph cluster that root disks are in; servers are then placed on its clients. Default: a pool
+   * with the server's host among its `hosts`, else a file on the host.
+   */
+  declare readonly storagePool: pulumi.Output<string | undefined>;
+  /**
    * Nova's extra specs, e.g. `hw:cpu_policy`, `resources:VCPU`, `trait:HW_CPU_X86_AVX2`. A change concerns
    * servers made or resized later.
    */
@@ -643,7 +800,7 @@ export class Flavor extends StackyardResource {
     const shape = {
       type: "flavor",
       className: "Flavor",
-      properties: ["name", "description", "vcpus", "ramMib", "diskGib", "extraSpecs"],
+      properties: ["name", "description", "vcpus", "ramMib", "diskGib", "storagePool", "extraSpecs"],
       secretInputs: [],
       secretOutputs: [],
     };
@@ -881,6 +1038,201 @@ export class Image extends StackyardResource {
         "kernelFacts",
         "initrdFacts",
       ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Volume} is to be. */
+export interface VolumeArgs {
+  /**
+   * Name, unique among the project's volumes. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: pulumi.Input<string> | undefined;
+  /**
+   * Type: where it lies, how fast it is, whether servers share it.
+   * Takes the {@link VolumeType} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly volumeType: pulumi.Input<string> | VolumeType;
+  /**
+   * Size in GiB, at least 1. It grows while servers have it, and never shrinks. Needed for a blank volume.
+   * Default: as large as its source takes.
+   * Changing it is live: nothing stops.
+   */
+  readonly sizeGib?: pulumi.Input<number> | undefined;
+  /**
+   * Image whose disk it is made of. At most one of image, snapshot and volume; with none it is blank.
+   * Takes the {@link Image} itself, or its id.
+   * Changing it is `live` when it is left out: the volume then gets all data of what it lies on; else
+   * `data-loss`.
+   */
+  readonly image?: pulumi.Input<string> | Image | undefined;
+  /**
+   * Snapshot that it is made of, in the same pool or on the same host: a clone in a pool, a copy of a file.
+   * Takes the {@link Snapshot} itself, or its id.
+   * Changing it is `live` when it is left out: the volume then gets all data of what it lies on; else
+   * `data-loss`.
+   */
+  readonly snapshot?: pulumi.Input<string> | Snapshot | undefined;
+  /**
+   * Volume that it is a copy of, in the same pool or on the same host. What servers write meanwhile may be
+   * in the copy or not; one in a file is copied while no server has it.
+   * Takes the {@link Volume} itself, or its id.
+   * Changing it is `live` when it is left out: the volume then gets all data of what it lies on; else
+   * `data-loss`.
+   */
+  readonly volume?: pulumi.Input<string> | Volume | undefined;
+  /**
+   * Host with its file, and with the servers that can have it. For a type without a pool, and needed there;
+   * hosts are the administrator's to name.
+   * Takes the {@link Host} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly host?: pulumi.Input<string> | Host | undefined;
+}
+
+/**
+ * A disk that outlives servers: blank, or made of an image, a snapshot or another volume; in a pool of a
+ * Ceph cluster, or in a file on a host.
+ */
+export class Volume extends StackyardResource {
+  /**
+   * Name, unique among the project's volumes. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Free text for people, at most 255 characters. */
+  declare readonly description: pulumi.Output<string | undefined>;
+  /** Type: where it lies, how fast it is, whether servers share it. */
+  declare readonly volumeType: pulumi.Output<string>;
+  /** Size that the last apply left it with, GiB. */
+  declare readonly sizeGib: pulumi.Output<number>;
+  /** Image whose disk it is made of. At most one of image, snapshot and volume; with none it is blank. */
+  declare readonly image: pulumi.Output<string | undefined>;
+  /**
+   * Snapshot that it is made of, in the same pool or on the same host: a clone in a pool, a copy of a file.
+   */
+  declare readonly snapshot: pulumi.Output<string | undefined>;
+  /**
+   * Volume that it is a copy of, in the same pool or on the same host. What servers write meanwhile may be
+   * in the copy or not; one in a file is copied while no server has it.
+   */
+  declare readonly volume: pulumi.Output<string | undefined>;
+  /**
+   * Host with its file, and with the servers that can have it. For a type without a pool, and needed there;
+   * hosts are the administrator's to name.
+   */
+  declare readonly host: pulumi.Output<string | undefined>;
+  /** Cinder's status: `in-use` while a server has it, `error` when it is missing or not this cloud's. */
+  declare readonly status: pulumi.Output<"available" | "in-use" | "error">;
+  /** Whether it was made of an image, be it by way of snapshots and other volumes. */
+  declare readonly bootable: pulumi.Output<boolean>;
+  /** How it is kept: a qcow2 `file`, or an image of a pool, `rbd`. */
+  declare readonly backend: pulumi.Output<"file" | "rbd">;
+  /** Where it lies: a path on its host, or `POOL/IMAGE`. */
+  declare readonly location: pulumi.Output<string>;
+  /** Image whose file in the host's cache its own file lies on. */
+  declare readonly baseImage: pulumi.Output<string | undefined>;
+
+  constructor(name: string, args: VolumeArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "volume",
+      className: "Volume",
+      properties: [
+        "name",
+        "project",
+        "description",
+        "volumeType",
+        "sizeGib",
+        "image",
+        "snapshot",
+        "volume",
+        "host",
+        "status",
+        "bootable",
+        "backend",
+        "location",
+        "baseImage",
+      ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+/** What a {@link Snapshot} is to be. */
+export interface SnapshotArgs {
+  /**
+   * Name, unique among the project's snapshots. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   * Changing it is live: nothing stops.
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Free text for people, at most 255 characters.
+   * Changing it is live: nothing stops.
+   */
+  readonly description?: pulumi.Input<string> | undefined;
+  /**
+   * Volume whose content it keeps, as that is when the snapshot is made. In a pool servers may write
+   * meanwhile; a file takes one only while no server that is on has it.
+   * Takes the {@link Volume} itself, or its id.
+   * Changing it replaces the resource, and the data on it is lost.
+   */
+  readonly volume: pulumi.Input<string> | Volume;
+}
+
+/** What a volume held when the snapshot was made: volumes are made of it. The volume stays as long. */
+export class Snapshot extends StackyardResource {
+  /**
+   * Name, unique among the project's snapshots. 1 to 255 printable characters. Default: the resource's name
+   * in the stack.
+   */
+  declare readonly name: pulumi.Output<string>;
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Free text for people, at most 255 characters. */
+  declare readonly description: pulumi.Output<string | undefined>;
+  /**
+   * Volume whose content it keeps, as that is when the snapshot is made. In a pool servers may write
+   * meanwhile; a file takes one only while no server that is on has it.
+   */
+  declare readonly volume: pulumi.Output<string>;
+  /** Cinder's status: `error` when it is missing, or its volume is. */
+  declare readonly status: pulumi.Output<"available" | "error">;
+  /** Size of the volume when the snapshot was made, GiB: the least that a volume of it takes. */
+  declare readonly sizeGib: pulumi.Output<number>;
+
+  constructor(name: string, args: SnapshotArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "snapshot",
+      className: "Snapshot",
+      properties: ["name", "project", "description", "volume", "status", "sizeGib"],
       secretInputs: [],
       secretOutputs: [],
     };
@@ -1200,6 +1552,14 @@ export class ServerGroup extends StackyardResource {
   }
 }
 
+export interface ServerBootVolumeArgs {
+  /**
+   * Volume, of this server alone.
+   * Takes the {@link Volume} itself, or its id.
+   */
+  readonly volume: pulumi.Input<string> | Volume;
+}
+
 export interface ServerNetworksArgs {
   /**
    * A port to take. Without it the server has a port of its own here.
@@ -1278,11 +1638,17 @@ export interface ServerArgs {
    */
   readonly flavor: pulumi.Input<string> | Flavor;
   /**
-   * What it boots. The root disk is made of it.
+   * What it boots. The root disk is made of it. Needed unless it boots a volume.
    * Takes the {@link Image} itself, or its id.
    * Changing it replaces the resource, and the data on it is lost.
    */
-  readonly image: pulumi.Input<string> | Image;
+  readonly image?: pulumi.Input<string> | Image | undefined;
+  /**
+   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
+   * from the image that the volume was made of.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly bootVolume?: pulumi.Input<ServerBootVolumeArgs> | undefined;
   /**
    * Key that may log in. Guests take it at their first boot only.
    * Takes the {@link Keypair} itself, or its id.
@@ -1338,6 +1704,11 @@ export interface ServerArgs {
   readonly timeouts?: pulumi.Input<ServerTimeoutsArgs> | undefined;
 }
 
+export interface ServerBootVolume {
+  /** Volume, of this server alone. */
+  readonly volume: string;
+}
+
 export interface ServerNetworks {
   /** A port to take. Without it the server has a port of its own here. */
   readonly port?: string;
@@ -1377,6 +1748,15 @@ export interface ServerInterfaces {
   readonly mac: string;
 }
 
+export interface ServerCachedImageParent {
+  /** Pool of the Ceph cluster. */
+  readonly pool: string;
+  /** RBD image. */
+  readonly image: string;
+  /** Snapshot that root disks are cloned from. */
+  readonly snapshot: string;
+}
+
 export interface ServerCachedImage {
   /** Disk image on the host. */
   readonly diskPath?: string;
@@ -1384,15 +1764,22 @@ export interface ServerCachedImage {
   readonly kernelPath?: string;
   /** Initial RAM disk on the host. */
   readonly initrdPath?: string;
+  /** Disk image in a Ceph cluster. */
+  readonly parent?: ServerCachedImageParent;
 }
 
 export interface ServerBlockDevices {
   /** Device name in the guest. */
   readonly device: string;
-  /** What it was made of: the image, nothing, or the disk of the domain that was adopted. */
-  readonly source: "image" | "blank" | "adopted";
-  /** Where it lives: `local`, on the host. */
-  readonly destination: "local";
+  /**
+   * What it was made of: the image, nothing, or the disk of the domain that was adopted; or the volume that
+   * it is.
+   */
+  readonly source: "image" | "blank" | "adopted" | "volume";
+  /** Where it lives: `local`, on the host, `pool`, in a Ceph cluster, or `volume`, wherever that lies. */
+  readonly destination: "local" | "pool" | "volume";
+  /** Id of the pool that it is in. */
+  readonly storagePool?: string;
   /** Size, GiB. */
   readonly sizeGib: number;
   /** Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size. */
@@ -1433,8 +1820,13 @@ export class Server extends StackyardResource {
   declare readonly hostname: pulumi.Output<string>;
   /** Size. A change keeps host and disk, grows the disk, and power-cycles the server (nova: resize). */
   declare readonly flavor: pulumi.Output<string>;
-  /** What it boots. The root disk is made of it. */
-  declare readonly image: pulumi.Output<string>;
+  /** What it boots. The root disk is made of it. Needed unless it boots a volume. */
+  declare readonly image: pulumi.Output<string | undefined>;
+  /**
+   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
+   * from the image that the volume was made of.
+   */
+  declare readonly bootVolume: pulumi.Output<ServerBootVolume | undefined>;
   /** Key that may log in. Guests take it at their first boot only. */
   declare readonly keypair: pulumi.Output<string | undefined>;
   /** Interfaces, in order. Default none. */
@@ -1469,7 +1861,7 @@ export class Server extends StackyardResource {
   declare readonly address: pulumi.Output<string | undefined>;
   /** Interfaces with their addresses, in order. */
   declare readonly interfaces: pulumi.Output<ServerInterfaces[]>;
-  /** Files of the image in the host's cache. */
+  /** Files of the image in the host's cache, and where it is in a Ceph cluster. */
   declare readonly cachedImage: pulumi.Output<ServerCachedImage>;
   /** Disks, in order. */
   declare readonly blockDevices: pulumi.Output<ServerBlockDevices[]>;
@@ -1488,6 +1880,7 @@ export class Server extends StackyardResource {
         "hostname",
         "flavor",
         "image",
+        "bootVolume",
         "keypair",
         "networks",
         "serverGroup",
@@ -1506,6 +1899,119 @@ export class Server extends StackyardResource {
         "blockDevices",
         "launchedAt",
         "adoptedFrom",
+      ],
+      secretInputs: [],
+      secretOutputs: [],
+    };
+    super(shape, name, args, options);
+  }
+}
+
+export interface VolumeAttachmentTimeoutsArgs {
+  /**
+   * Limit in seconds until the guest has let go. Default 60.
+   * @default 60
+   */
+  readonly detach?: pulumi.Input<number> | undefined;
+}
+
+/** What a {@link VolumeAttachment} is to be. */
+export interface VolumeAttachmentArgs {
+  /**
+   * Project that owns it. Default: the project you are logged in to.
+   * Takes the {@link Project} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly project?: pulumi.Input<string> | Project | undefined;
+  /**
+   * Server that has the volume.
+   * Takes the {@link Server} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly server: pulumi.Input<string> | Server;
+  /**
+   * Volume. The file of a volume lies on one host: the server must be there.
+   * Takes the {@link Volume} itself, or its id.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly volume: pulumi.Input<string> | Volume;
+  /**
+   * Device name in the guest. Default: the first that no other attachment of the server has, shown in the
+   * preview.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly device?: pulumi.Input<string> | undefined;
+  /**
+   * Whether the guest may only read. Default false.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default false
+   */
+  readonly readOnly?: pulumi.Input<boolean> | undefined;
+  /**
+   * Whether other servers may have the volume at the same time: only where its type has `multiattach`.
+   * Default: as its type says.
+   * Changing it replaces the resource: it is removed and made anew.
+   */
+  readonly shared?: pulumi.Input<boolean> | undefined;
+  /**
+   * Limits, in seconds.
+   * Changing it is live: nothing stops.
+   */
+  readonly timeouts?: pulumi.Input<VolumeAttachmentTimeoutsArgs> | undefined;
+}
+
+export interface VolumeAttachmentTimeouts {
+  /** Limit in seconds until the guest has let go. Default 60. */
+  readonly detach: number;
+}
+
+/**
+ * A volume that a server has as a further disk: plugged in and out while it runs, under a device name that
+ * stays.
+ */
+export class VolumeAttachment extends StackyardResource {
+  /** Project that owns it. Default: the project you are logged in to. */
+  declare readonly project: pulumi.Output<string>;
+  /** Server that has the volume. */
+  declare readonly server: pulumi.Output<string>;
+  /** Volume. The file of a volume lies on one host: the server must be there. */
+  declare readonly volume: pulumi.Output<string>;
+  /**
+   * Device name in the guest. Default: the first that no other attachment of the server has, shown in the
+   * preview.
+   */
+  declare readonly device: pulumi.Output<string>;
+  /** Whether the guest may only read. Default false. */
+  declare readonly readOnly: pulumi.Output<boolean>;
+  /**
+   * Whether other servers may have the volume at the same time: only where its type has `multiattach`.
+   * Default: as its type says.
+   */
+  declare readonly shared: pulumi.Output<boolean>;
+  /** Limits, in seconds. */
+  declare readonly timeouts: pulumi.Output<VolumeAttachmentTimeouts>;
+  /** Id of the host that the server is on. */
+  declare readonly hostId: pulumi.Output<string>;
+  /**
+   * Where a guest with udev finds the disk, whatever its device is called there: by the first 20 characters
+   * of the volume's id.
+   */
+  declare readonly guestPath: pulumi.Output<string>;
+
+  constructor(name: string, args: VolumeAttachmentArgs, options?: pulumi.CustomResourceOptions) {
+    const shape = {
+      type: "volume-attachment",
+      className: "VolumeAttachment",
+      properties: [
+        "project",
+        "server",
+        "volume",
+        "device",
+        "readOnly",
+        "shared",
+        "timeouts",
+        "hostId",
+        "guestPath",
       ],
       secretInputs: [],
       secretOutputs: [],

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { CloudId } from "../core/ids.ts";
+import type { World, WorldEntry } from "../core/resource.ts";
+import { StackyardError } from "../core/errors.ts";
+import { listPoolClients } from "../volumes/pool-place.ts";
+import { listReach, placeVolume, type PlacedVolume } from "../volumes/volume-place.ts";
+
+/** What a server's inputs say of what it boots. */
+export interface BootInputs {
+  readonly image?: string | undefined;
+  readonly bootVolume?: { readonly volume: string } | undefined;
+}
+
+/** What a volume was made of, and a snapshot. */
+const sourceInputs = z.object({
+  image: z.string().optional(),
+  snapshot: z.string().optional(),
+  volume: z.string().optional(),
+});
+
+/** Longest line of volumes and snapshots that is followed; a cycle cannot be declared. */
+const maxSources = 64;
+
+/**
+ * The image that a server boots: its own, or that which its boot volume was made of, be it by way of snapshots and other volumes (nova:
+ * `volume_image_metadata`). `undefined` for a volume that was blank.
+ */
+export function findBootImage({ image, bootVolume }: BootInputs, world: World): WorldEntry | undefined {
+  if (image !== undefined) return world.find("image", image);
+  let entry = bootVolume === undefined ? undefined : world.find("volume", bootVolume.volume);
+  for (let followed = 0; entry !== undefined && followed < maxSources; followed++) {
+    const source = sourceInputs.parse(entry.inputs);
+    if (source.image !== undefined) return world.find("image", source.image);
+    entry =
+      source.snapshot === undefined
+        ? source.volume === undefined
+          ? undefined
+          : world.find("volume", source.volume)
+        : world.find("snapshot", source.snapshot);
+  }
+  return undefined;
+}
+
+/**
+ * Names of the hosts that reach the root disk of a server, in the pool of its flavor or in a volume, where it takes no disk of its host; `null` when it
+ * is a file.
+ */
+export function listStorageHosts(
+  { bootVolume }: BootInputs,
+  poolId: string | undefined,
+  world: World,
+): readonly string[] | null {
+  const volume = bootVolume === undefined ? undefined : world.find("volume", bootVolume.volume);
+  if (volume !== undefined) return listReach(volume, world).map(({ name }) => name);
+  return poolId === undefined ? null : listPoolClients(poolId, world).map(({ name }) => name);
+}
+
+/** The volume that a server boots; `undefined` for one that boots its image. Raises `unknown-reference`. */
+export function placeBootVolume(
+  { bootVolume }: BootInputs,
+  world: World,
+  cloudId: CloudId,
+): PlacedVolume | undefined {
+  return bootVolume === undefined
+    ? undefined
+    : placeVolume(requireBootVolume(bootVolume.volume, world), world, cloudId);
+}
+
+/** The record of a boot volume. Raises `unknown-reference`. */
+export function requireBootVolume(id: string, world: World): WorldEntry {
+  const entry = world.find("volume", id);
+  if (entry !== undefined) return entry;
+  throw new StackyardError("unknown-reference", {
+    message: `volume ${id} does not exist any more`,
+    field: "bootVolume.volume",
+    value: id,
+  });
+}

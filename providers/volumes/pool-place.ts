@@ -1,0 +1,62 @@
+import type { PoolContent } from "../core/ceph.ts";
+import { StackyardError } from "../core/errors.ts";
+import type { CloudId } from "../core/ids.ts";
+import { textOf } from "../core/json.ts";
+import type { World, WorldEntry } from "../core/resource.ts";
+import type { RbdPlace } from "../core/volume-backend.ts";
+import { listClients, requireCluster, toPool } from "./ceph-cluster.ts";
+
+/** The place for RBD images that a pool is. Raises `unknown-reference`. */
+export function placeOfPool(poolId: string, world: World, cloudId: CloudId): RbdPlace {
+  const entry = world.find("storage-pool", poolId);
+  if (entry === undefined)
+    throw new StackyardError("unknown-reference", {
+      message: `storage-pool ${poolId} does not exist any more`,
+      value: poolId,
+    });
+  return toPlace(entry, world, cloudId);
+}
+
+function toPlace(entry: WorldEntry, world: World, cloudId: CloudId): RbdPlace {
+  const { pool, content } = toPool(entry);
+  const { id: clusterId, monitors } = requireCluster(clusterOf(entry), world, cloudId);
+  return { backend: "rbd", clusterId, monitors, pool, content };
+}
+
+/** What a pool holds; `undefined` for one that is not there. */
+export function findPoolContent(poolId: string, world: World): PoolContent | undefined {
+  const entry = world.find("storage-pool", poolId);
+  return entry === undefined ? undefined : toPool(entry).content;
+}
+
+/** The hosts that reach a pool. */
+export function listPoolClients(poolId: string, world: World): readonly WorldEntry[] {
+  const entry = world.find("storage-pool", poolId);
+  if (entry === undefined) return [];
+  return listClients(clusterOf(entry), world).flatMap((id) => world.find("host", id) ?? []);
+}
+
+/** The pool that servers of a host have their root disks in, where their flavor names none. */
+export function findHostPool(hostId: string, world: World): WorldEntry | undefined {
+  return world
+    .all("storage-pool")
+    .find(({ inputs: { hosts } }) => Array.isArray(hosts) && hosts.includes(hostId));
+}
+
+/** Where the images are that disks and volumes of a pool are cloned from. Raises `unknown-reference`. */
+export function placeOfImages(poolId: string, world: World, cloudId: CloudId): RbdPlace {
+  const imagePool = textOf(world.find("storage-pool", poolId)?.inputs ?? {}, "imagePool");
+  return placeOfPool(imagePool ?? poolId, world, cloudId);
+}
+
+/** All places that images may have been brought into. */
+export function listImagePlaces(world: World, cloudId: CloudId): readonly RbdPlace[] {
+  return world
+    .all("storage-pool")
+    .filter(({ inputs: { imagePool } }) => imagePool === undefined)
+    .map((entry) => toPlace(entry, world, cloudId));
+}
+
+function clusterOf({ inputs }: WorldEntry): string {
+  return textOf(inputs, "cluster") ?? "";
+}
