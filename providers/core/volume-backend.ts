@@ -149,7 +149,7 @@ export interface VolumesPort {
     volume: VolumeRef,
     signal: AbortSignal,
   ): Promise<VolumeObservation | undefined>;
-  /** Also what a broken making has left. Tolerates absence. Raises `in-use` while it has snapshots, or somebody has it open. */
+  /** Also what a broken making has left. Tolerates absence. Raises `in-use` with its snapshots and what lies on them, or who has it open. */
   removeVolume(host: ComputeHost, volume: VolumeRef, signal: AbortSignal): Promise<void>;
   /**
    * What a making that was broken off has left of it, and nothing that is whole. Tolerates absence. Raises `wrong-state` while another host makes it

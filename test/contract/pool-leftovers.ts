@@ -113,14 +113,19 @@ export function describePoolLeftovers(name: string, open: () => Promise<PoolStag
       expect(await volumes.findImage(host, imagePlace, image, signal)).toBeDefined();
     });
 
-    test("a volume stays while it has snapshots, or somebody has it open, who are named", async () => {
+    test("a volume stays while it has snapshots, or somebody has it open, and they are named, with what lies on them", async () => {
       const { host, place } = stage;
       const thing = await find(place, volume.id);
       await volumes.ensureSnapshot(host, volume, snapshotId, signal);
+      const clone = { place, id: deriveId<"resource">("clone") };
+      const source = { kind: "snapshot", volume, snapshotId } as const;
+      await volumes.ensureVolume(host, { ...clone, sizeGib: 1, source }, silent, signal);
+      const named = new RegExp(`snapshot-${snapshotId}.*volumes/volume-${clone.id}`);
       await expect(leftovers.remove(host, thing, signal)).rejects.toMatchObject({
         code: "in-use",
-        message: expect.stringContaining(`snapshot-${snapshotId}`) as unknown,
+        message: expect.stringMatching(named) as unknown,
       });
+      await volumes.removeVolume(host, clone, signal);
       await volumes.removeSnapshot(host, volume, snapshotId, signal);
       const letGo = await stage.hold(volume);
       const holder = (await volumes.observeVolume(host, volume, signal))?.holders[0] ?? "a holder";

@@ -201,7 +201,7 @@ export function dropVolume(shelf: Shelf, volume: VolumeRef): void {
   shelf.dropHalf(volume);
   const found = shelf.find(volume);
   const snapshots = Object.keys(found?.snapshots ?? {});
-  if (snapshots.length > 0) throw hasSnapshots(volume, snapshots);
+  if (snapshots.length > 0) throw hasSnapshots(volume, snapshots, shelf.listChildren(volume));
   if (found !== undefined && found.holders.length > 0)
     throw heldOpen("in-use", volume, `remove volume ${volume.id}`, found.holders);
   shelf.drop(volume);

@@ -162,10 +162,18 @@ export function heldOpen(
   });
 }
 
-/** It has snapshots. */
-export function hasSnapshots(volume: VolumeRef, names: readonly string[]): StackyardError {
+/** It has snapshots, on which these clones lie. */
+export function hasSnapshots(
+  volume: VolumeRef,
+  names: readonly string[],
+  clones: readonly string[] = [],
+): StackyardError {
+  const message = `Volume ${volume.id} has snapshots: ${names.join(", ")}`;
   return new StackyardError("in-use", {
-    message: `Volume ${volume.id} has snapshots: ${names.join(", ")}`,
-    remedy: "Remove the snapshots first.",
+    message: clones.length === 0 ? message : `${message}; on them lie ${clones.join(", ")}`,
+    remedy:
+      clones.length === 0
+        ? "Remove the snapshots first."
+        : "Flatten or remove what lies on the snapshots, then remove the snapshots.",
   });
 }

@@ -169,11 +169,15 @@ function growImage(sizeBytes: number): Shell {
 [ "$size" -eq ${sizeBytes} ] || rbd resize --no-progress --size ${`${String(sizeBytes)}B`} "$pool/$name"`;
 }
 
-/** Snapshots and clients that have it open are asked for first: `rbd rm` says less. */
+/** Snapshots, their clones and clients that have it open are asked for first: `rbd rm` says less. */
 export const dropImage: Shell = sh`drop_part
 look_for_image
 [ "$state" = present ] || exit 0
-case $info in *'"snapshot_count":0,'*) ;; (*) refuse snapshots "$(rbd snap ls --format json "$pool/$name")" ;; esac
+case $info in *'"snapshot_count":0,'*) ;; (*)
+  snapshots=$(rbd snap ls --format json "$pool/$name")
+  # Glance's user may not look for clones in other pools.
+  refuse snapshots "$snapshots" "$(rbd children --format json "$pool/$name" 2> /dev/null || echo '[]')" ;;
+esac
 status=$(rbd status --format json "$pool/$name")
 case $status in *'"watchers":[]'*) ;; (*) refuse held "$status" ;; esac
 rbd rm --no-progress "$pool/$name"`;
@@ -250,8 +254,10 @@ export function throwIfRefused(
     case "shrinks":
     case "source":
       throw tooSmall({ ...volume, sizeGib: volume.sizeGib ?? 0 }, why, Number(detail));
-    case "snapshots":
-      throw hasSnapshots(volume, readSnapshots(detail));
+    case "snapshots": {
+      const [snapshots = "", clones = ""] = detail.split("\n");
+      throw hasSnapshots(volume, readSnapshots(snapshots), readChildren(clones));
+    }
     case "held":
       throw heldOpen("in-use", volume, attempting, readWatchers(detail));
     case "children": {
