@@ -55,10 +55,6 @@ export interface ComputeStage {
   defineByHand(domain: HandmadeDomain): Promise<void>;
   /** Digest of what the first 64 MiB of a server's disk hold, by its id, or of a file of somebody else's. */
   digestOf(place: Pick<HandmadeDomain, "diskPath" | "format"> | { readonly id: ResourceId }): Promise<string>;
-  /** Puts a blank volume in a file on the first host. */
-  makeVolume(volume: VolumeRef, sizeBytes: number): Promise<void>;
-  /** Takes it away; nobody has it open. */
-  dropVolume(volume: VolumeRef): Promise<void>;
   /** Whether the process of a server on the first host has such a volume open. */
   hasOpen(id: ResourceId, volume: VolumeRef): Promise<boolean>;
   /** Bytes that the guest of a server on the first host sees of a disk, after it was told. */

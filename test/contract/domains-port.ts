@@ -8,7 +8,7 @@ import type {
   DomainsPort,
   ReadinessRung,
 } from "../../providers/core/ports.ts";
-import type { AttachedVolume } from "../../providers/core/volume-backend.ts";
+import type { AttachedVolume, VolumeRef } from "../../providers/core/volume-backend.ts";
 import { network, portOf, readinessOf } from "../support/compute-specimens.ts";
 import type { ComputeStage } from "./compute-ports.ts";
 
@@ -55,6 +55,17 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
       await wire();
     });
 
+    /** Makes a blank volume of 1 GiB. */
+    const makeVolume = (volume: VolumeRef): Promise<void> =>
+      stage.compute.volumes.ensureVolume(
+        host,
+        { ...volume, sizeGib: 1, source: { kind: "blank" } },
+        silent,
+        signal,
+      );
+    /** Fails while somebody has it open. */
+    const dropVolume = (volume: VolumeRef): Promise<void> =>
+      stage.compute.volumes.removeVolume(host, volume, signal);
     const wire = (): Promise<void> =>
       stage.compute.switching.ensureNetwork(host, network, [], [portOf(1)], signal);
     const build = (wanted = spec): Promise<void> => domains.spawn(host, wanted, true, signal);
@@ -200,7 +211,7 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
       const has = ({ volume } = first): Promise<boolean> => stage.hasOpen(spec.id, volume);
 
       beforeAll(async () => {
-        for (const { volume } of [first, second]) await stage.makeVolume(volume, gib(1));
+        for (const { volume } of [first, second]) await makeVolume(volume);
         await domains.start(host, spec.id, signal);
         await waitUntilBooted();
       });
@@ -209,6 +220,7 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         const was = await observe();
         await attach();
         expect(await has()).toBe(true);
+        await expect(dropVolume(first.volume)).rejects.toMatchObject({ code: "in-use" });
         expect(await observeWith(first)).toEqual(was);
         await attach();
         expect(await observeWith(first)).toEqual(was);
@@ -244,6 +256,8 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         await resize(gib(2));
         await resize(gib(1));
         expect(await stage.capacityOf(spec.id, first.device)).toBe(gib(2));
+        const found = await stage.compute.volumes.observeVolume(host, first.volume, signal);
+        expect(found).toMatchObject({ sizeBytes: gib(2) });
         const resizing = domains.resizeVolume(host, spec.id, second.volume.id, gib(2), signal);
         await expect(resizing).rejects.toMatchObject({ code: "not-found" });
       });
@@ -294,6 +308,12 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         expect(await observe()).toMatchObject({ drift: [] });
       });
 
+      test("cannot start without a file that they should have", async () => {
+        const none = volumeOf("none", "vdb");
+        await expect(build({ ...spec, volumes: [none] })).rejects.toMatchObject({ code: "command-failed" });
+        expect(await observe({ ...spec, volumes: [none] })).toMatchObject({ state: "shut-off", drift: [] });
+      });
+
       test("start with those that they are built with", async () => {
         await build({ ...spec, volumes: [first, { ...second, isReadOnly: true }] });
         expect([await has(first), await has(second)]).toEqual([true, true]);
@@ -320,8 +340,8 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
 
       test("as root disks have no other disk, and lose none by their removal", async () => {
         const root = volumeOf("root", "vda").volume;
-        await stage.makeVolume(root, gib(1));
         const before = await stage.survey();
+        await makeVolume(root);
         const other = { ...stage.domainOf(4, cached), interfaces: [], rootVolume: root };
         await build(other);
         await build(other);
@@ -337,8 +357,10 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         await domains.resizeVolume(host, other.id, root.id, gib(2), signal);
         expect(await stage.capacityOf(other.id, "vda")).toBe(gib(2));
         await domains.remove(host, other.id, signal);
+        const kept = await stage.compute.volumes.observeVolume(host, root, signal);
+        expect(kept).toMatchObject({ sizeBytes: gib(2) });
+        await dropVolume(root);
         expect(await stage.survey()).toBe(before);
-        await stage.dropVolume(root);
       });
 
       test("or without have a root disk that grows while they are on", async () => {
@@ -354,7 +376,7 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
       });
 
       afterAll(async () => {
-        for (const { volume } of [first, second]) await stage.dropVolume(volume);
+        for (const { volume } of [first, second]) await dropVolume(volume);
       });
     });
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { runProcess } from "../../lab/namespace/process.ts";
-import { diskFile, volumeFile, volumeFolder, volumesFolder } from "../../providers/compute/layout.ts";
+import { diskFile, volumeFile } from "../../providers/compute/layout.ts";
 import { nameTunnel } from "../../providers/compute/marks.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import {
@@ -51,17 +51,6 @@ async function openLab(): Promise<ComputeStage> {
         "diskPath" in place ? [place.diskPath, place.format] : [diskFile(h1.host.folder, place.id), "qcow2"];
       const read = `qemu-img dd -U -f ${format} -O raw bs=1M count=64 if=${path} of=/tmp/read`;
       return h1.run(`${read} && sha256sum < /tmp/read; rm -f /tmp/read`);
-    },
-    makeVolume: async ({ id }, sizeBytes) => {
-      const file = volumeFile(h1.host.folder, id);
-      const folder = volumeFolder(h1.host.folder, id);
-      await h1.run(
-        `umask 066 && mkdir -p ${folder} && qemu-img create -q -f qcow2 ${file} ${String(sizeBytes)}`,
-      );
-    },
-    dropVolume: async ({ id }) => {
-      const folder = volumeFolder(h1.host.folder, id);
-      await h1.run(`rm -r ${folder} && (rmdir ${volumesFolder(h1.host.folder)} 2> /dev/null || true)`);
     },
     hasOpen: async (id, volume) => {
       const file = volumeFile(h1.host.folder, volume.id);

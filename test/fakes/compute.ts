@@ -333,7 +333,7 @@ export class FakeCompute extends Faults implements ComputePorts {
       ),
     attachVolume: (host, id, volume, signal) =>
       this.#carryOut("domains.attachVolume", host.address.address, signal, (machine) =>
-        attachVolume(host, requireDomain(machine, host, id), volume),
+        attachVolume(machine, host, id, volume),
       ),
     detachVolume: (host, id, volumeId, _limitMs, signal) =>
       this.#carryOut("domains.detachVolume", host.address.address, signal, (machine) =>
@@ -357,6 +357,7 @@ export class FakeCompute extends Faults implements ComputePorts {
   readonly volumes = openFakeVolumes({
     onHost: (method, host, signal, work) => this.#carryOut(method, host.address.address, signal, work),
     listCephs: () => Object.values(this.#state.cephs),
+    listHosts: () => Object.values(this.#state.hosts),
   });
 
   readonly leftovers: LeftoversPort = {
@@ -366,13 +367,13 @@ export class FakeCompute extends Faults implements ComputePorts {
       ),
     listPool: (host, place, signal) =>
       this.#carryOut("leftovers.listPool", host.address.address, signal, (machine) =>
-        openRbdShelf({ machine, host, place, cephs: Object.values(this.#state.cephs) })
+        openRbdShelf({ machine, host, place, ...this.#everything() })
           .list()
           .map((image) => describeRbdImage(place, image)),
       ),
     remove: (host, thing, signal) =>
       this.#carryOut("leftovers.remove", host.address.address, signal, (machine) =>
-        removeMarked(machine, host, thing, Object.values(this.#state.cephs)),
+        removeMarked(machine, host, thing, this.#everything()),
       ),
   };
 
@@ -390,6 +391,10 @@ export class FakeCompute extends Faults implements ComputePorts {
         ),
       })),
   };
+
+  #everything(): { readonly cephs: readonly FakeCeph[]; readonly hosts: readonly FakeHost[] } {
+    return { cephs: Object.values(this.#state.cephs), hosts: Object.values(this.#state.hosts) };
+  }
 
   readonly dryRun = (): DryRun => openFakeDryRun(this);
 

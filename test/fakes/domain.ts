@@ -49,7 +49,13 @@ export function buildDomain(machine: FakeHost, host: ComputeHost, spec: DomainSp
     isPersistent: true,
   };
   machine.domains[spec.id] = domain;
-  if (domain.live !== undefined) domain.live = addMissing(domain.live, defined.volumes);
+  if (domain.live !== undefined) {
+    requireFiles(
+      machine,
+      defined.volumes.map(({ source }) => source),
+    );
+    domain.live = addMissing(domain.live, defined.volumes);
+  }
   return domain;
 }
 
@@ -124,6 +130,25 @@ function nameSource({ place, id, name }: VolumeRef): string {
   return place.backend === "file" ? `file ${id}` : `${place.pool}/${name ?? `volume-${id}`}`;
 }
 
+/** Servers of these hosts whose process has a volume open. */
+export function listServersWith(hosts: readonly FakeHost[], volume: VolumeRef): readonly string[] {
+  const source = nameSource(volume);
+  return hosts.flatMap(({ domains }) =>
+    Object.entries(domains).flatMap(([id, { live }]) =>
+      live !== undefined &&
+      (live.disks.startsWith(`${source} on `) || live.volumes.some((held) => held.source === source))
+        ? [id]
+        : [],
+    ),
+  );
+}
+
+/** A process opens the files of its volumes; those in a pool are taken for there. */
+function requireFiles(machine: FakeHost, sources: readonly string[]): void {
+  for (const [, id = ""] of sources.map((source) => source.split("file ")))
+    if (id !== "" && machine.volumes[id]?.disk === undefined) throw missingFile(`volume ${id}`);
+}
+
 function toAttachment({ volume, device, isReadOnly, isShared }: AttachedVolume): FakeAttachment {
   if (volume.place.backend === "file" && isShared && !isReadOnly)
     throw new StackyardError("invalid-input", {
@@ -142,7 +167,13 @@ function addMissing(live: FakeDefinition, wanted: readonly FakeAttachment[]): Fa
 }
 
 /** What it has already, it keeps. Raises `conflict` for a device that another disk has, and then does nothing. */
-export function attachVolume(host: ComputeHost, domain: FakeDomain, attached: AttachedVolume): void {
+export function attachVolume(
+  machine: FakeHost,
+  host: ComputeHost,
+  id: string,
+  attached: AttachedVolume,
+): void {
+  const domain = requireDomain(machine, host, id);
   const volume = toAttachment(attached);
   const { live, defined, isPersistent } = domain;
   for (const { volumes } of [live, isPersistent ? defined : undefined].filter((part) => part !== undefined)) {
@@ -154,7 +185,10 @@ export function attachVolume(host: ComputeHost, domain: FakeDomain, attached: At
         value: volume.device,
       });
   }
-  domain.live = live === undefined ? undefined : addMissing(live, [volume]);
+  if (live !== undefined) {
+    requireFiles(machine, [volume.source]);
+    domain.live = addMissing(live, [volume]);
+  }
   if (isPersistent) domain.defined = addMissing(defined, [volume]);
 }
 
@@ -177,6 +211,10 @@ export function detachVolume(machine: FakeHost, host: ComputeHost, id: string, v
   domain.defined = without(domain.defined);
 }
 
+function holdsVolume({ disks, volumes }: FakeDefinition, volumeId: string): boolean {
+  return disks.includes(volumeId) || volumes.some(({ id }) => id === volumeId);
+}
+
 /** A guest that is off learns a size when it starts. */
 export function resizeVolume(
   machine: FakeHost,
@@ -189,6 +227,8 @@ export function resizeVolume(
   const { live } = domain;
   if (live === undefined) return;
   const disk = id === volumeId ? machine.folders[id]?.disk : undefined;
+  const file = machine.volumes[volumeId]?.disk;
+  if (file !== undefined && holdsVolume(live, volumeId)) file.sizeBytes = Math.max(file.sizeBytes, sizeBytes);
   if (disk !== undefined) disk.sizeBytes = Math.max(disk.sizeBytes, sizeBytes);
   else if (live.volumes.some((volume) => volume.id === volumeId))
     domain.live = {
@@ -213,6 +253,8 @@ export function startDomain(machine: FakeHost, id: string, domain: FakeDomain): 
     const files = Object.values(machine.images).flatMap((image) => image.files.map(({ path }) => path));
     const missing = domain.defined.bootFiles.find((path) => !files.includes(path));
     if (missing !== undefined) throw missingFile(missing);
+    const { disks, volumes } = domain.defined;
+    requireFiles(machine, [disks.replace(/ on .*/, ""), ...volumes.map(({ source }) => source)]);
     machine.processes += 1;
     domain.processId = machine.processes;
     domain.live = domain.defined;

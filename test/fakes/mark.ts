@@ -2,7 +2,7 @@ import { StackyardError } from "../../providers/core/errors.ts";
 import { brandId } from "../../providers/core/ids.ts";
 import type { ComputeHost, EnrolRequest, HostObservation, MarkedThing } from "../../providers/core/ports.ts";
 import { removeClient } from "./ceph-client.ts";
-import type { FakeCeph } from "./ceph.ts";
+import type { PoolReach } from "./rbd.ts";
 import { removeDomain } from "./domain.ts";
 import type { FakeHost } from "./host.ts";
 import { removeImage } from "./image.ts";
@@ -122,7 +122,7 @@ export function removeMarked(
   machine: FakeHost,
   host: ComputeHost,
   thing: MarkedThing,
-  cephs: readonly FakeCeph[],
+  reach: Pick<PoolReach, "cephs" | "hosts">,
 ): void {
   const { kind, id } = thing;
   const [networkId = "", other = ""] = id.split("/");
@@ -144,7 +144,7 @@ export function removeMarked(
       return;
     case "volume":
     case "rbd-image":
-      removeMarkedVolume(machine, host, thing, cephs);
+      removeMarkedVolume(machine, host, thing, reach);
       return;
     case "ceph-client":
       removeClient(machine, host, { id: brandId(id), name: id, cloudId: host.cloudId });

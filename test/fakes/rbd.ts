@@ -13,6 +13,7 @@ import type {
 } from "../../providers/core/volume-backend.ts";
 import { readConf } from "./ceph-client.ts";
 import { mayUse, type FakeCeph, type FakePool } from "./ceph.ts";
+import { listServersWith } from "./domain.ts";
 import type { FakeHost } from "./host.ts";
 import { dropSnapshot, dropVolume, readImage, type FakeVolume, type Filling, type Shelf } from "./volume.ts";
 
@@ -31,6 +32,8 @@ export interface PoolReach {
   readonly host: ComputeHost;
   readonly place: RbdPlace;
   readonly cephs: readonly FakeCeph[];
+  /** All hosts: each could have a volume open. */
+  readonly hosts: readonly FakeHost[];
 }
 
 /** The cluster that the host's client finds, and the pool, as the cloud's user of this role. */
@@ -107,6 +110,7 @@ export function openRbdShelf(reach: PoolReach): Shelf {
       Reflect.deleteProperty(pool.images, nameImage(volume));
     },
     dropHalf,
+    listServers: (volume) => listServersWith(reach.hosts, volume),
     listChildren: (volume, snapshot) =>
       listImages(ceph).flatMap(({ path, image }) =>
         liesOn(image, `${place.pool}/${nameImage(volume)}`, snapshot) ? [path] : [],

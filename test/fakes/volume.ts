@@ -19,6 +19,7 @@ import type {
   VolumesPort,
 } from "../../providers/core/volume-backend.ts";
 import type { FakeCeph } from "./ceph.ts";
+import { listServersWith } from "./domain.ts";
 import type { ComputeMethod } from "./fault.ts";
 import type { FakeHost } from "./host.ts";
 import { requireEnrolled } from "./mark.ts";
@@ -62,6 +63,8 @@ export interface Shelf {
   drop(volume: VolumeRef): void;
   /** What is half-made of it. */
   dropHalf(volume: VolumeRef): void;
+  /** Servers whose process has it open. */
+  listServers(volume: VolumeRef): readonly string[];
   /** `POOL/IMAGE` of all that lie on it, or on one snapshot of it. */
   listChildren(volume: VolumeRef, snapshot?: string): readonly string[];
   list(): readonly MarkedVolume[];
@@ -78,11 +81,12 @@ interface Reach {
     work: (machine: FakeHost) => T,
   ) => Promise<T>;
   readonly listCephs: () => readonly FakeCeph[];
+  readonly listHosts: () => readonly FakeHost[];
 }
 
-export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
+export function openFakeVolumes({ onHost, listCephs, listHosts }: Reach): VolumesPort {
   const open = (machine: FakeHost, host: ComputeHost, place: VolumePlace): Shelf =>
-    openShelf({ machine, host, cephs: listCephs() }, place);
+    openShelf({ machine, host, cephs: listCephs(), hosts: listHosts() }, place);
   const at = <T>(
     method: ComputeMethod,
     host: ComputeHost,
@@ -99,7 +103,7 @@ export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
     observeVolume: (host, volume, signal) =>
       at("volumes.observeVolume", host, volume.place, signal, (shelf) => {
         const found = shelf.find(volume);
-        return found === undefined ? undefined : describeVolume(shelf, found);
+        return found === undefined ? undefined : describeVolume(shelf, volume, found);
       }),
     removeVolume: (host, volume, signal) =>
       at("volumes.removeVolume", host, volume.place, signal, (shelf) => dropVolume(shelf, volume)),
@@ -139,15 +143,15 @@ export function openFakeVolumes({ onHost, listCephs }: Reach): VolumesPort {
     importImage: (host, place, image, _progress, signal) =>
       onHost("volumes.importImage", host, signal, (machine) => {
         requireEnrolled(host, machine);
-        return importInto({ machine, host, place, cephs: listCephs() }, image);
+        return importInto({ machine, host, place, cephs: listCephs(), hosts: listHosts() }, image);
       }),
     findImage: (host, place, image, signal) =>
       onHost("volumes.findImage", host, signal, (machine) =>
-        findImported({ machine, host, place, cephs: listCephs() }, image),
+        findImported({ machine, host, place, cephs: listCephs(), hosts: listHosts() }, image),
       ),
     removeImage: (host, place, image, signal) =>
       onHost("volumes.removeImage", host, signal, (machine) =>
-        removeImported({ machine, host, place, cephs: listCephs() }, image),
+        removeImported({ machine, host, place, cephs: listCephs(), hosts: listHosts() }, image),
       ),
   };
 }
@@ -157,23 +161,23 @@ export function removeMarkedVolume(
   machine: FakeHost,
   host: ComputeHost,
   { id, image, isHalfMade = false }: MarkedThing,
-  cephs: readonly FakeCeph[],
+  reach: Pick<PoolReach, "cephs" | "hosts">,
 ): void {
   const volume: VolumeRef = image ?? { place: { backend: "file" }, id: brandId(id) };
   const { place, name } = volume;
   if (place.backend === "rbd" && name === volume.id && !isHalfMade)
-    removeImported({ machine, host, place, cephs }, { id: volume.id, name });
+    removeImported({ machine, host, place, ...reach }, { id: volume.id, name });
   else {
-    const shelf = openShelf({ machine, host, cephs }, place);
+    const shelf = openShelf({ machine, host, ...reach }, place);
     if (isHalfMade) shelf.dropHalf(volume);
     else dropVolume(shelf, volume);
   }
 }
 
-function openShelf({ machine, host, cephs }: Omit<PoolReach, "place">, place: VolumePlace): Shelf {
+function openShelf(reach: Omit<PoolReach, "place">, place: VolumePlace): Shelf {
   return place.backend === "file"
-    ? openFileShelf(machine, host)
-    : openRbdShelf({ machine, host, place, cephs });
+    ? openFileShelf(reach.machine, reach.host)
+    : openRbdShelf({ ...reach, place });
 }
 
 function makeVolume(shelf: Shelf, spec: VolumeSpec): void {
@@ -202,8 +206,8 @@ export function dropVolume(shelf: Shelf, volume: VolumeRef): void {
   const found = shelf.find(volume);
   const snapshots = Object.keys(found?.snapshots ?? {});
   if (snapshots.length > 0) throw hasSnapshots(volume, snapshots, shelf.listChildren(volume));
-  if (found !== undefined && found.holders.length > 0)
-    throw heldOpen("in-use", volume, `remove volume ${volume.id}`, found.holders);
+  const holders = found === undefined ? [] : listHolders(shelf, volume, found);
+  if (holders.length > 0) throw heldOpen("in-use", volume, `remove volume ${volume.id}`, holders);
   shelf.drop(volume);
 }
 
@@ -219,9 +223,19 @@ export function dropSnapshot(shelf: Shelf, volume: VolumeRef, found: FakeVolume,
   Reflect.deleteProperty(found.snapshots, name);
 }
 
-function describeVolume({ format }: Shelf, found: FakeVolume): VolumeObservation {
-  const { sizeBytes, parent, snapshots, holders } = found;
-  return { sizeBytes, format, parent, snapshots: Object.keys(snapshots).map((name) => ({ name })), holders };
+function describeVolume(shelf: Shelf, volume: VolumeRef, found: FakeVolume): VolumeObservation {
+  const { sizeBytes, parent, snapshots } = found;
+  return {
+    sizeBytes,
+    format: shelf.format,
+    parent,
+    snapshots: Object.keys(snapshots).map((name) => ({ name })),
+    holders: listHolders(shelf, volume, found),
+  };
+}
+
+function listHolders(shelf: Shelf, volume: VolumeRef, { holders }: FakeVolume): readonly string[] {
+  return [...holders, ...shelf.listServers(volume).map((id) => `server ${id}`)];
 }
 
 function requireVolume(shelf: Shelf, volume: VolumeRef): FakeVolume {
@@ -230,13 +244,9 @@ function requireVolume(shelf: Shelf, volume: VolumeRef): FakeVolume {
   return found;
 }
 
-function requireFree(
-  { isLive }: Shelf,
-  volume: VolumeRef,
-  { holders }: FakeVolume,
-  attempting: string,
-): void {
-  if (!isLive && holders.length > 0)
+function requireFree(shelf: Shelf, volume: VolumeRef, found: FakeVolume, attempting: string): void {
+  const holders = listHolders(shelf, volume, found);
+  if (!shelf.isLive && holders.length > 0)
     throw heldOpen("wrong-state", volume, `${attempting} ${volume.id}`, holders);
 }
 
@@ -256,6 +266,7 @@ function openFileShelf(machine: FakeHost, host: ComputeHost): Shelf {
     dropHalf: ({ id }) => {
       if (machine.volumes[id]?.disk === undefined) Reflect.deleteProperty(machine.volumes, id);
     },
+    listServers: (volume) => listServersWith([machine], volume),
     // What comes from a snapshot is a copy.
     listChildren: () => [],
     list: () =>
