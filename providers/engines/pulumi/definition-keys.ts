@@ -40,5 +40,5 @@ export function hasLastingUsers(type: string, definitions: readonly Definition[]
 function isReplacedBy(inputs: z.ZodObject, key: string): boolean {
   const schema = shapeOf(inputs)[key];
   const change = schema === undefined ? undefined : policyOf(schema)?.change;
-  return typeof change === "string" && isReplacing(change);
+  return typeof change === "string" ? isReplacing(change) : change?.isIdentity === true;
 }

@@ -149,7 +149,7 @@ test.each([0, 1.5, 1e9])("a question about %d servers is refused", async (count)
   });
 });
 
-test("a stranger's list shows nothing of other projects, but the flavors of all", async () => {
+test("a stranger's list shows nothing of other projects, but the flavors and volume types of all", async () => {
   const lists = await Promise.all(
     definitions.map(async ({ type }) => [type, await stranger.list(type)] as const),
   );
@@ -157,6 +157,7 @@ test("a stranger's list shows nothing of other projects, but the flavors of all"
   expect(lists.filter(([, views]) => views.length > 0).map(([type]) => type)).toEqual([
     "project",
     "user",
+    "volume-type",
     "flavor",
   ]);
 });

@@ -10,7 +10,7 @@ const userId = "4f0c1a2e-6d5b-4c7b-9a3e-5d1f7b8c9a01";
 const projectId = "4f0c1a2e-6d5b-4c7b-9a3e-5d1f7b8c9a02";
 
 describe("project", () => {
-  test("has the quota of Nova and Neutron unless told otherwise", () => {
+  test("has the quota of Nova, Neutron and Cinder unless told otherwise", () => {
     expect(parseInputs(project, { name: "demo" }, []).inputs).toEqual({
       name: "demo",
       enabled: true,
@@ -24,6 +24,9 @@ describe("project", () => {
         networks: 100,
         subnets: 100,
         ports: 500,
+        volumes: 10,
+        snapshots: 10,
+        gigabytes: 1000,
       },
     });
   });

@@ -14,7 +14,7 @@ it("serves a type of the registry", () => {
 });
 
 it("says what to do about a type that this release does not have", () => {
-  expect(() => provider("volume")).toThrow('there is no resource type "volume" in this release of stackyard');
+  expect(() => provider("router")).toThrow('there is no resource type "router" in this release of stackyard');
 });
 
 it("loads by require, as the serialised provider does", () => {
