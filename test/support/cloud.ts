@@ -91,6 +91,13 @@ export class TestCloud implements AsyncDisposable {
     return this.#database;
   }
 
+  /** Changes an applied resource into these inputs, as an engine does that remembers it. */
+  async change(view: ResourceView, name: string, inputs: JsonObject): Promise<ResourceView> {
+    const { inputs: planned } = await this.plan(view, name, inputs);
+    const { type } = view;
+    return this.cloud.apply({ type, maker: makerOf(type, name), defaultName: name, inputs: planned });
+  }
+
   /**
    * One line for everything that the cloud holds: records, reservations, claims, inventories, and servers and networks on hosts. The journal and what
    * is kept of removed resources are not of it.

@@ -12,6 +12,7 @@ import { project } from "../../../providers/identity/project.ts";
 import { roleAssignment } from "../../../providers/identity/role-assignment.ts";
 import { user } from "../../../providers/identity/user.ts";
 import { flavor } from "../../../providers/servers/flavor.ts";
+import { volumeType } from "../../../providers/volumes/volume-type.ts";
 import { serverGroup } from "../../../providers/servers/server-group.ts";
 
 const own = newId<"resource">();
@@ -91,6 +92,8 @@ describe("resources of the cloud", () => {
     { definition: flavor, verb: "read", allowed: true },
     { definition: flavor, verb: "create", allowed: false },
     { definition: flavor, verb: "remove", allowed: false },
+    { definition: volumeType, verb: "read", allowed: true },
+    { definition: volumeType, verb: "create", allowed: false },
     { definition: project, verb: "read", allowed: false },
     { definition: user, verb: "read", allowed: false },
     { definition: user, verb: "create", allowed: false },
