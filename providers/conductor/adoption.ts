@@ -102,6 +102,13 @@ export async function judgeAdoption(
 ): Promise<readonly AdoptionChange[]> {
   const world = viewStore(mirror);
   const inputs = serverInputs.parse(planned.inputs);
+  if (inputs.bootVolume !== undefined)
+    throw new StackyardError("invalid-input", {
+      message: "a domain that is adopted keeps its own disk",
+      field: "bootVolume",
+      value: inputs.bootVolume.volume,
+      remedy: "Name the image that its disk was made of.",
+    });
   const place = { hostId: host.id, host: host.name };
   const spec = toDomainSpec(planned, inputs, place, world, cloudId);
   refuseSmallDisk(adoption, spec);

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../../providers/core/json.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AdoptionRequest } from "../../../providers/core/adoption.ts";
 import { addressOfHost, makeSmallWorld, TestCloud, type SmallWorld } from "../../support/cloud.ts";
@@ -81,8 +82,10 @@ describe("a preview of an adoption", () => {
   });
 
   test("of wrong inputs tells what is wrong with them", async () => {
-    const preview = await test1.cloud.previewAdoption({ ...request, inputs: { name: "web" } });
-    expect(preview.issues.map(({ field }) => field)).toEqual(["flavor", "image"]);
+    const fieldsOf = async (inputs: JsonObject): Promise<readonly string[]> =>
+      (await test1.cloud.previewAdoption({ ...request, inputs })).issues.map(({ field }) => field);
+    expect(await fieldsOf({ name: "web" })).toEqual(["flavor"]);
+    expect(await fieldsOf({ name: "web", flavor: world.flavor.id })).toEqual(["image"]);
   });
 });
 

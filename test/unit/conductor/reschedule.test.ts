@@ -76,9 +76,10 @@ describe("a server whose first host fails", () => {
 
     const phases = (await test1.cloud.journal(id)).map(({ step, phase }) => `${phase} ${step}`);
     const from = phases.indexOf("failure spawn");
-    expect(phases.slice(from, from + 5)).toEqual([
+    expect(phases.slice(from, from + 6)).toEqual([
       "failure spawn",
       "undo spawn",
+      "undo block-devices",
       "undo ports",
       "undo placement",
       "intent placement",

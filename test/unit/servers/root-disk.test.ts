@@ -71,16 +71,21 @@ describe("a server whose flavor names a pool", () => {
     test1.compute.addMachine(addressOfHost(2), { ramMib: 1_000_000 });
     await test1.make("host", "h2", hostInputs(2));
 
-    const { outputs } = await build("one");
+    const { id, outputs } = await build("one");
 
     expect(outputs["host"]).toBe("h1");
     const database = await test1.database();
-    const claims = await database.selectFrom("allocations").select("resource_class").execute();
+    const claims = await database
+      .selectFrom("allocations")
+      .select("resource_class")
+      .where("consumer_id", "=", id)
+      .execute();
     expect(claims.map((row) => row.resource_class).toSorted()).toEqual(["MEMORY_MB", "VCPU"]);
   });
 
   test("takes its disk along when it goes; image and pools go after it", async () => {
     const { id } = await build("one");
+    await test1.cloud.remove("server", world.instance.id);
     await expect(test1.cloud.remove("image", world.image.id)).rejects.toMatchObject({ code: "in-use" });
     await expect(test1.cloud.remove("storage-pool", disks.id)).rejects.toMatchObject({ code: "in-use" });
 

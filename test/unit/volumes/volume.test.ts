@@ -190,7 +190,8 @@ describe.each<Kind>(["rbd", "file"])("a volume in %s", (kind) => {
 
   test("keeps its data when its source is left out, and lies on it no more", async () => {
     const { snapshot } = await makeSource(kind);
-    const image = await make({ image: world.image.id }, "of-image");
+    const source = await test1.make("image", "source", { disk: { location: "/images/cirros.qcow2" } });
+    const image = await make({ image: source.id }, "of-image");
     const clone = await make({ snapshot: snapshot.id }, "of-snapshot");
     const held = [image, clone].map((made) => withVolume(made, (found) => found?.bytes));
 
@@ -205,7 +206,7 @@ describe.each<Kind>(["rbd", "file"])("a volume in %s", (kind) => {
     expect(kept[0]?.outputs).toMatchObject({ bootable: true });
     expect(kept[0]?.outputs["baseImage"]).toBeUndefined();
     await test1.cloud.remove("snapshot", snapshot.id);
-    await test1.cloud.remove("image", world.image.id);
+    await test1.cloud.remove("image", source.id);
   });
 
   test("keeps its source as long as it names it", async () => {

@@ -227,8 +227,8 @@ describe("list", () => {
     await run(smallFlavor);
     const { id } = await cloud.find("flavor", "small");
     expect((await run(["flavor", "list"])).stdout.split("\n")).toEqual([
-      `ID${" ".repeat(36)}NAME   STATUS  VCPUS  RAM MIB  DISK GIB`,
-      `${id}  small  active  1      64       0`,
+      `ID${" ".repeat(36)}NAME   STATUS  VCPUS  RAM MIB  DISK GIB  STORAGE POOL`,
+      `${id}  small  active  1      64       0         -`,
       "",
     ]);
   });
