@@ -46,6 +46,7 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     cdromBus: targets.cdromBus,
     cdromTarget: targets.cdromTarget,
     hasScsi: targets.diskBus === "scsi" || targets.cdromBus === "scsi",
+    rootPorts: family === "pc" ? undefined : listRootPorts(spec),
     bridge: integrationBridge,
     interfaces: spec.interfaces.map((entry) => ({
       mac: entry.mac,
@@ -60,6 +61,20 @@ export function renderDomain(host: ComputeHost, spec: DomainSpec): string {
     guestAgent: spec.hardware.guestAgent,
     rng: spec.hardware.rng,
   });
+}
+
+/** Volumes that a guest with PCI Express can be given while it is on. */
+const spareRootPorts = 8;
+/** Most of a server's devices that take a port each, beside volumes and interfaces: root disk, SCSI, random numbers, balloon, agent. */
+const otherRootPorts = 5;
+
+/**
+ * Numbers of the ports that PCI Express devices are plugged into. libvirt makes one more than it needs, so that a guest took one volume while it is on
+ * (libvirt: `docs/pci-hotplug.rst`; nova: `num_pcie_ports`). A machine of the family pc has slots instead.
+ */
+function listRootPorts({ volumes = [], interfaces }: DomainSpec): readonly number[] {
+  const count = volumes.length + interfaces.length + otherRootPorts + spareRootPorts;
+  return Array.from({ length: count }, (_, index) => index + 1);
 }
 
 /** Whether the server has a root disk: not when it boots a kernel and its flavor has none. */

@@ -113,6 +113,16 @@ test("a root disk that is a volume has the bus that the server's disks have", ()
   expect(root?.target).toBe("sda");
 });
 
+test.each([
+  [undefined, 0],
+  ["q35", 16],
+  ["virt", 16],
+] as const)("a machine %s has %s ports for what is plugged in while it is on, and is", (machine, count) => {
+  const hardware = { ...sampleServer.hardware, machine };
+  const xml = renderDomain(sampleHost, { ...volumeServer, hardware });
+  expect(xml.match(/pcie-root-port/g) ?? []).toHaveLength(count);
+});
+
 test("a file is no volume that guests could write to at the same time", () => {
   const shared = { ...fileVolume, isShared: true };
   expect(() => renderVolumeDisk(sampleHost, shared)).toThrow(
