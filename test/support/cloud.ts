@@ -76,13 +76,7 @@ export class TestCloud implements AsyncDisposable {
 
   /** What a plan says of changing an applied resource into these inputs. */
   plan(view: ResourceView, name: string, inputs: JsonObject): Promise<Planned> {
-    return this.cloud.plan({
-      type: view.type,
-      inputs,
-      prior: view.inputs,
-      maker: makerOf(view.type, name),
-      defaultName: name,
-    });
+    return planChange(this.cloud, view, name, inputs);
   }
 
   /** The store itself, to look into it. */
@@ -92,10 +86,8 @@ export class TestCloud implements AsyncDisposable {
   }
 
   /** Changes an applied resource into these inputs, as an engine does that remembers it. */
-  async change(view: ResourceView, name: string, inputs: JsonObject): Promise<ResourceView> {
-    const { inputs: planned } = await this.plan(view, name, inputs);
-    const { type } = view;
-    return this.cloud.apply({ type, maker: makerOf(type, name), defaultName: name, inputs: planned });
+  change(view: ResourceView, name: string, inputs: JsonObject): Promise<ResourceView> {
+    return change(this.cloud, view, name, inputs);
   }
 
   /**
@@ -170,6 +162,28 @@ export async function make(
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     inputs: issues.length === 0 ? planned : inputs,
   });
+}
+
+/** What a plan says of changing an applied resource into these inputs. */
+export function planChange(
+  cloud: Cloud,
+  { type, inputs: prior }: ResourceView,
+  name: string,
+  inputs: JsonObject,
+): Promise<Planned> {
+  return cloud.plan({ type, inputs, prior, maker: makerOf(type, name), defaultName: name });
+}
+
+/** Changes an applied resource into these inputs, as an engine does that remembers it. */
+export async function change(
+  cloud: Cloud,
+  view: ResourceView,
+  name: string,
+  inputs: JsonObject,
+): Promise<ResourceView> {
+  const { inputs: planned } = await planChange(cloud, view, name, inputs);
+  const { type } = view;
+  return cloud.apply({ type, maker: makerOf(type, name), defaultName: name, inputs: planned });
 }
 
 /** Who a test's resource is made by. */
