@@ -168,6 +168,22 @@ describe.each<Kind>(["rbd", "file"])("a volume in %s", (kind) => {
     });
   });
 
+  test.each(["before", "after"] as const)(
+    "whose growth fails %s it, grows with the next apply",
+    async (moment) => {
+      const { volume } = await makeSource(kind);
+      const larger = { ...kinds[kind], sizeGib: 5 };
+      test1.compute.fail("volumes.growVolume", { moment });
+
+      await expect(test1.make("volume", "source", larger)).rejects.toMatchObject({ code: "command-failed" });
+      const grown = await test1.make("volume", "source", larger);
+
+      expect(grown).toMatchObject({ id: volume.id, outputs: { sizeGib: 5 }, record: { status: "active" } });
+      expect(withVolume(grown, (found) => found?.sizeBytes)).toBe(5 * bytesPerGib);
+      expect((await test1.cloud.read("volume", volume.id))?.drift).toEqual([]);
+    },
+  );
+
   test("never shrinks: the plan says so, with both sizes", async () => {
     const made = await make({ sizeGib: 3 });
 
