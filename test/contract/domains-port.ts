@@ -375,6 +375,16 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         await domains.remove(host, other.id, signal);
       });
 
+      test("of a machine with PCI Express take several while they are on", async () => {
+        const was = stage.domainOf(4, cached);
+        const other = { ...was, interfaces: [], hardware: { ...was.hardware, machine: "q35" } };
+        await build(other);
+        for (const attached of [first, second]) await domains.attachVolume(host, other.id, attached, signal);
+        const found = await observe({ ...other, volumes: [first, second] });
+        expect(found).toMatchObject({ state: "running", drift: [] });
+        await domains.remove(host, other.id, signal);
+      });
+
       afterAll(async () => {
         for (const { volume } of [first, second]) await dropVolume(volume);
       });
