@@ -6,7 +6,6 @@ import { describeForeign, isForeign } from "../core/drift.ts";
 import { cephCodes, hasCode, hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
 import { field, type ChangeRule } from "../core/fields.ts";
 import { brandId, type ResourceId } from "../core/ids.ts";
-import { textOf } from "../core/json.ts";
 import { countOne } from "../core/quota.ts";
 import {
   defineResource,
@@ -227,8 +226,10 @@ export const volume = defineResource({
         const placed = placeVolume(record, world, cloudId);
         const found = await ports.volumes.observeVolume(placed.host, placed.ref, signal);
         if (found === undefined) return makeVolume(context, placed);
-        if (found.sizeBytes !== requireSize(desired) * bytesPerGib)
-          await growVolume(context, placed, found.holders.length > 0);
+        const sizeGib = requireSize(desired);
+        // Guests may not have been told yet of a volume that has grown.
+        if (found.sizeBytes !== sizeGib * bytesPerGib || known.sizeGib !== sizeGib)
+          await growVolume(context, placed, found);
         const isLeftOut = nameSource(desired) === undefined;
         if (isLeftOut && found.parent !== undefined) await flattenVolume(context);
         return describeMade(context, placed, isLeftOut ? undefined : known.baseImage);
@@ -291,24 +292,30 @@ async function flattenVolume({ record, world, cloudId, ports, signal, progress }
   await ports.volumes.flattenVolume(host, ref, progress, signal);
 }
 
-/** Grows the volume, and tells the guests of the servers that have it. A file that a server holds is grown by that server. */
-async function growVolume(context: Context, { host, ref }: PlacedVolume, isHeld: boolean): Promise<void> {
+/**
+ * Grows the volume, unless it has the size, and tells the guests of the servers that have it. A file that a server holds is grown by that
+ * server.
+ */
+async function growVolume(
+  context: Context,
+  { host, ref }: PlacedVolume,
+  { sizeBytes, holders }: VolumeObservation,
+): Promise<void> {
   const { record, inputs: desired, world, cloudId, ports, signal, progress } = context;
   const sizeGib = requireSize(desired);
+  const wantedBytes = sizeGib * bytesPerGib;
   progress(`growing the volume to ${String(sizeGib)} GiB`);
-  const users = listVolumeUsers(record.id, world).flatMap(({ server, diskId }) => {
-    const hostId = textOf(server.outputs, "hostId");
-    return hostId === undefined ? [] : [{ server, diskId, on: requireHost({ hostId }, world, cloudId) }];
-  });
-  const isByServer = ref.place.backend === "file" && isHeld && users.length > 0;
-  if (!isByServer) await ports.volumes.growVolume(host, ref, sizeGib, signal);
-  for (const { server, diskId, on } of users) {
-    await ports.domains
-      .resizeVolume(on, brandId(server.id), diskId, sizeGib * bytesPerGib, signal)
-      .catch((error: unknown) => {
-        // One that is about to get the disk, or has let go of it, sees the new size.
-        if (isByServer || !hasCode(error, "not-found")) throw error;
-      });
+  const users = listVolumeUsers(record.id, world).flatMap(({ id, outputs: { hostId } }) =>
+    typeof hostId === "string" ? [{ id, on: requireHost({ hostId }, world, cloudId) }] : [],
+  );
+  const isHeld = ref.place.backend === "file" && holders.length > 0;
+  const isByServer = isHeld && users.length > 0 && sizeBytes <= wantedBytes;
+  if (!isByServer && sizeBytes !== wantedBytes) await ports.volumes.growVolume(host, ref, sizeGib, signal);
+  for (const { id, on } of users) {
+    await ports.domains.resizeVolume(on, id, record.id, wantedBytes, signal).catch((error: unknown) => {
+      // One that is about to get the disk, or has let go of it, sees the new size.
+      if (isByServer || !hasCode(error, "not-found")) throw error;
+    });
   }
 }
 

@@ -206,8 +206,8 @@ describe.each<Kind>(["rbd", "file"])("a volume in %s", (kind) => {
 
   test("keeps its data when its source is left out, and lies on it no more", async () => {
     const { snapshot } = await makeSource(kind);
-    const source = await test1.make("image", "source", { disk: { location: "/images/cirros.qcow2" } });
-    const image = await make({ image: source.id }, "of-image");
+    const base = await test1.make("image", "base", { disk: { location: "/images/cirros.qcow2" } });
+    const image = await make({ image: base.id }, "of-image");
     const clone = await make({ snapshot: snapshot.id }, "of-snapshot");
     const held = [image, clone].map((made) => withVolume(made, (found) => found?.bytes));
 
@@ -222,7 +222,7 @@ describe.each<Kind>(["rbd", "file"])("a volume in %s", (kind) => {
     expect(kept[0]?.outputs).toMatchObject({ bootable: true });
     expect(kept[0]?.outputs["baseImage"]).toBeUndefined();
     await test1.cloud.remove("snapshot", snapshot.id);
-    await test1.cloud.remove("image", source.id);
+    await test1.cloud.remove("image", base.id);
   });
 
   test("keeps its source as long as it names it", async () => {
