@@ -7,7 +7,7 @@ import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { openCloud } from "../../providers/wiring.ts";
-import { make } from "../support/cloud.ts";
+import { make, textOf } from "../support/cloud.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 
@@ -85,7 +85,7 @@ test("servers boot clones of an image that is in the cluster once, beside one th
       status: "ACTIVE",
       blockDevices: [{ source: "image", destination: "pool", storagePool: disks.id, sizeBytes: 1024 ** 3 }],
     });
-    const listing = await hosts.onHost(String(server.outputs["host"]), `virsh domblklist ${server.id}`);
+    const listing = await hosts.onHost(textOf(server.outputs, "host"), `virsh domblklist ${server.id}`);
     expect(listing).toContain(`vms/${server.id}_disk`);
   }
   expect(beside.outputs).toMatchObject({ blockDevices: [{ destination: "local" }] });

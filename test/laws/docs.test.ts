@@ -63,8 +63,8 @@ function readFlush(file: string): string {
   return readFileSync(file, "utf8").replaceAll(indents, "");
 }
 
-test("the README's stacks are cut from the quickstart and its twins for cdktf and Terraform", () => {
-  const stacks = ["quickstart/index.ts", "cdktf/main.ts", "terraform/main.tf"];
+test("the README's stacks are cut from the quickstarts and the twins for cdktf and Terraform", () => {
+  const stacks = ["quickstart/index.ts", "ceph/index.ts", "cdktf/main.ts", "terraform/main.tf"];
   const program = stacks.map((file) => readFlush(`stacks/${file}`)).join("\n");
   const blocks = byPath("README.md").text.matchAll(/^```(ts|hcl)\n([\s\S]*?)^```$/gm);
   const parts = [...blocks].map(([, language, part = ""]) => ({

@@ -25,6 +25,11 @@ function attach(name: string, volume: ResourceView, inputs: JsonObject = {}): Pr
   return test1.make("volume-attachment", name, { server: server.id, volume: volume.id, ...inputs });
 }
 
+/** Inputs of a server that boots the volume. */
+function bootInputs(volume: ResourceView): JsonObject {
+  return { ...world.server, image: undefined, networks: [], bootVolume: { volume: volume.id } };
+}
+
 /** `DEVICE VOLUME` of what the running guest has. */
 function plugged(of = server): readonly string[] {
   const found = test1.compute.withMachine(addressOfHost(1), ({ domains }) => domains[of.id]);
@@ -89,8 +94,7 @@ describe("an attachment", () => {
     expect([...plugged(), ...plugged(other)]).toEqual([`vdb ${volume.id}`]);
 
     const system = await makeVolume("system", { image: world.image.id });
-    const { image: _image, ...bare } = world.server;
-    await test1.make("server", "db", { ...bare, networks: [], bootVolume: { volume: system.id } });
+    await test1.make("server", "db", bootInputs(system));
     await expect(attach("third", system)).rejects.toMatchObject({ code: "conflict", field: "volume" });
   });
 
@@ -160,11 +164,6 @@ describe("an attachment", () => {
 });
 
 describe("a server that boots a volume", () => {
-  const bootInputs = (volume: ResourceView): JsonObject => {
-    const { image: _image, ...bare } = world.server;
-    return { ...bare, networks: [], bootVolume: { volume: volume.id } };
-  };
-
   test("leaves it behind, with what was written, for the server after it", async () => {
     const system = await makeVolume("system", { image: world.image.id });
     const db = await test1.make("server", "db", bootInputs(system));
@@ -183,7 +182,7 @@ describe("a server that boots a volume", () => {
     const system = await makeVolume("system");
     const both = { ...bootInputs(system), image: world.image.id };
     await expect(test1.make("server", "both", both)).rejects.toMatchObject({ field: "image" });
-    const { bootVolume: _volume, ...neither } = bootInputs(system);
+    const neither = { ...bootInputs(system), bootVolume: undefined };
     await expect(test1.make("server", "none", neither)).rejects.toMatchObject({ field: "image" });
   });
 
