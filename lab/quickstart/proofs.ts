@@ -66,6 +66,9 @@ async function proveVolumes(quickstart: Quickstart, say: Say): Promise<void> {
   await withPulse(say, "pulumi up, which replaces the server", (waitFor) =>
     runPulumi(quickstart, ["up", "--yes", "--skip-preview"], waitFor),
   );
+  await withPulse(say, "comparing store, Ceph and servers: stackyard volume verify", () =>
+    runStackyard(quickstart, ["volume", "verify"]),
+  );
   await withPulse(say, "reading the volume in the new server", async () => {
     const after = await readServerId(quickstart, "db");
     const found = await runInGuest(quickstart, "db", `head -n 1 ${device}`);

@@ -15,6 +15,7 @@ import { registerResourceCommands } from "./resource-commands.ts";
 import { registerScheduleCommand } from "./schedule-command.ts";
 import { registerSessionCommands } from "./session-commands.ts";
 import { registerTraceCommand } from "./trace-command.ts";
+import { registerVerifyCommand } from "./verify-command.ts";
 
 /** A top-level command that is no part of this engine, loaded only when it is wanted. */
 export interface CommandExtension {
@@ -62,6 +63,8 @@ export async function createProgram(
     registerAdoptCommand(servers, context);
     registerGuestSshCommand(servers, context);
   }
+  const volumes = groups.get("volume");
+  if (volumes !== undefined) registerVerifyCommand(volumes, context);
   registerTraceCommand(program, context);
   registerScheduleCommand(program, context);
   registerJournalCommand(program, context);
