@@ -1,8 +1,11 @@
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { labCeph, labHosts } from "../../lab/inventory.ts";
 import { buildGuest, type GuestFiles } from "../../lab/guest/build.ts";
 import { bringUp } from "../../lab/lab.ts";
-import { parseTopology } from "../../lab/topology.ts";
+import { expectProcess } from "../../lab/namespace/process.ts";
+import { parseTopology, type Topology } from "../../lab/topology.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
@@ -22,10 +25,13 @@ let images: ResourceView;
 let disks: ResourceView;
 let image: ResourceView;
 let network: ResourceView;
+let keypair: ResourceView;
+let cloned: ResourceView;
+let type: ResourceView;
 
 beforeAll(async () => {
   labs = openLabFolder("ceph-servers");
-  await bringUp(parseTopology({ name: labName, hosts: ["h1", "h2", { name: "c1", roles: ["ceph"] }] }));
+  await bringUp(topology());
   guest = await buildGuest();
   hosts = lookAtHosts(labName, ["h1", "h2"]);
   cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: labs.path }) });
@@ -38,8 +44,18 @@ beforeAll(async () => {
   images = await pool("images");
   disks = await pool("vms", { imagePool: images.id });
   image = await make(cloud, "image", "guest", { disk: { location: guest.qcow2 } });
+  keypair = await make(cloud, "keypair", "login");
+  writeFileSync(join(labs.path, "login"), textOf(keypair.outputs, "privateKey"), { mode: 0o600 });
   network = await make(cloud, "network", "net");
   await make(cloud, "subnet", "subnet", { network: network.id, cidr: "10.50.0.0/24" });
+  cloned = await make(cloud, "flavor", "cloned", {
+    vcpus: 1,
+    ramMib: 128,
+    diskGib: 1,
+    storagePool: disks.id,
+  });
+  const volumes = await pool("volumes", { imagePool: images.id });
+  type = await make(cloud, "volume-type", "pooled", { storagePool: volumes.id });
 });
 
 afterAll(async () => {
@@ -47,10 +63,40 @@ afterAll(async () => {
   await labs.close();
 });
 
+function topology(): Topology {
+  return parseTopology({
+    name: labName,
+    hosts: ["h1", "h2", { name: "c1", roles: ["ceph"] }],
+    ceph: { objectStore: "bluestore" },
+    diskFolder: join(labs.path, "disks"),
+  });
+}
+
 /** Makes a server of the guest's disk. */
 async function build(name: string, flavor: ResourceView, more: JsonObject = {}): Promise<ResourceView> {
-  const inputs = { flavor: flavor.id, image: image.id, networks: [{ network: network.id }], waitFor: "ssh" };
+  const inputs = {
+    flavor: flavor.id,
+    image: image.id,
+    keypair: keypair.id,
+    networks: [{ network: network.id }],
+    waitFor: "ssh",
+  };
   return make(cloud, "server", name, { ...inputs, ...more });
+}
+
+/** Runs a command in a server's guest, over SSH. */
+function inGuest(server: ResourceView, command: string): Promise<string> {
+  const words = [
+    resolve("providers/main.ts"),
+    "server",
+    "ssh",
+    server.id,
+    "--identity",
+    join(labs.path, "login"),
+  ];
+  return expectProcess(command, process.execPath, [...words, "--", command], {
+    env: { ...process.env, STACKYARD_HOME: labs.path },
+  });
 }
 
 /** What `rbd` of the cluster's first monitor's host says. */
@@ -62,12 +108,6 @@ function rbd(words: string): Promise<string> {
 }
 
 test("servers boot clones of an image that is in the cluster once, beside one that boots a file", async () => {
-  const cloned = await make(cloud, "flavor", "cloned", {
-    vcpus: 1,
-    ramMib: 128,
-    diskGib: 1,
-    storagePool: disks.id,
-  });
   const local = await make(cloud, "flavor", "local", { vcpus: 1, ramMib: 128, diskGib: 1 });
 
   const [one, two, beside] = await Promise.all([
@@ -92,4 +132,52 @@ test("servers boot clones of an image that is in the cluster once, beside one th
   expect((await cloud.drift()).findings).toEqual([]);
   for (const { id } of [one, two, beside]) await cloud.remove("server", id);
   expect((await rbd("ls vms")).trim()).toBe("");
+}, 240_000);
+
+test("a volume is plugged into a guest that runs, and what it writes there survives detaching, a guest that holds on, and the cluster's daemons", async () => {
+  const server = await build("db", cloned);
+  const volume = await make(cloud, "volume", "data", { volumeType: type.id, sizeGib: 1 });
+  const inputs = { server: server.id, volume: volume.id, timeouts: { detach: 20 } };
+  const write = (text: string, atMib: number): Promise<string> =>
+    inGuest(server, `printf %s ${text} | dd of=/dev/vdb bs=1M seek=${String(atMib)} conv=notrunc,fsync 2>&1`);
+  const read = (length: number, atMib: number): Promise<string> =>
+    inGuest(
+      server,
+      `dd if=/dev/vdb bs=1M skip=${String(atMib)} count=1 2> /dev/null | head -c ${String(length)}`,
+    );
+
+  let attachment = await make(cloud, "volume-attachment", "data", inputs);
+  await write("first", 0);
+  await cloud.remove("volume-attachment", attachment.id);
+  expect(await inGuest(server, "ls /sys/block")).not.toContain("vdb");
+  attachment = await make(cloud, "volume-attachment", "data", inputs);
+  expect(await read(5, 0)).toBe("first");
+
+  const domain = (await hosts.onHost(textOf(server.outputs, "host"), `virsh domname ${server.id}`)).trim();
+  const onHost = (command: string): Promise<string> => hosts.onHost(textOf(server.outputs, "host"), command);
+  await onHost(`virsh suspend ${domain}`);
+  await make(cloud, "volume-attachment", "data", { ...inputs, timeouts: { detach: 2 } });
+  await expect(cloud.remove("volume-attachment", attachment.id)).rejects.toMatchObject({ code: "in-use" });
+  await onHost(`virsh resume ${domain}`);
+  expect((await cloud.read("volume", volume.id))?.outputs["status"]).toBe("in-use");
+  await make(cloud, "volume-attachment", "data", inputs);
+  await write("second", 1);
+  expect(await read(6, 1)).toBe("second");
+
+  for (const daemon of ["mon", "osd"]) {
+    await hosts.onHost("c1", `pkill -KILL -x ceph-${daemon}`);
+    const writing = write(daemon, 2);
+    await bringUp(topology());
+    await writing;
+    expect(await read(3, 2)).toBe(daemon);
+  }
+  expect([await read(5, 0), await read(6, 1)]).toEqual(["first", "second"]);
+
+  const grown = await make(cloud, "volume", "data", { volumeType: type.id, sizeGib: 2 });
+  expect(grown.id).toBe(volume.id);
+  expect((await inGuest(server, "cat /sys/block/vdb/size")).trim()).toBe(String(2 * 2 ** 21));
+  expect((await cloud.drift()).findings).toEqual([]);
+  await expect(cloud.remove("server", server.id)).rejects.toMatchObject({ code: "in-use" });
+  for (const { type: kind, id } of [attachment, server, grown]) await cloud.remove(kind, id);
+  expect([await rbd("ls vms"), await rbd("ls volumes")]).toEqual(["", ""]);
 }, 240_000);
