@@ -257,6 +257,8 @@ export interface FullWorld extends SmallWorld {
   readonly volume: ResourceView;
   /** A server that runs. */
   readonly instance: ResourceView;
+  /** Servers of it have their root disks in a pool of their own. */
+  readonly clonedFlavor: ResourceView;
 }
 
 /** Makes a {@link FullWorld}. */
@@ -272,5 +274,12 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
   const volumeType = await test.make("volume-type", "pooled", { storagePool: pool.id });
   const volume = await test.make("volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
   const instance = await test.make("server", "instance", { ...small.server, networks: [] });
-  return { ...small, ceph, pool, volumeType, volume, instance };
+  const roots = await test.make("storage-pool", "roots", { cluster: ceph.id, content: "vms", pool: "roots" });
+  const clonedFlavor = await test.make("flavor", "cloned", {
+    vcpus: 1,
+    ramMib: 256,
+    diskGib: 1,
+    storagePool: roots.id,
+  });
+  return { ...small, ceph, pool, volumeType, volume, instance, clonedFlavor };
 }

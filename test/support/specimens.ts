@@ -18,6 +18,30 @@ export const specimenName = "specimen";
 /** Secrets of specimens, as text that is found nowhere else. */
 export const specimenPassword = "plaintext-of-the-specimen";
 
+/** A resource of a type in another shape than the specimen's, which its flow goes other ways for. */
+export interface Variant {
+  readonly type: string;
+  readonly shape: string;
+  readonly inputsOf: (world: FullWorld) => JsonObject;
+}
+
+/** Shapes that tasks go other ways for. */
+export const variants: readonly Variant[] = [
+  { type: "server", shape: "in a pool", inputsOf: (world) => ({ flavor: world.clonedFlavor.id }) },
+  {
+    type: "server",
+    shape: "that boots a volume",
+    inputsOf: (world) => ({ image: undefined, bootVolume: { volume: world.volume.id } }),
+  },
+];
+
+/** The specimen of a type in the shape of a variant. */
+export function specimenOfVariant({ type, inputsOf }: Variant, test: TestCloud, world: FullWorld): Specimen {
+  const { inputs, changed } = specimenOf(type, test, world);
+  const shape = inputsOf(world);
+  return { inputs: { ...inputs, ...shape }, changed: { ...changed, ...shape } };
+}
+
 /** A resource of this type for the laws that walk the registry. A new definition has its specimen here. */
 export function specimenOf(type: string, test: TestCloud, world: FullWorld): Specimen {
   switch (type) {
