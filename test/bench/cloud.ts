@@ -1,9 +1,9 @@
 import { readInventory } from "../../lab/inventory.ts";
-import { openCompute } from "../../providers/compute/compute.ts";
+import { openCompute, type Compute } from "../../providers/compute/compute.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
-import { deriveId } from "../../providers/core/ids.ts";
+import { deriveId, type CloudId } from "../../providers/core/ids.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { HostConnection } from "../../providers/hosts/connection.ts";
@@ -23,6 +23,8 @@ export interface HostCommand {
 /** The cloud as engines open it, over connections that note when they were used. */
 export interface BenchCloud extends AsyncDisposable {
   readonly cloud: Cloud;
+  /** What the cloud itself drives its hosts by. */
+  readonly compute: Compute;
   /** All commands so far, in the order in which they ended. */
   readonly commands: readonly HostCommand[];
   readonly hosts: readonly ComputeHost[];
@@ -42,9 +44,21 @@ export async function openBenchCloud(lab: string, folder: string): Promise<Bench
     ssh,
     connect: async (address) => noteCommands(await connectSsh(address, ssh), commands),
   });
+  const compute = openCompute({ pool });
+  let cloudId: CloudId = deriveId("bench");
   const cloud = await openCloud({
     config,
-    compute: { ...openCompute({ pool }), close: () => pool.closeAll() },
+    compute: {
+      ...compute,
+      hosts: {
+        ...compute.hosts,
+        enrol: (request, ...rest) => {
+          ({ cloudId } = request);
+          return compute.hosts.enrol(request, ...rest);
+        },
+      },
+      close: () => pool.closeAll(),
+    },
   });
   const make = async (type: string, name: string, inputs: JsonObject = {}): Promise<ResourceView> => {
     const request = { type, maker: `bench/${type}/${name}`, defaultName: name };
@@ -54,14 +68,14 @@ export async function openBenchCloud(lab: string, folder: string): Promise<Bench
   const hosts: ComputeHost[] = [];
   for (const { name, ...inputs } of readInventory(lab).hosts) {
     const { record } = await make("host", name, { ...inputs, availabilityZone: name });
-    // The cloud's id is for marks, and the benchmark's own commands leave none.
-    const host = toComputeHost(record, deriveId<"cloud">("bench"));
+    const host = toComputeHost(record, cloudId);
     if (host === undefined)
       throw new StackyardError("internal", { message: `host ${name} was not enrolled` });
     hosts.push(host);
   }
   return {
     cloud,
+    compute,
     commands,
     hosts,
     make,

@@ -2,12 +2,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { labCeph } from "../../lab/inventory.ts";
 import { bringUp, tearDown } from "../../lab/lab.ts";
 import { saying, type Say } from "../../lab/setup/progress.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { describeError, StackyardError } from "../../providers/core/errors.ts";
 import { findPackageRoot } from "../../providers/core/package-root.ts";
-import { openBenchCloud } from "./cloud.ts";
+import { openBenchCloud, type BenchCloud } from "./cloud.ts";
+import { benchCeph } from "./ceph.ts";
 import { benchLab } from "./lab.ts";
 import { benchDrift } from "./drift.ts";
 import { describeMachine } from "./machine.ts";
@@ -27,13 +29,13 @@ Measures on this machine, in one run, against what a person would do by hand. Ta
 
   --json FILE   write the figures there too
   --readme      put the table into README.md
-  --only PART   one of lab, servers, preview, terraform, drift, scheduler; may be repeated
+  --only PART   one of lab, servers, ceph, preview, terraform, drift, scheduler; may be repeated
 `;
 
 /** Name of the lab that is made, and taken down again. */
 const labName = "bench";
 
-const parts = ["lab", "servers", "preview", "terraform", "drift", "scheduler"] as const;
+const parts = ["lab", "servers", "ceph", "preview", "terraform", "drift", "scheduler"] as const;
 type Part = (typeof parts)[number];
 
 /** What the parts of a run share. */
@@ -60,6 +62,8 @@ async function runPart(part: Part, run: Run): Promise<Findings> {
       return { measurements: await benchLab(labName, run.signal) };
     case "servers":
       return runServers(run);
+    case "ceph":
+      return runCeph(run);
     case "preview":
       return { measurements: await benchPreview(join(run.folder, "preview"), run.say) };
     case "terraform":
@@ -83,8 +87,22 @@ async function runServers({ stack, folder, signal, say }: Run): Promise<Findings
   };
   say("a hundred servers");
   const hundred = await benchScan(bench, shared, 100);
-  const isEmulated = bench.hosts.some(({ virtType }) => virtType === "qemu");
-  return { measurements: [...measurements, memory, hundred], virtualisation: isEmulated ? "TCG" : "KVM" };
+  return { measurements: [...measurements, memory, hundred], virtualisation: findVirtualisation(bench) };
+}
+
+async function runCeph({ stack, folder, signal, say }: Run): Promise<Findings> {
+  // The lab of another part has other hosts.
+  await tearDown(labName);
+  const hosts = ["h1", { name: "c1", roles: ["ceph"] }];
+  await bringUp(parseTopology({ name: labName, hosts }), { signal });
+  await using bench = await openBenchCloud(labName, join(folder, "ceph"));
+  stack.defer(() => bench[Symbol.asyncDispose]());
+  const measurements = await benchCeph(bench, labCeph(labName), folder, say, signal);
+  return { measurements, virtualisation: findVirtualisation(bench) };
+}
+
+function findVirtualisation({ hosts }: BenchCloud): Machine["virtualisation"] {
+  return hosts.some(({ virtType }) => virtType === "qemu") ? "TCG" : "KVM";
 }
 
 async function main(

@@ -25,12 +25,18 @@ const tenfoldRuns = 5;
 const roundTripsPerRun = 3;
 
 /** A server that is built again and again, by us and by hand: the same domain XML, the same disk, the same place. */
-interface Subject {
+export interface Subject {
   readonly request: ApplyRequest;
   readonly id: string;
   readonly host: ComputeHost;
-  readonly imageId: string;
   readonly xml: string;
+  readonly disk: DiskCommands;
+}
+
+/** A root disk by hand, in the server's folder. */
+export interface DiskCommands {
+  readonly make: Shell;
+  readonly remove: Shell;
 }
 
 /** Times servers from the call of the facade until they run, against the bare commands over the same connections. */
@@ -72,12 +78,25 @@ export async function makeSurroundings({ hosts, make }: BenchCloud, folder: stri
   return { inputs, imageId: image.id };
 }
 
-/** Builds a server once, and takes down where it came to be and what libvirt was told. */
-async function prepare(
+/** An overlay on the image's file, as the cloud makes it. */
+export function overlay(
+  host: ComputeHost,
+  imageId: string,
+  format: "raw" | "qcow2" = "raw",
+  sizeGib = 1,
+): DiskCommands {
+  const base = `${imageFolder(host.folder, imageId)}/disk`;
+  const make = sh`qemu-img create -q -f qcow2 -b ${base} -F ${format} disk ${`${String(sizeGib)}G`}`;
+  return { make, remove: sh`:` };
+}
+
+/** Builds a server once, and takes down where it came to be and what libvirt was told. `diskOf`: its root disk by hand. */
+export async function prepare(
   bench: BenchCloud,
   name: string,
   { inputs: given, imageId }: Shared,
   on?: ComputeHost,
+  diskOf: (host: ComputeHost, id: string) => DiskCommands = (host) => overlay(host, imageId),
 ): Promise<Subject> {
   const { cloud, hosts } = bench;
   const request = { type: "server", maker: `bench/server/${name}`, defaultName: name };
@@ -98,8 +117,8 @@ echo '{}' | tee ${`${driveFolder(id)}/network_data.json`} > ${`${driveFolder(id)
     request: { ...request, inputs: plan.inputs },
     id,
     host,
-    imageId,
     xml: stdout,
+    disk: diskOf(host, id),
   };
 }
 
@@ -107,7 +126,8 @@ function driveFolder(id: string): string {
   return `/tmp/bench-${id}/openstack/latest`;
 }
 
-function virsh(...words: readonly string[]): Shell {
+/** `virsh` as a person has it. */
+export function virsh(...words: readonly string[]): Shell {
   return sh`virsh -q -c qemu:///system ${words} < /dev/null`;
 }
 
@@ -179,7 +199,7 @@ async function benchTen(bench: BenchCloud, subjects: readonly Subject[]): Promis
 }
 
 /** What a person would type for the server, in one session. */
-async function buildBare(bench: BenchCloud, { id, host, xml, imageId }: Subject): Promise<void> {
+export async function buildBare(bench: BenchCloud, { id, host, xml, disk }: Subject): Promise<void> {
   const connection = await bench.connect(host);
   const folder = serverFolder(host.folder, id);
   await connection.run(
@@ -187,7 +207,7 @@ async function buildBare(bench: BenchCloud, { id, host, xml, imageId }: Subject)
       sh`mkdir -p ${folder}
 cd ${folder}
 cat > domain.xml`,
-      sh`qemu-img create -q -f qcow2 -b ${`${imageFolder(host.folder, imageId)}/disk`} -F raw disk 1G`,
+      disk.make,
       sh`genisoimage -quiet -input-charset utf-8 -V config-2 -J -r -o config-drive.iso ${`/tmp/bench-${id}`}`,
       virsh("define", "domain.xml"),
       virsh("start", nameDomain(id)),
@@ -196,13 +216,15 @@ cat > domain.xml`,
   );
 }
 
-async function removeBare(bench: BenchCloud, { id, host }: Subject): Promise<void> {
+/** Takes back what {@link buildBare} made. */
+export async function removeBare(bench: BenchCloud, { id, host, disk }: Subject): Promise<void> {
   const connection = await bench.connect(host);
   await connection.run(
     script(
       virsh("destroy", nameDomain(id)),
       virsh("undefine", nameDomain(id)),
       sh`rm -rf ${serverFolder(host.folder, id)}`,
+      disk.remove,
     ),
   );
 }
