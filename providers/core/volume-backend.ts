@@ -127,7 +127,7 @@ export interface ImportedImage {
 
 /**
  * Volumes, whatever they lie on. All calls may be repeated, and come from several processes at a time; what is not whole never has a volume's name.
- * RBD images carry the mark in their metadata (`stackyard-cloud`, `stackyard-id`), files by lying in the host's folder. Raises, beside what work on
+ * RBD images carry the mark in their metadata (`stackyard-owner`, `CLOUD:ID`), files by lying in the host's folder. Raises, beside what work on
  * hosts may: `not-ours` for an RBD image of the name without the mark; `ceph-unreachable` and `ceph-refused` of RBD; `not-found` for a pool that is
  * not there.
  */

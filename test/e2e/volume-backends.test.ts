@@ -59,7 +59,7 @@ describePoolLeftovers("leftovers in pools", async () => ({
   deaf,
   makeForeign: async (name) => {
     await on.run(
-      `${rbd(on.host, place)} create --size 1G volumes/${name} && ${rbd(on.host, place)} image-meta set volumes/${name} stackyard-cloud other`,
+      `${rbd(on.host, place)} create --size 1G volumes/${name} && ${rbd(on.host, place)} image-meta set volumes/${name} stackyard-owner other:id`,
     );
   },
   removeForeign: async (name) => {
@@ -108,6 +108,12 @@ describe("only in RBD", () => {
       sizeGib: 1,
       source: { kind: "parent", parent },
     };
+    // What a try that was broken off, and somebody else's clone leave.
+    const parentSnapshot = `images/${image.name}@snap`;
+    const foreign = `volumes/volume-${deriveId<"resource">("clone by hand")}`;
+    await on.run(
+      `${rbd(on.host, place)} create --size 4G volumes/${server}_disk.${cloudId}.part && ${rbd(on.host, place)} clone ${parentSnapshot} ${foreign}`,
+    );
     await on.volumes.ensureVolume(on.host, spec, silent, signal);
     expect(await stage.read(spec, 0)).toBe(imageByte);
     expect(await on.volumes.observeVolume(on.host, spec, signal)).toMatchObject({
@@ -117,6 +123,7 @@ describe("only in RBD", () => {
     expect(await on.volumes.listVolumes(on.host, place, signal)).toEqual([
       { id: server, name: `${server}_disk`, isWhole: true },
     ]);
+    await on.run(`${rbd(on.host, place)} rm --no-progress ${foreign}`);
     const find = () => on.volumes.findImage(on.host, images, image, signal);
     const remove = () => on.volumes.removeImage(on.host, images, image, signal);
     await expect(remove()).rejects.toThrow(`volumes/${server}_disk`);
@@ -144,7 +151,7 @@ describe("only in RBD", () => {
     const volume = refOf("foreign");
     const name = `volumes/volume-${volume.id}`;
     await on.run(
-      `${rbd(on.host, place)} create --size 1G ${name} && ${rbd(on.host, place)} image-meta set ${name} stackyard-cloud other`,
+      `${rbd(on.host, place)} create --size 1G ${name} && ${rbd(on.host, place)} image-meta set ${name} stackyard-owner other:id`,
     );
     const before = await on.run(`${rbd(on.host, place)} info ${name}`);
     const code = "not-ours";

@@ -7,10 +7,15 @@ import type { Shell } from "../../../hosts/command.ts";
 import type { RunOptions } from "../../../hosts/connection.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import { cephConfFile } from "../../layout.ts";
-import { nameCephUser, ovsKeys } from "../../marks.ts";
+import { nameCephUser } from "../../marks.ts";
 
-/** Keys of an image's metadata. A clone has its parent's until it gets its own. */
-export const metaKeys = { cloud: ovsKeys.cloud, id: "stackyard-id" } as const;
+/** Key of an image's metadata with {@link markOf}: one, since each `rbd` takes its time. A clone has its parent's until it gets its own. */
+export const metaKey = "stackyard-owner";
+
+/** Our mark of an image. */
+export function markOf({ cloudId }: ComputeHost, id: string): string {
+  return `${cloudId}:${id}`;
+}
 
 /** Longest that monitors may take to answer, and one command to end. */
 const connectSeconds = 10;
@@ -27,7 +32,8 @@ export function partSuffix(host: ComputeHost): string {
 
 /**
  * Functions of all scripts about one image. `rbd` is the command with the client's options and an end. `look_for_image` sets `$state` to `present` or
- * `absent`, with `$info` and `$size`; an image of the name without our mark ends the script.
+ * `absent`; an image of the name without our mark ends the script. `read_mark` does so without a proof of absence, for what then makes an image:
+ * in a pool that is not there it cannot, and one that is there is never replaced. `grow` fails where the image is larger than `$want`, with its `$size`.
  */
 export function defineRbd(host: ComputeHost, place: RbdPlace, volume: Omit<VolumeRef, "place">): Shell {
   const name = nameImage(volume);
@@ -40,28 +46,47 @@ require_absent() {
   names=$(rbd ls "$pool") || exit
   if printf '%s\n' "$names" | grep -qxF -- "$1"; then rbd info "$pool/$1"; exit 1; fi
 }
-is_marked() {
-  meta=$(rbd image-meta list --format json "$pool/$1") || exit
-  case $meta in *${`"${metaKeys.cloud}":"${host.cloudId}"`}*) ;; (*) return 1 ;; esac
-  case $meta in *"\"stackyard-id\":\"$2\""*) ;; (*) return 1 ;; esac
+read_mark() {
+  code=0
+  meta=$(rbd image-meta list --format json "$pool/$name") || code=$?
+  case $code in
+    (0) state=present ;;
+    (2) state=absent; return 0 ;;
+    (*) exit "$code" ;;
+  esac
+  case $meta in *${describeMark(host, volume.id)}*) ;; (*) refuse foreign "$pool/$name" ;; esac
 }
 look_for_image() {
+  read_mark
+  [ "$state" = present ] || require_absent "$name"
+}
+read_info() {
+  info=$(rbd info --format json "$pool/$name") || exit
+  size=$(read_size "$info")
+}
+# rbd makes nothing smaller, and has one exit code for that and for a size that the image has.
+grow() {
   code=0
-  info=$(rbd info --format json "$pool/$name") || code=$?
-  if [ "$code" -eq 0 ]; then
-    is_marked "$name" ${volume.id} || refuse foreign "$pool/$name"
-    size=$(read_size "$info")
-    state=present
-  else
-    [ "$code" -eq 2 ] || exit "$code"
-    require_absent "$name"
-    state=absent
+  said=$(rbd resize --no-progress --size "$want"B "$pool/$1" 2>&1) || code=$?
+  [ "$code" -ne 0 ] || return 0
+  if [ "$code" -eq 22 ]; then
+    size=$(rbd info --format json "$pool/$1") || exit
+    size=$(read_size "$size")
+    [ "$size" -ne "$want" ] || return 0
+    [ "$size" -lt "$want" ] || return 1
   fi
+  printf '%s\n' "$said" >&2
+  exit "$code"
 }
-mark_part() {
-  rbd image-meta set "$pool/$part" ${metaKeys.cloud} ${host.cloudId} > /dev/null
-  rbd image-meta set "$pool/$part" ${metaKeys.id} ${volume.id} > /dev/null
+# Makes $part by a command. What a broken making has left is in its way, and removed.
+make_part() {
+  code=0
+  "$@" "$pool/$part" || code=$?
+  [ "$code" -eq 17 ] || return "$code"
+  drop_part
+  "$@" "$pool/$part"
 }
+mark_part() { rbd image-meta set "$pool/$part" ${metaKey} ${markOf(host, volume.id)} > /dev/null; }
 drop_part() {
   code=0
   rbd rm --no-progress "$pool/$part" || code=$?
@@ -72,6 +97,11 @@ drop_part() {
   esac
 }
 finish_part() { rbd rename "$pool/$part" "$pool/$name"; }`;
+}
+
+/** The mark as `rbd image-meta list --format json` prints it. */
+export function describeMark(host: ComputeHost, id: string): string {
+  return `"${metaKey}":"${markOf(host, id)}"`;
 }
 
 /** A client of Ceph as a host has it. The key is in the keyring that the file names. */

@@ -34,7 +34,7 @@ export async function importImage(
   const volume = { place, id: image.id, name: image.name };
   const attempting = `import image ${image.name} into pool ${place.pool}`;
   const client = listClientOptions(host, place);
-  const look = sh`look_for_image
+  const look = sh`read_mark
 if [ "$state" = present ]; then
   rbd snap create --no-progress "$pool/$name@"${snapshot} || [ $? -eq 17 ]
   rbd snap protect "$pool/$name@"${snapshot} || [ $? -eq 16 ]
@@ -44,7 +44,7 @@ printf ${absent}
 timeout ${spaceSeconds} ceph ${client} --connect-timeout ${spaceSeconds} df --format json 2> /dev/null || true`;
   const command = script(
     defineRbd(host, place, volume),
-    sh`look_for_image
+    sh`read_mark
 [ "$state" = absent ] || exit 0
 want=${image.virtualSizeBytes}
 ${fillPart(host, place, volume, image.format, image.path)}

@@ -3,31 +3,31 @@ import type { RbdPlace, VolumeSpec } from "../../../core/volume-backend.ts";
 import { sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
 import { nameSnapshot, readSize } from "../volume-backend.ts";
-import { blockNode, nameImage, partSuffix } from "./rbd-client.ts";
+import { blockNode, describeMark, nameImage, partSuffix } from "./rbd-client.ts";
 
 /**
  * Makes an image that is blank or a clone, grows one that is there, and answers `copy` where the rest takes long. What a broken making has left is
  * removed and begun anew.
  */
-export function ensureImage(place: RbdPlace, spec: VolumeSpec): Shell {
+export function ensureImage(host: ComputeHost, place: RbdPlace, spec: VolumeSpec): Shell {
   const sizeBytes = readSize(spec);
-  return sh`look_for_image
+  return sh`read_mark
 want=${sizeBytes}
 if [ "$state" = present ]; then
   [ "$want" -ne 0 ] || exit 0
+  read_info
   [ "$size" -le "$want" ] || refuse shrinks "$size"
   [ "$size" -eq "$want" ] || rbd resize --no-progress --size "$want"B "$pool/$name"
   exit 0
 fi
-fits() { [ "$want" -ne 0 ] || want=$1; [ "$1" -le "$want" ] || refuse source "$1"; }
-${makeImage(place, spec)}`;
+fits() { [ "$want" -eq 0 ] || [ "$1" -le "$want" ] || refuse source "$1"; }
+${makeImage(host, place, spec)}`;
 }
 
-function makeImage(place: RbdPlace, { source }: VolumeSpec): Shell {
+function makeImage(host: ComputeHost, place: RbdPlace, { source }: VolumeSpec): Shell {
   switch (source.kind) {
     case "blank":
-      return sh`drop_part
-rbd create --size "$want"B "$pool/$part"
+      return sh`make_part rbd create --size "$want"B
 mark_part
 finish_part`;
     case "parent": {
@@ -36,12 +36,13 @@ finish_part`;
     }
     case "snapshot": {
       const image = nameImage(source.volume);
-      return sh`${requireSource(image, source.volume.id)}
+      return sh`${requireSource(host, image, source.volume.id)}
 ${cloneOf(`${place.pool}/${image}`, nameSnapshot(source.snapshotId))}`;
     }
     case "volume": {
       const image = nameImage(source.volume);
-      return sh`${requireSource(image, source.volume.id)}
+      return sh`${requireSource(host, image, source.volume.id)}
+source=$(rbd info --format json "$pool/"${image})
 fits "$(read_size "$source")"
 echo copy`;
     }
@@ -52,22 +53,26 @@ echo copy`;
   }
 }
 
-/** Clones (cinder: `rbd.py _clone`), and is as large as wanted before it has its name. The parent's metadata is overwritten with the clone's own. */
+/**
+ * Clones (cinder: `rbd.py _clone`), and is as large as wanted before it has its name. The parent's mark is overwritten with the clone's own. The parent
+ * is looked at only where the clone fails.
+ */
 function cloneOf(image: string, snapshot: string): Shell {
-  return sh`source=$(rbd info --format json ${`${image}@${snapshot}`} 2> /dev/null) || { [ $? -eq 2 ] && refuse absent ${`snapshot ${image}@${snapshot}`}; rbd info ${`${image}@${snapshot}`}; exit 1; }
-size=$(read_size "$source")
-fits "$size"
-drop_part
-rbd clone ${`${image}@${snapshot}`} "$pool/$part"
+  const parent = `${image}@${snapshot}`;
+  return sh`make_part rbd clone ${parent} || {
+  code=$?
+  [ "$code" -ne 2 ] || rbd info ${parent} > /dev/null || [ $? -ne 2 ] || refuse absent ${`snapshot ${parent}`}
+  exit "$code"
+}
+[ "$want" -eq 0 ] || grow "$part" || { drop_part; refuse source "$size"; }
 mark_part
-[ "$size" -eq "$want" ] || rbd resize --no-progress --size "$want"B "$pool/$part"
 finish_part`;
 }
 
-/** Sets `$source` to what `rbd info` says of another volume of ours. */
-function requireSource(image: string, id: string): Shell {
-  return sh`source=$(rbd info --format json "$pool/"${image} 2> /dev/null) || { require_absent ${image} || exit; refuse absent "volume "${id}; }
-is_marked ${image} ${id} || refuse foreign`;
+/** Another volume is there, and ours. */
+function requireSource(host: ComputeHost, image: string, id: string): Shell {
+  return sh`meta=$(rbd image-meta list --format json "$pool/"${image} 2> /dev/null) || { require_absent ${image} || exit; refuse absent "volume "${id}; }
+case $meta in *${describeMark(host, id)}*) ;; (*) refuse foreign ;; esac`;
 }
 
 /**
@@ -78,7 +83,7 @@ export function copySource(host: ComputeHost, place: RbdPlace, spec: VolumeSpec)
   const { source } = spec;
   switch (source.kind) {
     case "image":
-      return sh`look_for_image
+      return sh`read_mark
 [ "$state" = absent ] || exit 0
 want=${Math.max(readSize(spec), source.virtualSizeBytes)}
 ${fillPart(host, place, spec, source.format, source.path)}
@@ -86,7 +91,7 @@ finish_part`;
     case "volume": {
       const image = nameImage(source.volume);
       const moment = `${image}@copy-${spec.id}`;
-      return sh`look_for_image
+      return sh`read_mark
 [ "$state" = absent ] || exit 0
 want=${readSize(spec)}
 moment="$pool/"${moment}
@@ -112,8 +117,7 @@ export function fillPart(
   format: "qcow2" | "raw",
   from: string,
 ): Shell {
-  return sh`drop_part
-rbd create --size "$want"B "$pool/$part"
+  return sh`make_part rbd create --size "$want"B
 mark_part
 qemu-img convert -p -n --target-is-zero -f ${format} -O raw ${from} ${blockNode(host, place, nameImage(volume) + partSuffix(host))}`;
 }

@@ -23,7 +23,8 @@ import type { VolumeBackend } from "../volume-backend.ts";
 import {
   defineRbd,
   listClientOptions,
-  metaKeys,
+  markOf,
+  metaKey,
   nameFault,
   nameImage,
   partSuffix,
@@ -63,7 +64,7 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
   return {
     async ensureVolume(host, spec, progress, signal) {
       const isDone = async (): Promise<boolean> => {
-        const output = await run(host, spec, "make volume", ensureImage(place, spec), signal);
+        const output = await run(host, spec, "make volume", ensureImage(host, place, spec), signal);
         return output.trim() !== "copy";
       };
       const command = script(defineRbd(host, place, spec), copySource(host, place, spec));
@@ -79,10 +80,10 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
       const image = sh`"$pool/$name"`;
       const look = sh`look_for_image
 [ "$state" = present ] || { echo absent; exit 0; }
+read_info
 printf '%s\n' "$info"
 echo ${part}
-rbd snap ls --format json ${image}
-echo
+case $info in *'"snapshot_count":0,'*) echo '[]' ;; (*) rbd snap ls --format json ${image}; echo ;; esac
 echo ${part}
 rbd status --format json ${image}`;
       const output = await run(host, volume, "look at volume", look, signal, { readOnly: true });
@@ -115,7 +116,8 @@ rbd children --format json "$pool/$name"`;
       return readChildren(await run(host, volume, attempting, list, signal, { readOnly: true }));
     },
     async flattenVolume(host, volume, progress, signal) {
-      const lacksParent = sh`case $info in *'"parent":{'*) ;; (*) printf ${flat}; exit 0 ;; esac`;
+      const lacksParent = sh`read_info
+case $info in *'"parent":{'*) ;; (*) printf ${flat}; exit 0 ;; esac`;
       const isDone = async (): Promise<boolean> => {
         const look = sh`${requireImage}
 ${lacksParent}`;
@@ -143,7 +145,8 @@ timeout -k 2 ${flattenSeconds} rbd ${listClientOptions(host, place)} flatten "$p
     },
     async growVolume(host, volume, sizeGib, signal) {
       const grow = sh`${requireImage}
-${growImage(readSize({ sizeGib }))}`;
+want=${readSize({ sizeGib })}
+grow "$name" || refuse shrinks "$size"`;
       await run(host, { ...volume, sizeGib }, "grow volume", grow, signal);
     },
     async listVolumes(host, signal) {
@@ -163,16 +166,11 @@ const flattenSeconds = 86_400;
 const requireImage = sh`look_for_image
 [ "$state" = present ] || refuse absent`;
 
-/** `$size` is what the image has. */
-function growImage(sizeBytes: number): Shell {
-  return sh`[ "$size" -le ${sizeBytes} ] || refuse shrinks "$size"
-[ "$size" -eq ${sizeBytes} ] || rbd resize --no-progress --size ${`${String(sizeBytes)}B`} "$pool/$name"`;
-}
-
 /** Snapshots, their clones and clients that have it open are asked for first: `rbd rm` says less. */
 export const dropImage: Shell = sh`drop_part
 look_for_image
 [ "$state" = present ] || exit 0
+read_info
 case $info in *'"snapshot_count":0,'*) ;; (*)
   snapshots=$(rbd snap ls --format json "$pool/$name")
   # Glance's user may not look for clones in other pools.
@@ -223,9 +221,10 @@ function readMarked(host: ComputeHost, output: string): readonly MarkedVolume[] 
       const id = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(whole)?.[0];
       return id === undefined ? [] : [{ id: brandId<"resource">(id), name: whole, isWhole: false }];
     }
-    const meta = readMeta(lines[index + 1] ?? "");
-    const id = meta[metaKeys.id] ?? "";
-    if (meta[metaKeys.cloud] !== host.cloudId || !isUuid(id)) return [];
+    const mark = readMeta(lines[index + 1] ?? "")[metaKey] ?? "";
+    const id = mark.slice(mark.indexOf(":") + 1);
+    // Somebody's clone of an image of ours has the mark of that.
+    if (mark !== markOf(host, id) || !isUuid(id) || !name.includes(id)) return [];
     return [{ id: brandId<"resource">(id), name, isWhole: true }];
   });
 }
