@@ -85,8 +85,8 @@ export async function benchAttachments(stage: CephStage): Promise<readonly Measu
   const detach = "virsh detach-disk";
   return [
     row("attachment of a volume to a guest that runs, from the call", "attach", "facade", attach),
-    row("of that, on the host", "attach", "port", attach),
-    row("its removal, from the call until the guest has let go", "detach", "facade", detach),
-    row("of that, on the host", "detach", "port", detach),
+    row("the same attachment, on the host", "attach", "port", attach),
+    row("removal of the attachment, from the call until the guest has let go", "detach", "facade", detach),
+    row("the same removal, on the host", "detach", "port", detach),
   ];
 }

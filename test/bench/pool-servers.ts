@@ -101,7 +101,7 @@ async function benchMany(
       ...compare({ own, baseline: bare }, against),
     },
     {
-      name: "of that, for each server",
+      name: `of the time of ${String(subjects.length)} servers at once, for each`,
       unit: "ms",
       ...compare({ own: shareOf(own), baseline: shareOf(bare) }, { name: against.name }),
     },

@@ -66,10 +66,64 @@ const start = "<!-- bench:start -->";
 const end = "<!-- bench:end -->";
 
 /**
- * Puts the table between the marks of a document.
+ * The table with what a run of some parts found: its rows and notes take the places of those of the same names, others come last, and a line tells
+ * what machine they are of.
+ */
+export function mergeMarkdown(before: string, report: Report, parts: readonly string[]): string {
+  const named = `The rows of ${parts.map((part) => `\`${part}\``).join(", ")} are of a run on: `;
+  const table = readTable(before);
+  const fresh = readTable(renderMarkdown(report));
+  const head = table.head
+    .filter((line) => !line.startsWith(named))
+    .concat(`${named}${showMachine(report.machine)}.`);
+  const notesOf = (name: string): string => `- _${name}_: `;
+  const names = report.measurements.map(({ name }) => name);
+  const kept = table.notes.filter((note) => !names.some((name) => note.startsWith(notesOf(name))));
+  const lines = [
+    ...head.flatMap((line) => [line, ""]),
+    ...fresh.titles,
+    ...replaceRows(table.rows, fresh.rows),
+    "",
+    ...fresh.middle,
+    "",
+    ...kept,
+    ...fresh.notes,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Lines of what {@link renderMarkdown} wrote; none is empty. */
+function readTable(
+  text: string,
+): Readonly<Record<"head" | "titles" | "rows" | "middle" | "notes", readonly string[]>> {
+  const lines = text.split("\n").filter((line) => line !== "");
+  const cells = lines.filter((line) => line.startsWith("|"));
+  const from = lines.findIndex((line) => line.startsWith("|"));
+  const rest = lines.slice(from + cells.length);
+  return {
+    head: lines.slice(0, from),
+    titles: cells.slice(0, 2),
+    rows: cells.slice(2),
+    middle: rest.filter((line) => !line.startsWith("- ")),
+    notes: rest.filter((line) => line.startsWith("- ")),
+  };
+}
+
+function replaceRows(rows: readonly string[], fresh: readonly string[]): readonly string[] {
+  const nameOf = (row: string): string => row.split(" | ")[0] ?? row;
+  const find = (among: readonly string[], row: string): string | undefined =>
+    among.find((other) => nameOf(other) === nameOf(row));
+  return [
+    ...rows.map((row) => find(fresh, row) ?? row),
+    ...fresh.filter((row) => find(rows, row) === undefined),
+  ];
+}
+
+/**
+ * Puts the table between the marks of a document. `parts`: those that ran, where not all did; the rows of others stay.
  * @throws StackyardError `invalid-input` when the document has no such marks.
  */
-export async function writeInto(path: string, report: Report): Promise<void> {
+export async function writeInto(path: string, report: Report, parts?: readonly string[]): Promise<void> {
   const text = await readFile(path, "utf8");
   const from = text.indexOf(start);
   const to = text.indexOf(end, from);
@@ -80,8 +134,10 @@ export async function writeInto(path: string, report: Report): Promise<void> {
       remedy: `Write the lines ${start} and ${end} where it belongs.`,
     });
   }
-  await writeFile(
-    path,
-    `${text.slice(0, from + start.length)}\n\n${renderMarkdown(report)}\n${text.slice(to)}`,
-  );
+  const before = text.slice(from + start.length, to);
+  const table =
+    parts === undefined || before.trim() === ""
+      ? renderMarkdown(report)
+      : mergeMarkdown(before, report, parts);
+  await writeFile(path, `${text.slice(0, from + start.length)}\n\n${table}\n${text.slice(to)}`);
 }
