@@ -9,6 +9,14 @@ import { definitions } from "./registry.ts";
 /** Commands that other parts of the package bring along. */
 const extensions: readonly CommandExtension[] = [
   {
+    name: "ceph",
+    summary: "make a small Ceph for labs and evaluation",
+    register: async (program, context) =>
+      (await import("./engines/cli/ceph-command.ts")).registerCephCommand(program, context, async () =>
+        (await import("./wiring.ts")).openBootstrap(),
+      ),
+  },
+  {
     name: "doctor",
     summary: "check what a stack and the lab need on this machine",
     register: async (program) => (await import("../lab/setup/doctor.ts")).registerDoctorCommand(program),

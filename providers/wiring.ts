@@ -20,6 +20,7 @@ import { makeStoreExclusive } from "./conductor/locks.ts";
 import { makeStepContext } from "./conductor/step-context.ts";
 import { requireTask, TaskBoard } from "./conductor/task-board.ts";
 import { openTracer } from "./conductor/tracer.ts";
+import type { CephBootstrap } from "./core/ceph-bootstrap.ts";
 import type { Cloud, GuestAccess } from "./core/cloud.ts";
 import { StackyardError } from "./core/errors.ts";
 import { makeExclusive, makeTogether } from "./core/exclusive.ts";
@@ -187,6 +188,12 @@ async function readOptions(config: Config): Promise<SchedulerOptions> {
 /** The Terraform configuration that this process works for. Raises `invalid-input` for a wrong setting. */
 export function describeStack(): string {
   return readStack();
+}
+
+/** What makes a small Ceph on bare hosts: no cloud is opened for it. Raises `invalid-input` for a wrong setting. */
+export async function openBootstrap(): Promise<CephBootstrap> {
+  const pool = openHostPool({ ssh: { environment: readConfig().ssh } });
+  return (await import("./compute/bootstrap/bootstrap.ts")).openCephBootstrap(pool);
 }
 
 function openRealCompute(config: Config): ComputePorts {

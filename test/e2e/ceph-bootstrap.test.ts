@@ -1,0 +1,158 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readInventory } from "../../lab/inventory.ts";
+import { bringUp } from "../../lab/lab.ts";
+import { expectProcess, runProcess, type ProcessResult } from "../../lab/namespace/process.ts";
+import { parseTopology } from "../../lab/topology.ts";
+import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
+import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
+
+const labName = "boot-ceph";
+let labs: LabFolder;
+let hosts: LabHosts;
+let out: string;
+let addresses: readonly string[];
+let before: string;
+
+/** All of Ceph's on the hosts, and all that runs there. */
+async function survey(): Promise<string> {
+  const look =
+    "find /etc/ceph /var/lib/ceph /var/log/ceph /run/ceph /etc/systemd/system 2> /dev/null | sort; ps -eo comm= | grep -vxE 'sh|ps|grep|sort' | sort";
+  return (await Promise.all(["h1", "h2"].map((host) => hosts.onHost(host, look)))).join("--\n");
+}
+
+beforeAll(async () => {
+  labs = openLabFolder("ceph-bootstrap");
+  await bringUp(parseTopology({ name: labName, hosts: ["h1", "h2"], diskFolder: join(labs.path, "disks") }));
+  hosts = lookAtHosts(labName, ["h1", "h2"]);
+  out = join(labs.path, "out");
+  addresses = readInventory(labName).hosts.map(({ address }) => address);
+  before = await survey();
+});
+
+afterAll(() => labs.close());
+
+/** `stackyard ceph bootstrap` on both hosts, or on those named, as a user runs it whose input has ended. */
+function bootstrap(
+  words: readonly string[],
+  on: readonly string[] = addresses,
+  name = "small",
+): Promise<ProcessResult> {
+  const [host] = readInventory(labName).hosts;
+  return runProcess(
+    process.execPath,
+    [
+      ...["providers/main.ts", "ceph", "bootstrap", ...on, "--name", name, "--osd-size-gib", "2"],
+      ...["--identity", host?.identityFile ?? "", "--known-hosts", host?.knownHostsFile ?? "", "--out", out],
+      ...words,
+    ],
+    { cwd: process.cwd(), timeoutMs: 240_000 },
+  );
+}
+
+function parse({ stdout }: Pick<ProcessResult, "stdout">): Record<string, Record<string, unknown>> {
+  return JSON.parse(stdout) as Record<string, Record<string, unknown>>;
+}
+
+const administer = (tool: "ceph" | "rbd" | "rados", ...words: readonly string[]): Promise<string> =>
+  expectProcess(`${tool} ${words.join(" ")}`, tool, ["--conf", join(out, "ceph.conf"), ...words]);
+
+test("a plan, and a question that nobody answers, write nothing", async () => {
+  const plan = parse(await bootstrap(["--json"]));
+  expect(plan["plan"]).toMatchObject({
+    name: "small",
+    size: 2,
+    hosts: [
+      { clusterAddress: addresses[0], monitor: "a", manager: "a", osd: 0, device: null, begun: false },
+      { clusterAddress: addresses[1], monitor: null, manager: null, osd: 1, device: null, begun: false },
+    ],
+  });
+  expect((await bootstrap([])).stderr).toMatch(/labs and evaluation[^]*nothing was done/);
+  expect(await survey()).toBe(before);
+  expect(existsSync(out)).toBe(false);
+});
+
+test("a host with a Ceph of others is refused before anything is written", async () => {
+  await hosts.onHost("h2", "echo 'fsid = 5f0f5e3a-0000-4000-8000-000000000001' > /etc/ceph/ceph.conf");
+  const { exitCode, stdout } = await bootstrap(["--yes", "--json"]);
+  expect(exitCode).not.toBe(0);
+  expect(parse({ stdout })["error"]).toMatchObject({
+    code: "not-ours",
+    message: expect.stringContaining("5f0f5e3a-0000-4000-8000-000000000001") as unknown,
+  });
+  const removed = parse(await bootstrap(["--remove", "--yes", "--json"]));
+  expect(removed["removal"]).toMatchObject({ fsid: null, hosts: [] });
+  await hosts.onHost("h2", "rm /etc/ceph/ceph.conf");
+  expect(await survey()).toBe(before);
+});
+
+test("programs and disk that are missing are named in one error, with the way out", async () => {
+  await hosts.onHost("h1", "mv /usr/bin/ceph-mgr /usr/bin/ceph-mgr.away");
+  const small = await bootstrap(["--osd-size-gib", "900000"]);
+  await hosts.onHost("h1", "mv /usr/bin/ceph-mgr.away /usr/bin/ceph-mgr");
+  expect(small.stderr).toMatch(/lacks ceph-mgr/);
+  expect(small.stderr).toMatch(/apt-get install -y --no-install-recommends ceph-mgr/);
+  expect(small.stderr).toMatch(/GiB free for \/var\/lib\/ceph; 900001 GiB are needed/);
+  expect(await survey()).toBe(before);
+});
+
+test("what broke off half-way is finished by the next run, under the same fsid", async () => {
+  await hosts.onHost(
+    "h2",
+    "cp -p /usr/bin/ceph-osd /run/kept; printf '#!/bin/sh\\necho broken >&2; exit 1\\n' > /usr/bin/ceph-osd",
+  );
+  const broken = await bootstrap(["--yes"]);
+  await hosts.onHost("h2", "mv /run/kept /usr/bin/ceph-osd");
+  expect(broken.exitCode).not.toBe(0);
+  expect(broken.stderr).toContain("broken");
+  const { plan } = parse(await bootstrap(["--json"]));
+  const made = parse(await bootstrap(["--yes", "--json"]));
+  expect(made["cluster"]).toMatchObject({
+    fsid: plan?.["fsid"],
+    monitors: [addresses[0]],
+    user: "admin",
+    keyringFile: join(out, "ceph.client.admin.keyring"),
+    health: "HEALTH_OK",
+    reasons: [],
+    osds: { up: 2, all: 2 },
+  });
+  expect(readdirSync(out).map((name) => statSync(join(out, name)).mode & 0o777)).toEqual([
+    0o600, 0o600, 0o600,
+  ]);
+});
+
+test("images are written and read by the admin's keyring, also after daemons were killed and brought back", async () => {
+  const path = join(labs.path, "image");
+  const text = Buffer.alloc(4 * 2 ** 20, "kept");
+  writeFileSync(path, text);
+  await administer("ceph", "osd", "pool", "create", "images", "8");
+  await administer("rbd", "import", "--no-progress", path, "images/disk");
+  await hosts.onHost("h2", "kill -9 $(cat /run/ceph/osd.1.pid)");
+  await hosts.onHost("h1", "kill -9 $(cat /run/ceph/mon.a.pid) $(cat /run/ceph/osd.0.pid)");
+  const { stdout, stderr, exitCode } = await bootstrap(["--yes"]);
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+  expect(stdout).toContain(`fsid: "${(await administer("ceph", "fsid")).trim()}"`);
+  expect(stderr).toMatch(/no systemd on .*: nothing starts the daemons when the host boots/);
+  await administer("rbd", "export", "--no-progress", "images/disk", `${path}.read`);
+  expect(readFileSync(`${path}.read`).equals(text)).toBe(true);
+  const key = /key = (\S+)/.exec(readFileSync(join(out, "ceph.client.admin.keyring"), "utf8"))?.[1] ?? "";
+  expect(key).not.toBe("");
+  expect(`${stdout}${stderr}`).not.toContain(key);
+});
+
+test("a cluster is not changed by other options, nor taken over by another name", async () => {
+  const other = await bootstrap(["--size", "1"]);
+  expect(other.stderr).toMatch(/cluster small was begun otherwise/);
+  const named = await bootstrap([], addresses, "other");
+  expect(named.stderr).toMatch(/has the cluster small with the fsid/);
+});
+
+test("a removal leaves hosts and this machine as they were, and can be repeated", async () => {
+  const half = await bootstrap(["--remove", "--yes"], addresses.slice(1));
+  expect(half.stderr).toContain(`not named, and left as they are: ${addresses[0] ?? ""}`);
+  expect(await bootstrap(["--remove", "--yes"])).toMatchObject({ exitCode: 0 });
+  expect(await survey()).toBe(before);
+  expect(existsSync(out)).toBe(false);
+  expect((await bootstrap(["--remove"])).stdout).toContain("no host has anything of cluster small");
+});
