@@ -10,6 +10,16 @@ import { expectProcess } from "./process.ts";
 /** Room of each object storage daemon. Neither memory nor disk is taken before it is written to. */
 const deviceBytes = 8 * 1024 ** 3;
 
+/** Where the daemons keep what is theirs, as `ceph-up.sh` has it. There is no manager. */
+const paths = {
+  monitor: "/var/lib/ceph/mon",
+  monitorKeyring: "/var/lib/ceph/mon.keyring",
+  manager: undefined,
+  storage: "/var/lib/ceph/osd.$id",
+  storageKeyring: "/var/lib/ceph/osd.$id.keyring",
+  logs: "/var/log/ceph",
+};
+
 /** The monitor's address, on the management network. */
 export function monitorOf(plan: LabPlan, { host }: LabCeph): string {
   return plan.hosts.find(({ name }) => name === host)?.address ?? "";
@@ -19,11 +29,13 @@ export function monitorOf(plan: LabPlan, { host }: LabCeph): string {
 export async function ensureCephFiles(plan: LabPlan, ceph: LabCeph): Promise<void> {
   const { conf, keyring } = labFiles(plan.folder).ceph;
   await mkdir(dirname(conf), { recursive: true, mode: 0o700 });
+  const address = monitorOf(plan, ceph);
   const settings = {
     fsid: ceph.fsid,
-    address: monitorOf(plan, ceph),
+    monitors: [address],
+    address,
     size: ceph.osds,
-    data: "/var/lib/ceph",
+    paths,
     objectStore: ceph.objectStore,
     deviceBytes,
   };
