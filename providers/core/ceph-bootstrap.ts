@@ -73,7 +73,7 @@ export interface BootstrapRemoval {
   readonly fsid: string | undefined;
   /** Hosts that have something of it. */
   readonly hosts: readonly BootstrapRemovalHost[];
-  /** Hosts of the cluster that were not named, and keep what they have. */
+  /** Hosts of the cluster that were not named, and keep what they have; the folder stays with them. */
   readonly left: readonly string[];
   readonly folder: string;
 }

@@ -1,10 +1,14 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { readInventory } from "../../lab/inventory.ts";
 import { bringUp } from "../../lab/lab.ts";
 import { expectProcess, runProcess, type ProcessResult } from "../../lab/namespace/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { readConfig } from "../../providers/config/config.ts";
+import { openCloud } from "../../providers/wiring.ts";
+import { make } from "../support/cloud.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
 
@@ -14,6 +18,14 @@ let hosts: LabHosts;
 let out: string;
 let addresses: readonly string[];
 let before: string;
+
+/** What a stack takes of a cluster. */
+const clusterSchema = z.object({
+  fsid: z.string(),
+  monitors: z.array(z.string()),
+  user: z.string(),
+  keyringFile: z.string(),
+});
 
 /** All of Ceph's on the hosts, and all that runs there. */
 async function survey(): Promise<string> {
@@ -141,6 +153,24 @@ test("images are written and read by the admin's keyring, also after daemons wer
   expect(`${stdout}${stderr}`).not.toContain(key);
 });
 
+test("what is printed makes the cluster part of a cloud, with pools and clients", async () => {
+  const { cluster } = parse(await bootstrap(["--yes", "--json"]));
+  const { fsid, monitors, user, keyringFile } = clusterSchema.parse(cluster);
+  const cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: join(labs.path, "cloud") }) });
+  try {
+    const [machine] = readInventory(labName).hosts;
+    const host = await make(cloud, "host", "h1", { ...machine });
+    const inputs = { fsid, monitors, user, keyringFile, hosts: [host.id] };
+    const made = await make(cloud, "ceph-cluster", "small", inputs);
+    const pool = await make(cloud, "storage-pool", "volumes", { cluster: made.id, content: "volumes" });
+    expect(made.outputs).toMatchObject({ clientHosts: [host.id] });
+    expect(await administer("ceph", "osd", "pool", "ls")).toContain("volumes");
+    for (const { type, id } of [pool, made, host]) await cloud.remove(type, id);
+  } finally {
+    await cloud.close();
+  }
+});
+
 test("a cluster is not changed by other options, nor taken over by another name", async () => {
   const other = await bootstrap(["--size", "1"]);
   expect(other.stderr).toMatch(/cluster small was begun otherwise/);
@@ -151,6 +181,7 @@ test("a cluster is not changed by other options, nor taken over by another name"
 test("a removal leaves hosts and this machine as they were, and can be repeated", async () => {
   const half = await bootstrap(["--remove", "--yes"], addresses.slice(1));
   expect(half.stderr).toContain(`not named, and left as they are: ${addresses[0] ?? ""}`);
+  expect(existsSync(out)).toBe(true);
   expect(await bootstrap(["--remove", "--yes"])).toMatchObject({ exitCode: 0 });
   expect(await survey()).toBe(before);
   expect(existsSync(out)).toBe(false);

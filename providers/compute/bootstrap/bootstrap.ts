@@ -173,18 +173,22 @@ export function openCephBootstrap(pool: HostPool, limits = usualLimits): CephBoo
       );
     },
 
-    async remove({ fsid, hosts, folder }, onProgress, signal) {
+    async remove({ fsid, hosts, left, folder }, onProgress, signal) {
       if (fsid === undefined) return;
-      // The first host keeps the monitor for as long as others may want it, and the mark by which a second run knows the cluster.
-      for (const host of hosts.toReversed()) {
-        onProgress(`removing it from ${host.host.name}`);
-        await run(host.host, removeFromHost(fsid, host), {
-          attempting: "take the cluster back",
-          timeoutMs: makeTimeoutMs,
-          signal,
-        });
-      }
-      await removeFolder(folder, fsid);
+      onProgress(`removing it from ${hosts.map(({ host }) => host.name).join(", ")}`);
+      // All at once: daemons that outlive the majority of the monitors wait for it when they are told to end.
+      const outcomes = await Promise.allSettled(
+        hosts.map((host) =>
+          run(host.host, removeFromHost(fsid, host), {
+            attempting: "take the cluster back",
+            timeoutMs: makeTimeoutMs,
+            signal,
+          }),
+        ),
+      );
+      const failed = outcomes.find((outcome) => outcome.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+      if (left.length === 0) await removeFolder(folder, fsid);
     },
 
     close: () => pool.closeAll(),

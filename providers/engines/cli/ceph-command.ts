@@ -138,7 +138,9 @@ async function remove(session: Session, request: Parameters<CephBootstrap["planR
         : `cluster ${escapeLine(removal.name)} is gone from ${countThings(removal.hosts.length, "host")}`,
     );
   if (removal.left.length > 0)
-    context.note(`not named, and left as they are: ${removal.left.join(", ")}; name them too`);
+    context.note(
+      `not named, and left as they are: ${removal.left.join(", ")}; name all hosts to remove them, and the keyring here`,
+    );
 }
 
 /** Shows what is going to be done, and whether it is to be. Whoever reads JSON is not asked, and gets the plan alone without `--yes`. */
@@ -188,14 +190,14 @@ function describePlan({ name, fsid, size, osdSizeGib, hosts, folder }: Bootstrap
   ];
 }
 
-function describeRemoval({ name, fsid, hosts, folder }: BootstrapRemoval): readonly string[] {
+function describeRemoval({ name, fsid, hosts, left, folder }: BootstrapRemoval): readonly string[] {
   return [
     `removing cluster ${name}, fsid ${fsid ?? ""}, with ALL DATA in it:`,
     ...hosts.map(
       ({ host, osd, device }) =>
         `  ${host.name}: daemons, settings and osd.${String(osd)}${device === undefined ? "" : ` on ${device}, which is emptied`}`,
     ),
-    `and the admin's keyring in ${folder}, if it is this cluster's`,
+    ...(left.length === 0 ? [`and the admin's keyring in ${folder}, if it is this cluster's`] : []),
   ];
 }
 

@@ -21,6 +21,7 @@ import type {
   BootstrapPlan,
   BootstrapRequest,
 } from "../../../providers/core/ceph-bootstrap.ts";
+import type { HostPool } from "../../../providers/hosts/pool.ts";
 import { openCannedPool } from "../../support/canned-host.ts";
 import { makeCephKey } from "../../support/ceph-keyring.ts";
 
@@ -406,21 +407,64 @@ describe("the folder of a cluster", () => {
   });
 });
 
+const answers = (key: string, health: string, up: number): Readonly<Record<string, string>> => ({
+  "mark the host": "",
+  "make the keys of the cluster": `[client.admin]\n\tkey = ${key}\n`,
+  "make and start the monitor": "",
+  "make and start the manager": "",
+  "make the key of the OSD": `uuid\n${key}\n`,
+  "tell the monitors of the OSD": "",
+  "make and start the OSD": "",
+  "ask the cluster how it is": JSON.stringify({
+    health: { status: health, checks: up === 0 ? { OSD_DOWN: { summary: { message: "1 osds down" } } } : {} },
+    osdmap: { num_osds: 1, num_up_osds: up },
+  }),
+});
+
+test("keys go by standard input to the monitors and about the OSD, and are in no command", async () => {
+  const key = makeCephKey();
+  const pool = openCannedPool(answers(key, "HEALTH_OK", 1));
+  const commands: string[] = [];
+  const inputs: Record<string, unknown> = {};
+  const watched: HostPool = {
+    ...pool,
+    async get(address) {
+      const connection = await pool.get(address);
+      return {
+        ...connection,
+        run(command, options = {}) {
+          commands.push(command.text);
+          if (options.stdin !== undefined) inputs[options.attempting ?? ""] = options.stdin;
+          return connection.run(command, options);
+        },
+      };
+    },
+  };
+  const told: string[] = [];
+  const plan = planOf(requestOf(1), bare.slice(0, 1));
+  const cluster = await openCephBootstrap(watched).apply(plan, (line) => told.push(line), signal);
+  expect(cluster).toMatchObject({ fsid, monitors: ["10.0.0.1"], user: "admin", health: "HEALTH_OK" });
+  expect(readFileSync(cluster.keyringFile, "utf8")).toContain(key);
+  expect(inputs).toEqual({
+    "make and start the monitor": `[client.admin]\n\tkey = ${key}\n`,
+    "tell the monitors of the OSD": JSON.stringify({ cephx_secret: key }),
+  });
+  expect(commands).toHaveLength(8);
+  expect([...commands, ...told, JSON.stringify(cluster)].filter((text) => text.includes(key))).toEqual([]);
+  await removeFolder(plan.folder, fsid);
+});
+
+test("units of systemd take the daemons where it runs, and give a device to Ceph's user at each boot", () => {
+  const { text } = ensureOsd(3, device);
+  expect(text).toContain('systemctl --quiet enable --now "ceph-$1@$2"');
+  expect(text).toContain("'/etc/systemd/system/ceph-osd@3.service.d/stackyard.conf'");
+  expect(text).toContain("ExecStartPre=+/bin/chown ceph:ceph %s");
+  expect(ensureOsd(3, undefined).text).not.toContain("service.d");
+});
+
 test("an OSD that does not come up is an error with the cluster's reasons, and without a key", async () => {
   const key = makeCephKey();
-  const pool = openCannedPool({
-    "mark the host": "",
-    "make the keys of the cluster": `[client.admin]\n\tkey = ${key}\n`,
-    "make and start the monitor": "",
-    "make and start the manager": "",
-    "make the key of the OSD": `uuid\n${key}\n`,
-    "tell the monitors of the OSD": "",
-    "make and start the OSD": "",
-    "ask the cluster how it is": JSON.stringify({
-      health: { status: "HEALTH_WARN", checks: { OSD_DOWN: { summary: { message: "1 osds down" } } } },
-      osdmap: { num_osds: 1, num_up_osds: 0 },
-    }),
-  });
+  const pool = openCannedPool(answers(key, "HEALTH_WARN", 0));
   const limits = { startMs: 0, settleMs: 0 };
   const plan = planOf(requestOf(1), bare.slice(0, 1));
   const failure = await openCephBootstrap(pool, limits)

@@ -192,7 +192,7 @@ describe("removing", () => {
     bootstrap.left = ["h3"];
     const { stdout, stderr } = await run(["--remove", "h1", "--yes"], "", bootstrap);
     expect(stdout).toBe("cluster small is gone from 1 host\n");
-    expect(stderr).toContain("not named, and left as they are: h3; name them too");
+    expect(stderr).toContain("not named, and left as they are: h3; name all hosts to remove them");
     expect(bootstrap.removed).toHaveLength(1);
   });
 
