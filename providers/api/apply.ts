@@ -1,3 +1,4 @@
+import { refuseBusy } from "../conductor/conductor.ts";
 import type { ScryptCost } from "../authenticate/password.ts";
 import { isReplacing } from "../core/change.ts";
 import type { ApplyRequest, Issue } from "../core/cloud.ts";
@@ -69,6 +70,25 @@ export async function writeTask(
     await reserve(transaction, id, definition.reservations?.(inputs, id) ?? [], desired.replaced);
     await also(transaction);
     return insertTask(transaction, { id, type: definition.type }, "reconcile");
+  });
+}
+
+/** Writes the task of an action with what it begins with, in one transaction. Raises `wrong-state` when another task was quicker. */
+export async function writeActionTask(
+  { database }: { readonly database: Database },
+  { id, type }: Pick<ResourceRecord, "id" | "type">,
+  action: string,
+  begun: JsonObject,
+): Promise<TaskId> {
+  return database.transaction().execute(async (transaction) => {
+    const record = await readRecord(transaction, id);
+    if (record === undefined)
+      throw new StackyardError("not-found", { message: `there is no ${type} ${id}`, value: id });
+    await supersedeTasks(transaction, id);
+    refuseBusy(record, action);
+    const outputs = { ...record.outputs, ...begun };
+    await updateRecord(transaction, id, { status: "building", outputs }, new Date().toISOString());
+    return insertTask(transaction, record, `act ${action}`);
   });
 }
 

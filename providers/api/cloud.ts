@@ -31,7 +31,7 @@ import { listReferences } from "../core/validate.ts";
 import { updateRecord } from "../store/records.ts";
 import { openAccess } from "./access.ts";
 import { planAdoption, previewAdoption } from "./adoption.ts";
-import { forgetOnceOnly, issueError, writeTask } from "./apply.ts";
+import { forgetOnceOnly, issueError, writeActionTask, writeTask } from "./apply.ts";
 import { refuseReferenced } from "./dependents.ts";
 import { reportDrift, reportInterrupted } from "./drift.ts";
 import { loginTrace, openRequestTrace } from "./request-trace.ts";
@@ -256,8 +256,15 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
       return views.filter((entry) => entry !== undefined);
     },
     act: async (type, id, action, input, options = {}) => {
-      const record = await requireRecord(type, id, { act: action });
-      return conductor.act(record, action, input, access.token(), options);
+      const asked = await requireRecord(type, id, { act: action });
+      const outcome = await conductor.act(asked, action, input, access.token(), options);
+      if ("answer" in outcome) return outcome.answer;
+      return recovery.follow(asked.id, access.token, async () => {
+        const taskId = await writeActionTask(services, asked, action, outcome.begun);
+        await mirror.refresh();
+        const ended = await runTask(services, taskId, access.token(), options);
+        return outcome.action.answer(ended?.outputs ?? {});
+      });
     },
     trace: async (serverId) => {
       await requireRecord("server", serverId, "read");

@@ -1,6 +1,7 @@
 import type { Bus } from "../bus/bus.ts";
 import { isHeld } from "../conductor/lease.ts";
 import type { TaskBoard } from "../conductor/task-board.ts";
+import type { TaskKind } from "../core/cloud.ts";
 import { decodeError, StackyardError } from "../core/errors.ts";
 import { newId, type ResourceId, type TaskId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -47,7 +48,7 @@ export async function supersedeTasks(transaction: StoreTransaction, id: Resource
 export async function insertTask(
   transaction: StoreTransaction,
   record: Pick<ResourceRecord, "id" | "type">,
-  kind: "reconcile" | "remove",
+  kind: TaskKind,
 ): Promise<TaskId> {
   const id = newId<"task">();
   await transaction

@@ -48,6 +48,9 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       detachVolume: async (...given) => (await open()).domains.detachVolume(...given),
       resizeVolume: async (...given) => (await open()).domains.resizeVolume(...given),
       giveBack: async (...given) => (await open()).domains.giveBack(...given),
+      copyFiles: async (...given) => (await open()).domains.copyFiles(...given),
+      migrate: async (...given) => (await open()).domains.migrate(...given),
+      abortMigration: async (...given) => (await open()).domains.abortMigration(...given),
     },
     ceph: {
       inspect: async (...given) => (await open()).ceph.inspect(...given),

@@ -12,6 +12,7 @@ import { openDomainVolumes, sendVolumes } from "./domain-volumes.ts";
 import { hasFileDisk, renderDomain } from "./domain-xml.ts";
 import { configDriveFile, consoleFile, lastRebootFile, serverFolder } from "./layout.ts";
 import { domainPrefix } from "./marks.ts";
+import { openMigration } from "./migration.ts";
 import { readConsole, waitReady } from "./readiness.ts";
 import { scanDomain } from "./scan.ts";
 
@@ -67,6 +68,7 @@ is_whole ${xml.length} domain.xml`,
     },
     waitReady: (host, id, request, progress, signal) => waitReady(pool, host, id, request, progress, signal),
     ...openDomainVolumes(run),
+    ...openMigration(pool, run),
   };
 }
 

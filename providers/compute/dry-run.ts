@@ -54,9 +54,17 @@ function noteCommandsOf(pool: HostPool, host: HostAddress, commands: NotedComman
       commands.push(note(host, command, options));
       return { exitCode: 0, stdout: options.assumed ?? "", stderr: "", durationMs: 0 };
     },
+    openSocket: refuseSocket,
+    listenAt: refuseSocket,
     isOpen: () => true,
     close: () => Promise.resolve(),
   };
+}
+
+function refuseSocket(): Promise<never> {
+  return Promise.reject(
+    new StackyardError("wrong-state", { message: "a dry run connects nothing on a host" }),
+  );
 }
 
 function note(host: HostAddress, command: Shell, { stdin, attempting = "" }: RunOptions): NotedCommand {

@@ -1,5 +1,5 @@
 import { StackyardError } from "../core/errors.ts";
-import { brandId, type HostId, type ResourceId, type TaskId } from "../core/ids.ts";
+import { brandId, deriveId, type HostId, type ResourceId, type TaskId } from "../core/ids.ts";
 import type { Exclusive } from "../core/exclusive.ts";
 import type { HostInventory, PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
@@ -40,15 +40,60 @@ export function openPlacement(services: PlacementServices): PlacementPort {
     publish: (hostId, inventory) => publish(database, hostId, inventory, options),
     withdraw: (hostId) => withdraw(database, hostId),
     claim: (taskId, serverId) => exclusive("placement", () => claim(services, taskId, serverId)),
-    release: async (serverId) => {
-      await database.transaction().execute(async (transaction) => {
-        const host = await allocatedHost(transaction, serverId);
-        if (host === undefined) return;
-        await transaction.deleteFrom("allocations").where("consumer_id", "=", serverId).execute();
-        await bumpGeneration(transaction, host);
-      });
+    release: (serverId) => release(database, serverId),
+    chooseTarget: (serverId, ignoredHosts) => chooseTarget(services, serverId, ignoredHosts),
+    claimTarget: async (serverId, hostId) => {
+      const record = await requireServer(database, serverId);
+      await exclusive("placement", () => claimAt(services, record, hostId, migrationOf(serverId)));
     },
+    moveClaim: (serverId) => moveClaim(database, serverId),
+    releaseTarget: (serverId) => release(database, migrationOf(serverId)),
   };
+}
+
+/** Who holds the claim on the host that a server moves to (nova: the migration's uuid, there on the host that it leaves). */
+function migrationOf(serverId: ResourceId): ResourceId {
+  return brandId(deriveId("migration", serverId));
+}
+
+async function release(database: Database, consumerId: ResourceId): Promise<void> {
+  await database.transaction().execute(async (transaction) => {
+    const host = await allocatedHost(transaction, consumerId);
+    if (host === undefined) return;
+    await transaction.deleteFrom("allocations").where("consumer_id", "=", consumerId).execute();
+    await bumpGeneration(transaction, host);
+  });
+}
+
+async function chooseTarget(
+  { database, mirror, bus, options }: PlacementServices,
+  serverId: ResourceId,
+  ignoredHosts: readonly string[],
+): Promise<HostId> {
+  const record = await requireServer(database, serverId);
+  const { hosts } = await readHostStates(database, mirror, options);
+  const request = requestOfServer(record, viewStore(mirror), ignoredHosts);
+  const schedule = await bus.call("scheduler", "select_destinations", { hosts, request, weights: false });
+  const [choice] = schedule.selected;
+  if (choice === undefined) throw noValidHost(schedule.trace, request);
+  return brandId(choice.hostId);
+}
+
+async function moveClaim(database: Database, serverId: ResourceId): Promise<void> {
+  const migration = migrationOf(serverId);
+  await database.transaction().execute(async (transaction) => {
+    const target = await allocatedHost(transaction, migration);
+    if (target === undefined) return;
+    const source = await allocatedHost(transaction, serverId);
+    await transaction.deleteFrom("allocations").where("consumer_id", "=", serverId).execute();
+    await transaction
+      .updateTable("allocations")
+      .set({ consumer_id: serverId })
+      .where("consumer_id", "=", migration)
+      .execute();
+    await bumpGeneration(transaction, target);
+    if (source !== undefined) await bumpGeneration(transaction, source);
+  });
 }
 
 async function publish(
@@ -140,13 +185,14 @@ async function claimAt(
   { database, mirror, options }: PlacementServices,
   record: ResourceRecord,
   hostId: string,
+  consumerId: ResourceId = record.id,
 ): Promise<HostId> {
   await mirror.refresh();
   const request = requestOfServer(record, viewStore(mirror));
   await database.transaction().execute(async (transaction) => {
-    await requireRoom(transaction, hostId, record.id, request, options);
-    await transaction.deleteFrom("allocations").where("consumer_id", "=", record.id).execute();
-    await writeAllocations(transaction, record.id, hostId, request);
+    await requireRoom(transaction, hostId, consumerId, request, options);
+    await transaction.deleteFrom("allocations").where("consumer_id", "=", consumerId).execute();
+    await writeAllocations(transaction, consumerId, hostId, request);
     await bumpGeneration(transaction, hostId);
   });
   return brandId(hostId);

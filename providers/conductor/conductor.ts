@@ -9,6 +9,7 @@ import {
   type Definition,
   type Observation,
   type StepContext,
+  type TaskAction,
   type World,
 } from "../core/resource.ts";
 import { Secret } from "../core/secret.ts";
@@ -59,14 +60,22 @@ export interface Conductor {
   ): Promise<AdoptionLook>;
   /** What of the domain is otherwise once it is the server that the record says. Raises what keeps it from being that one. */
   judgeAdoption(look: AdoptionLook, planned: ResourceRecord): Promise<readonly AdoptionChange[]>;
+  /**
+   * Does what an action does within the call, and answers; of one that is a task it checks whether it may begin, and returns the outputs to begin with.
+   */
   act(
     record: ResourceRecord,
     action: string,
     input: JsonObject,
     token: Secret,
     options: WaitOptions,
-  ): Promise<JsonObject>;
+  ): Promise<ActionOutcome>;
 }
+
+/** What became of an action. */
+export type ActionOutcome =
+  | { readonly answer: JsonObject }
+  | { readonly begun: JsonObject; readonly action: TaskAction<JsonObject, JsonObject> };
 
 /** Starts the conductor, and the scheduler beside it, on the bus. */
 export function openConductor(services: ConductorServices): Conductor {
@@ -160,15 +169,19 @@ export function openConductor(services: ConductorServices): Conductor {
       }
       if (found.role !== "reader") refuseBusy(record, action);
       const context = makeStepContext(services, record, idleTask(record.id, database, token, options));
+      if ("steps" in found) {
+        await services.mirror.refresh();
+        return { begun: await found.begin(context, parsed.data as JsonObject), action: found };
+      }
       const answer = await found.run(context, parsed.data as JsonObject);
       if (found.role !== "reader") await noteOutputs(services, definition, context);
-      return answer;
+      return { answer };
     },
   };
 }
 
 /** Nothing is done to a resource beside its task (nova: api/openstack/common.py, InstanceInvalidState). */
-function refuseBusy({ type, name, status }: ResourceRecord, action: string): void {
+export function refuseBusy({ type, name, status }: ResourceRecord, action: string): void {
   if (status !== "building" && status !== "deleting") return;
   throw new StackyardError("wrong-state", {
     message: `cannot ${action} ${type} ${JSON.stringify(name)} while it is ${status}`,

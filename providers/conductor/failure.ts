@@ -159,7 +159,8 @@ async function writeStatus(
   await mirror.refresh();
 }
 
-function withCleanupFailure(error: StackyardError, cleanup: StackyardError): StackyardError {
+/** The error of a task whose work could not be taken back either. */
+export function withCleanupFailure(error: StackyardError, cleanup: StackyardError): StackyardError {
   return new StackyardError(error.code, {
     message: error.message,
     cause: error.cause,

@@ -1,17 +1,20 @@
 import { StackyardError, toStackyardError } from "../core/errors.ts";
 import { brandId, type TaskId } from "../core/ids.ts";
 import { textOf, type JsonObject } from "../core/json.ts";
-import type { Step } from "../core/resource.ts";
+import { findAction, type Step } from "../core/resource.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Database } from "../store/database.ts";
 import { deleteRecord, updateRecord } from "../store/records.ts";
-import { giveBack, handleFailure, keepFaulty } from "./failure.ts";
-import { journalFailure, journalIntent, journalResult } from "./journal.ts";
+import { giveBack, handleFailure, keepFaulty, withCleanupFailure } from "./failure.ts";
+import { journalFailure, journalIntent, journalResult, journalUndo } from "./journal.ts";
 import { takeLease } from "./lease.ts";
 import { countBuild, finishTask, readTaskRecord, type ConductorServices, type Run } from "./run.ts";
 import { makeStepContext } from "./step-context.ts";
 import type { StepsEnd, TaskInWork } from "./task-board.ts";
 import { nowMs, openTracer } from "./tracer.ts";
+
+/** How the kind of a task begins that is an action. */
+const actionKind = "act ";
 
 /** Carries a task out to its end, or leaves it to whoever has its lease. */
 export async function runTask(
@@ -39,6 +42,7 @@ export async function runTask(
       isCreate: row.kind === "reconcile" && record.applied === undefined,
     };
     if (row.kind === "remove") await carryOutRemoval(run);
+    else if (row.kind.startsWith(actionKind)) await carryOutAction(run, row.kind.slice(actionKind.length));
     else await carryOutReconcile(run);
     await task.tracer.flush();
   } catch (error) {
@@ -149,6 +153,48 @@ async function carryOutRemoval(run: Run): Promise<void> {
     await deleteRecord(transaction, record.id);
     if (record.applied === undefined) await giveBack(transaction, record, services.definitionOf);
     await finishTask(transaction, task.id, undefined);
+  });
+}
+
+/** Where an action ends, the record stands as it did before: its outputs may have changed, never whether it is as declared. */
+async function carryOutAction(run: Run, name: string): Promise<void> {
+  const { services, task, definition } = run;
+  const { database } = services;
+  const action = findAction(definition, name);
+  if (action === undefined || !("steps" in action))
+    throw new StackyardError("internal", {
+      message: `a ${definition.type} has no action ${name} with steps`,
+    });
+  const failure = await runHere(run, action.steps);
+  if (failure === undefined) {
+    await endAction(run, undefined);
+    return;
+  }
+  await journalFailure(database, task.id, failure.step, { hostId: undefined, error: failure.error });
+  // What was given up is taken back all the same: with a signal of its own.
+  const settling: TaskInWork = { ...task, controller: new AbortController() };
+  try {
+    const record = await readTaskRecord(database, task);
+    const patch = await action.settle(makeStepContext(services, record, settling));
+    const outputs = patch === undefined ? undefined : { ...record.outputs, ...patch };
+    await database.transaction().execute(async (transaction) => {
+      if (outputs !== undefined)
+        await updateRecord(transaction, record.id, { outputs }, new Date().toISOString());
+    });
+    await journalUndo(database, task.id, failure.step);
+    await endAction(run, failure.error);
+  } catch (error) {
+    const cleanup = toStackyardError(error, `taking back step ${failure.step}`);
+    await keepFaulty(run, withCleanupFailure(failure.error, cleanup));
+  }
+}
+
+async function endAction({ services, task }: Run, error: StackyardError | undefined): Promise<void> {
+  await services.database.transaction().execute(async (transaction) => {
+    const { id, fault } = await readTaskRecord(transaction, task);
+    const status = fault === undefined ? "active" : "error";
+    await updateRecord(transaction, id, { status }, new Date().toISOString());
+    await finishTask(transaction, task.id, error);
   });
 }
 

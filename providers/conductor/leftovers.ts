@@ -7,7 +7,7 @@ import type { World } from "../core/resource.ts";
 import type { RbdPlace } from "../core/volume-backend.ts";
 import { listComputeHosts } from "../servers/host.ts";
 import { networkKey } from "../servers/rewire.ts";
-import { listInterfaces } from "../servers/server-view.ts";
+import { listHostIds, listInterfaces } from "../servers/server-view.ts";
 import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
@@ -147,7 +147,7 @@ function listStored(world: World): ReadonlySet<string> {
  * clusters that it is a client of.
  */
 function listOwned(host: ComputeHost, world: World): ReadonlySet<string> {
-  const servers = world.all("server").filter((server) => server.outputs["hostId"] === host.id);
+  const servers = world.all("server").filter((server) => listHostIds(server).includes(host.id));
   const interfaces = servers.flatMap((server) =>
     listInterfaces(serverInputs.parse(server.inputs), server.id, world),
   );

@@ -148,6 +148,10 @@ function chooseOnly(
     publish: () => Promise.resolve(),
     withdraw: () => Promise.resolve(),
     release: () => Promise.resolve(),
+    chooseTarget: () => Promise.reject(moveInPreview()),
+    claimTarget: () => Promise.resolve(),
+    moveClaim: () => Promise.resolve(),
+    releaseTarget: () => Promise.resolve(),
     claim: async () => {
       const [hostId, preview] = await choose(services, record, isThere, world);
       choice.preview = preview;
@@ -157,6 +161,11 @@ function chooseOnly(
       });
     },
   };
+}
+
+/** No step of an apply chooses where to a server moves. */
+function moveInPreview(): StackyardError {
+  return new StackyardError("internal", { message: "a preview was asked where a server is to move" });
 }
 
 async function choose(

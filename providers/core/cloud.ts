@@ -211,10 +211,13 @@ export interface Preview extends Planned {
   readonly incomplete?: { readonly step: string; readonly error: StackyardError };
 }
 
+/** What a task does: of an action, which one. */
+export type TaskKind = "reconcile" | "remove" | `act ${string}`;
+
 /** One entry of a task's journal. */
 export interface JournalEntry {
   readonly taskId: string;
-  readonly kind: "reconcile" | "remove";
+  readonly kind: TaskKind;
   readonly state: "pending" | "running" | "succeeded" | "failed";
   readonly step: string;
   /** `intent` before a step, `result` after it, `failure`, `undo` when it was taken back. */

@@ -338,6 +338,26 @@ export interface DomainsPort extends AdoptionPort {
     sizeBytes: number,
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * Brings to `target`, a host with the same folder, what of the server is a file of its own beside disks: config drive and console. Repeatable. Raises
+   * `not-found` and `not-ours` for `source`, `conflict` when `target` has a domain of the server.
+   */
+  copyFiles(source: ComputeHost, target: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
+  /**
+   * Moves the running guest of a server with its definition, without its disks: they are where both hosts reach them. What the guest needs else must be on
+   * `target` already. Aborted by `signal` or after `limitMs`, it goes on where it was and nothing of it is on `target`. Memory passes by our own
+   * connections to the hosts. Raises `not-found`, `not-ours`, `command-timeout`, `interrupted`.
+   */
+  migrate(
+    source: ComputeHost,
+    target: ComputeHost,
+    id: ResourceId,
+    limitMs: number,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Ends the move of a guest that nobody waits for any more. Tolerates absence, of the server too. */
+  abortMigration(host: ComputeHost, id: ResourceId, signal: AbortSignal): Promise<void>;
   /** Last lines of the serial console since the last start; empty for a server that has none. */
   readConsole(host: ComputeHost, id: ResourceId, lines: number, signal: AbortSignal): Promise<string>;
   /** Waits up the ladder. Raises `not-ready` with the rung and the console's tail, at once when the domain is off or not there. */
@@ -404,6 +424,14 @@ export interface PlacementPort {
   claim(taskId: TaskId, serverId: ResourceId): Promise<HostId>;
   /** Gives the claim back; tolerates absence. */
   release(serverId: ResourceId): Promise<void>;
+  /** Chooses a host for a server that is to leave its own, none of these names, and claims nothing. Raises `no-valid-host`. */
+  chooseTarget(serverId: ResourceId, ignoredHosts: readonly string[]): Promise<HostId>;
+  /** Claims `hostId` beside the host that the server has (nova: a migration holds an allocation of its own). Repeatable. Raises `no-valid-host`. */
+  claimTarget(serverId: ResourceId, hostId: HostId): Promise<void>;
+  /** Makes the claim on the target the server's only one. Repeatable. */
+  moveClaim(serverId: ResourceId): Promise<void>;
+  /** Gives the claim on the target back; tolerates absence. */
+  releaseTarget(serverId: ResourceId): Promise<void>;
 }
 
 /** Something on a host, or in a pool of Ceph, that carries this cloud's mark. */

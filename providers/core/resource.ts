@@ -135,12 +135,32 @@ export interface Step<I, O> {
 }
 
 /** Something to do with a resource that is no change of its inputs: reboot, read the console, … */
-export interface Action<I, O> {
+export type Action<I, O> = PlainAction<I, O> | TaskAction<I, O>;
+
+/** What any action has. */
+interface ActionHead {
   readonly doc: string;
   readonly input: z.ZodObject;
   /** Role that it needs. Default `member`. */
   readonly role?: "reader" | "member" | "admin";
+}
+
+/** One that is done within the call. Of the record it changes what looking at the resource finds. */
+export interface PlainAction<I, O> extends ActionHead {
   run(context: StepContext<I, O>, input: JsonObject): Promise<JsonObject>;
+}
+
+/** One that changes outputs: a task, with steps, journal and lease as an apply has them. */
+export interface TaskAction<I, O> extends ActionHead {
+  /** Checks, changes nothing, and returns the intent: outputs that are written with the task. What it raises refuses the action. */
+  begin(context: StepContext<I, O>, input: JsonObject): Promise<Partial<O>>;
+  readonly steps: readonly Step<I, O>[];
+  /**
+   * Brings what a step that failed has left to one of its ends, whichever it is nearer to. Repeatable: after a crash the steps of `reconcile` and `remove` call it.
+   * Returns outputs to record.
+   */
+  settle(context: StepContext<I, O>): Promise<Partial<O> | undefined>;
+  answer(outputs: Partial<O>): JsonObject;
 }
 
 /** The action of this name, if there is one. Names come from outside, and every object has a `constructor`. */

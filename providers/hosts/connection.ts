@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { performance } from "node:perf_hooks";
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { HostAddress } from "../core/host.ts";
 import { StackyardError } from "../core/errors.ts";
@@ -48,9 +48,19 @@ export interface HostConnection {
    * `host-unreachable` (the link is down, or was lost; then the command may have run).
    */
   run(command: Shell, options?: RunOptions): Promise<CommandResult>;
+  /** Connects to a UNIX socket of the host. Raises `host-unreachable`, also when nobody listens there. */
+  openSocket(path: string): Promise<Duplex>;
+  /** Listens at a UNIX socket of the host, as a file that must not be there yet, and stays when this ends. Raises `host-unreachable`. */
+  listenAt(path: string, accept: (socket: Duplex) => void): Promise<Listening>;
   /** Whether the link is up as far as is known; a closed one is opened again by the next call. */
   isOpen(): boolean;
   /** Ends the link and what runs over it. Later calls raise `host-unreachable`. */
+  close(): Promise<void>;
+}
+
+/** A socket of a host at which somebody listens; ends with the link. */
+export interface Listening {
+  /** Takes no more connections; those that are there go on. */
   close(): Promise<void>;
 }
 
@@ -74,6 +84,9 @@ export interface StartedCommand {
 export interface Transport {
   /** Gives a text to the login shell of the host. Raises `host-unreachable`. */
   start(text: string, signal: AbortSignal | undefined): Promise<StartedCommand>;
+  /** Raises anything; so does {@link Transport.listenAt}. */
+  openSocket(path: string): Promise<Duplex>;
+  listenAt(path: string, accept: (socket: Duplex) => void): Promise<Listening>;
   isOpen(): boolean;
   close(): Promise<void>;
 }
@@ -93,12 +106,28 @@ const timedOutExitCodes: readonly number[] = [124, 137];
 export function makeConnection(host: HostAddress, transport: Transport): HostConnection {
   const running = new Set<Watch>();
   let closed = false;
+  const useSocket = async <T>(attempting: string, use: () => Promise<T>): Promise<T> => {
+    if (closed) throw closedConnection(host);
+    try {
+      return await use();
+    } catch (error) {
+      if (error instanceof StackyardError) throw error;
+      throw new StackyardError("host-unreachable", {
+        message: `Could not ${attempting} on host ${host.name}`,
+        cause: error,
+        remedy:
+          "Let sshd on the host forward UNIX sockets: AllowStreamLocalForwarding, DisableForwarding in sshd_config.",
+      });
+    }
+  };
   return {
     host,
     run(command, options) {
       if (closed) return Promise.reject(closedConnection(host));
       return runCommand(host, transport, running, command, options);
     },
+    openSocket: (path) => useSocket(`connect to ${path}`, () => transport.openSocket(path)),
+    listenAt: (path, accept) => useSocket(`listen at ${path}`, () => transport.listenAt(path, accept)),
     isOpen: () => !closed && transport.isOpen(),
     async close() {
       if (closed) return;

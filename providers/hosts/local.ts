@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createConnection, createServer } from "node:net";
+import type { Duplex } from "node:stream";
 import { exitCodeOfSignal, makeConnection } from "./connection.ts";
-import type { Ending, HostAddress, HostConnection, StartedCommand } from "./connection.ts";
+import type { Ending, HostAddress, HostConnection, Listening, StartedCommand } from "./connection.ts";
 
 /**
  * Starts its argument without this process's environment, as sshd would: passwords and passphrases in it are nothing for commands, least of all
@@ -13,9 +16,30 @@ const withoutEnvironment =
 export function connectLocal(host: HostAddress): HostConnection {
   return makeConnection(host, {
     start: (text) => Promise.resolve(startLocally(text)),
+    openSocket,
+    listenAt,
     isOpen: () => true,
     close: () => Promise.resolve(),
   });
+}
+
+async function openSocket(path: string): Promise<Duplex> {
+  const socket = createConnection(path);
+  await once(socket, "connect");
+  return socket;
+}
+
+async function listenAt(path: string, accept: (socket: Duplex) => void): Promise<Listening> {
+  // What one side has sent last must not cut off what the other still sends.
+  const server = createServer({ allowHalfOpen: true }, accept);
+  server.listen(path);
+  await once(server, "listening");
+  return {
+    close() {
+      server.close();
+      return Promise.resolve();
+    },
+  };
 }
 
 function startLocally(text: string): StartedCommand {

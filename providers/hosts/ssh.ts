@@ -1,11 +1,11 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NodeSSH } from "node-ssh";
 import type { Channel, Client, ClientChannel, ServerHostKeyAlgorithm } from "ssh2";
 import { StackyardError } from "../core/errors.ts";
 import { sh } from "./command.ts";
 import { exitCodeOfSignal, interruption, makeConnection } from "./connection.ts";
-import type { Ending, HostAddress, HostConnection, StartedCommand } from "./connection.ts";
+import type { Ending, HostAddress, HostConnection, Listening, StartedCommand } from "./connection.ts";
 import { fingerprint, judgeHostKey, knownHostName, knownKeyTypes, typeOfKey } from "./known-hosts.ts";
 import type { HostKeyVerdict } from "./known-hosts.ts";
 import { resolveSshTarget } from "./ssh-config.ts";
@@ -55,6 +55,8 @@ export async function connectSsh(address: HostAddress, options: SshOptions): Pro
   await open();
   return makeConnection(address, {
     start: (text, signal) => startRemotely(address, open, slots, text, signal),
+    openSocket: async (path) => openSocket(await open(), path),
+    listenAt: async (path, accept) => listenAt(await open(), path, accept),
     isOpen: () => link?.isUp() === true,
     async close() {
       await current?.then(
@@ -245,6 +247,50 @@ function listen(link: Link, channel: ClientChannel): StartedCommand {
     },
     abandon: () => channel.close(),
   };
+}
+
+function openSocket({ client, closed }: Link, path: string): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    void closed.then((reason) => reject(new Error(reason)));
+    client.openssh_forwardOutStreamLocal(path, (error, channel) => {
+      if (error === undefined) resolve(channel);
+      else reject(error);
+    });
+  });
+}
+
+/** The host's sshd makes the socket's file, readable by its user alone (sshd_config(5), StreamLocalBindMask). */
+function listenAt(link: Link, path: string, accept: (socket: Duplex) => void): Promise<Listening> {
+  const { client, closed } = link;
+  const onConnection = (
+    { socketPath }: { readonly socketPath: string },
+    acceptChannel: () => Duplex,
+  ): void => {
+    if (socketPath === path) accept(acceptChannel());
+  };
+  return new Promise((resolve, reject) => {
+    void closed.then((reason) => reject(new Error(reason)));
+    client.on("unix connection", onConnection);
+    client.openssh_forwardInStreamLocal(path, (error) => {
+      if (error !== undefined) {
+        client.off("unix connection", onConnection);
+        reject(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      resolve({
+        close: () =>
+          new Promise((done) => {
+            client.off("unix connection", onConnection);
+            if (!link.isUp()) {
+              done();
+              return;
+            }
+            void closed.then(() => done());
+            client.openssh_unforwardInStreamLocal(path, () => done());
+          }),
+      });
+    });
+  });
 }
 
 /** Bounds the commands at once. */

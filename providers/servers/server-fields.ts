@@ -209,6 +209,19 @@ export const serverOutputs = z.object({
     { doc: "Disks, in order.", follows: ["flavor"] },
   ),
   launchedAt: field(z.string(), { doc: "When it first ran, ISO 8601.", follows: [] }),
+  migration: field(
+    z
+      .object({
+        kind: field(z.enum(["live", "evacuation"]), {
+          doc: "`live`: it runs all the time; `evacuation`: its host is lost.",
+        }),
+        fromHostId: field(z.string(), { doc: "Id of the host that it leaves." }),
+        toHostId: field(z.string(), { doc: "Id of the host that it moves to." }),
+        limitSeconds: field(z.int(), { doc: "How long the move may take." }),
+      })
+      .optional(),
+    { doc: "The move between hosts that it is in. Absent for a server that stays.", follows: [] },
+  ),
   adoptedFrom: field(
     z
       .object({

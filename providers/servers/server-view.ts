@@ -148,12 +148,46 @@ function readServerInputs(stored: JsonObject): ServerInputs {
 function listPlacedServers(
   world: World,
 ): readonly { readonly entry: WorldEntry; readonly inputs: ServerInputs; readonly hostId: string }[] {
-  return world.all("server").flatMap((entry) => {
-    const hostId = entry.outputs["hostId"];
-    return typeof hostId === "string" && entry.status !== "deleting"
-      ? [{ entry, inputs: readServerInputs(entry.inputs), hostId }]
-      : [];
-  });
+  return world
+    .all("server")
+    .flatMap((entry) =>
+      entry.status === "deleting"
+        ? []
+        : listHostIds(entry).map((hostId) => ({ entry, inputs: readServerInputs(entry.inputs), hostId })),
+    );
+}
+
+const placeOutputs = z.object({
+  hostId: z.string().optional(),
+  migration: z
+    .object({ kind: z.string(), fromHostId: z.string(), toHostId: z.string() })
+    .optional()
+    .catch(undefined),
+});
+
+/** Ids of the hosts that a server has something on: its own, and while it moves the other, unless that one is lost. */
+export function listHostIds({ outputs }: Pick<WorldEntry, "outputs">): readonly string[] {
+  const { hostId, migration } = placeOutputs.parse(outputs);
+  if (hostId === undefined) return [];
+  if (migration?.kind !== "live") return [hostId];
+  return [...new Set([hostId, migration.fromHostId, migration.toHostId])];
+}
+
+/** A world in which a server is on this host and on no other. */
+export function placeServer(world: World, serverId: string, hostId: string): World {
+  const place = (entry: WorldEntry): WorldEntry => {
+    if (entry.type !== "server" || entry.id !== serverId) return entry;
+    const rest = Object.entries(entry.outputs).filter(([key]) => key !== "migration");
+    return { ...entry, outputs: { ...Object.fromEntries(rest), hostId } };
+  };
+  return {
+    find: (type, id) => {
+      const entry = world.find(type, id);
+      return entry === undefined ? undefined : place(entry);
+    },
+    all: (type) => (type === "server" ? world.all(type).map(place) : world.all(type)),
+    holder: (kind, scope, value) => world.holder(kind, scope, value),
+  };
 }
 
 /** How one network looks from one host: the other hosts that carry it, and the ports here. */

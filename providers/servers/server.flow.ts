@@ -1,17 +1,16 @@
-import { hasCode } from "../core/errors.ts";
-import { brandId } from "../core/ids.ts";
 import type { CachedImage, ComputeHost, DomainObservation, DomainSpec, ImageSpec } from "../core/ports.ts";
-import type { Drift, Step, StepContext, WorldEntry } from "../core/resource.ts";
+import type { Drift, Step, StepContext } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import { ensureImageInPool } from "../images/rbd-image.ts";
 import { giveBackAdopted, isBeingAdopted } from "./adoption.ts";
 import { findBootImage, requireBootVolume } from "./boot-source.ts";
 import { chooseRootPool, ensureRootDisk, removeRootDisk } from "./root-disk.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
+import { settleMigration } from "./migration.ts";
+import { ensureNetwork, releaseInterfaces } from "./server-networks.ts";
 import {
   listInterfaces,
   listLeaving,
-  listMemberships,
   readBootNeeds,
   readFlavor,
   refuseGroup,
@@ -21,23 +20,25 @@ import {
   type ServerInterface,
 } from "./server-view.ts";
 import { disksKey } from "../volumes/attached-volume.ts";
-import { networkKey } from "./rewire.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
 type ServerStep = Step<ServerInputs, ServerOutputs>;
 
 /**
- * Chooses a host and claims it, or keeps the claim and changes its amounts. Writes down which interfaces will be wired there, beside those that
+ * A move to another host that was broken off comes to one of its ends. Then: chooses a host and claims it, or keeps the claim and changes its amounts. Writes down which interfaces will be wired there, beside those that
  * still are: whatever happens then, it is known what to take back. Steps 8 to 11 are traced where they happen.
  */
 const placement: ServerStep = {
   name: "placement",
   reschedulesHere: true,
-  run: async ({ ports, inputs, outputs, record, world, taskId, progress }) => {
+  run: async (context) => {
+    const { ports, inputs, outputs, record, world, taskId, progress } = context;
+    const settled = await settleMigration(context);
     progress("choosing a host");
     const hostId = await ports.placement.claim(taskId, record.id);
     const wanted = listInterfaces(inputs, record.id, world);
     return {
+      ...settled,
       status: "BUILD",
       hostId,
       host: world.find("host", hostId)?.name ?? hostId,
@@ -130,46 +131,15 @@ const ports: ServerStep = {
   undo: releaseNetworks,
 };
 
-/** Servers that are built on one host at the same time are wired together: each network's members are read and ensured as a whole. */
-async function ensureNetwork(context: Context, networkId: string, host: ComputeHost): Promise<void> {
-  const { world, cloudId, ports: services, signal } = context;
-  for (;;) {
-    try {
-      await context.together(networkKey(networkId), `wire ${host.id}`, async () => {
-        for (const { network, peers, ports: here } of listMemberships(host, [networkId], world, cloudId)) {
-          await services.switching.ensureNetwork(host, network, peers, here, signal);
-        }
-      });
-      return;
-    } catch (error) {
-      // Whoever began the work may have given it up; then it is ours to begin.
-      if (!hasCode(error, "interrupted") || signal.aborted) throw error;
-    }
-  }
-}
-
 /** Takes back what is wired, or was about to be. */
 function releaseNetworks(context: Context): Promise<void> {
-  return releaseInterfaces(context, context.outputs.interfaces ?? []);
+  return releaseHere(context, context.outputs.interfaces ?? []);
 }
 
-/** A network that has been removed meanwhile is left to `gc`: nothing tells any more how it was wired. */
-async function releaseInterfaces(
-  { outputs, record, world, cloudId, exclusive, ports: { switching }, signal }: Context,
-  interfaces: readonly ServerInterface[],
-): Promise<void> {
+async function releaseHere(context: Context, interfaces: readonly ServerInterface[]): Promise<void> {
+  const { outputs, world, cloudId } = context;
   if (outputs.hostId === undefined || interfaces.length === 0) return;
-  const host = requireHost(outputs, world, cloudId);
-  const release = async (networkId: string, nics: readonly ServerInterface[]): Promise<void> => {
-    if (world.find("network", networkId) === undefined) return;
-    const leaving = nics.map((nic) => brandId<"resource">(nic.port));
-    const stays = ({ id }: WorldEntry): boolean => id !== record.id;
-    for (const { network, peers } of listMemberships(host, [networkId], world, cloudId, stays)) {
-      await switching.releaseNetwork(host, network, peers, leaving, signal);
-    }
-  };
-  const byNetwork = Map.groupBy(interfaces, (nic) => nic.network);
-  await Promise.all([...byNetwork].map(([id, nics]) => exclusive(networkKey(id), () => release(id, nics))));
+  await releaseInterfaces(context, requireHost(outputs, world, cloudId), interfaces, world);
 }
 
 /**
@@ -318,7 +288,7 @@ const oldPorts: ServerStep = {
     const leaving = listLeaving(outputs.interfaces ?? [], wanted);
     if (leaving.length === 0) return undefined;
     progress(`taking ${String(leaving.length)} ports back`);
-    await releaseInterfaces(context, leaving);
+    await releaseHere(context, leaving);
     return { interfaces: [...wanted] };
   },
 };
@@ -354,9 +324,11 @@ export const removeServer: readonly ServerStep[] = [
   {
     name: "domain",
     run: async (context) => {
-      if (context.outputs.hostId !== undefined) context.progress("removing the domain");
-      await removeOrGiveBack(context);
-      return undefined;
+      const settled = await settleMigration(context);
+      const outputs = { ...context.outputs, ...settled };
+      if (outputs.hostId !== undefined) context.progress("removing the domain");
+      await removeOrGiveBack({ ...context, outputs });
+      return settled;
     },
   },
   { name: "root-disk", run: (context) => removeRootDisk(context).then(() => undefined) },

@@ -9,6 +9,7 @@ import { defineResource, type Drift, type Observation, type StepContext } from "
 import { readImageNeeds } from "../images/image.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
 import { findBootImage } from "./boot-source.ts";
+import { liveMigrate } from "./migration.ts";
 import { observeRootDisk } from "./root-disk.ts";
 import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
 import { reconcileServer, removeServer } from "./server.flow.ts";
@@ -202,6 +203,7 @@ export const server = defineResource({
         return {};
       },
     },
+    "live-migrate": liveMigrate,
     "console-log": {
       doc: "The last lines of the serial console.",
       role: "reader",

@@ -136,13 +136,16 @@ export const volumeAttachment = defineResource({
       name: "attach",
       run: async (context) => {
         const { record, inputs: desired, world, cloudId, ports, signal, exclusive, progress } = context;
-        const server = requireServer(desired.server, world);
-        const host = requireReach(desired, server, context);
         const attached = describeAttachedVolume(record, world, cloudId);
+        requireReach(desired, requireServer(desired.server, world), context);
         progress(`plugging the volume in as ${attached.device}`);
-        await exclusive(disksKey(server.id), () =>
-          ports.domains.attachVolume(host, server.id, attached, signal),
-        );
+        const host = await exclusive(disksKey(desired.server), async () => {
+          // It may have moved since.
+          const server = requireServer(desired.server, world);
+          const place = requireReach(desired, server, context);
+          await ports.domains.attachVolume(place, server.id, attached, signal);
+          return place;
+        });
         return {
           hostId: host.id,
           guestPath: `/dev/disk/by-id/virtio-${attached.volume.id.slice(0, 20)}`,
@@ -157,15 +160,16 @@ export const volumeAttachment = defineResource({
 /** Unplugs the volume. A server that is gone has none. */
 async function detach(context: Context): Promise<void> {
   const { inputs: desired, world, cloudId, ports, signal, exclusive, progress } = context;
-  const server = world.find("server", desired.server);
-  if (server?.outputs["hostId"] === undefined) return;
-  const host = requireHost({ hostId: textOfHost(server) }, world, cloudId);
+  if (world.find("server", desired.server)?.outputs["hostId"] === undefined) return;
   progress("waiting for the guest to let go of the volume");
   const volumeId = brandId<"resource">(desired.volume);
   const limitMs = desired.timeouts.detach * 1000;
-  await exclusive(disksKey(server.id), () =>
-    ports.domains.detachVolume(host, server.id, volumeId, limitMs, signal),
-  );
+  await exclusive(disksKey(desired.server), async () => {
+    const server = world.find("server", desired.server);
+    if (server === undefined) return;
+    const host = requireHost({ hostId: textOfHost(server) }, world, cloudId);
+    await ports.domains.detachVolume(host, server.id, volumeId, limitMs, signal);
+  });
 }
 
 /** The server's host. Raises `wrong-state` when it does not reach the volume: the server may have been placed after the plan. */

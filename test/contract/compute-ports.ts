@@ -17,6 +17,7 @@ import { describeDryRun } from "./dry-run.ts";
 import { describeHostsPort, describeRelease } from "./hosts-port.ts";
 import { describeImagesPort } from "./images-port.ts";
 import { describeLeftoversPort } from "./leftovers-port.ts";
+import { describeMigrationPort } from "./migration-port.ts";
 import { describeScanPort } from "./scan-port.ts";
 import { describeSwitchingPort } from "./switching-port.ts";
 
@@ -61,8 +62,8 @@ export interface ComputeStage {
   capacityOf(id: ResourceId, device: string): Promise<number>;
   /** Does something on the first host behind the cloud's back. */
   meddle(id: string, how: StagedMeddling): Promise<void>;
-  /** Tells one boot of the n-th server, which answers by SSH on the first host, from another. */
-  bootOf(n: number): Promise<string>;
+  /** Tells one boot of the n-th server, which answers by SSH on a host, from another. Default: on the first. */
+  bootOf(n: number, host?: ComputeHost): Promise<string>;
   /** Host name that the guest of such a server has. */
   hostnameOf(n: number): Promise<string>;
   /** All of servers and networks that is on the hosts, as text. */
@@ -88,6 +89,7 @@ export function describeComputePorts(name: string, open: () => Promise<ComputeSt
     describeImagesPort(onStage);
     describeSwitchingPort(onStage);
     describeDomainsPort(onStage);
+    describeMigrationPort(onStage);
     describeAdoptionPort(onStage);
     describeScanPort(onStage);
     describeDryRun(onStage);

@@ -61,7 +61,9 @@ async function openLab(): Promise<ComputeStage> {
     },
     capacityOf: async (id, device) =>
       Number(await h1.run(`virsh domblkinfo ${id} ${device} | sed -n 's/^Capacity: *//p'`)),
-    bootOf: (n) => h1.inGuest(n, "cat /proc/sys/kernel/random/boot_id"),
+    bootOf: (n, host = h1.host) =>
+      [h1, h2].find((one) => one.host.id === host.id)?.inGuest(n, "cat /proc/sys/kernel/random/boot_id") ??
+      Promise.reject(new Error(`the lab has no host ${host.name}`)),
     hostnameOf: async (n) => (await h1.inGuest(n, "hostname")).trim(),
     survey: async () =>
       [await lab.survey(), await h1.run(`stat -c '%n %u %a' ${handmadeDisks} 2> /dev/null || true`)].join(

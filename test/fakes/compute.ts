@@ -5,6 +5,7 @@ import { hasCode, StackyardError } from "../../providers/core/errors.ts";
 import type { DryRun } from "../../providers/core/dry-run.ts";
 import type {
   CachedImage,
+  ComputeHost,
   DomainsPort,
   HostInventory,
   HostsPort,
@@ -18,7 +19,9 @@ import type { ComputePorts } from "../../providers/wiring.ts";
 import {
   attachVolume,
   buildDomain,
+  copyFiles,
   detachVolume,
+  migrateDomain,
   observeDomain,
   rebootDomain,
   removeDomain,
@@ -343,6 +346,17 @@ export class FakeCompute extends Faults implements ComputePorts {
       this.#carryOut("domains.resizeVolume", host.address.address, signal, (machine) =>
         resizeVolume(machine, host, id, volumeId, sizeBytes),
       ),
+    copyFiles: (source, target, id, signal) =>
+      this.#carryOut("domains.copyFiles", target.address.address, signal, (machine) =>
+        copyFiles(this.#requireReached(source), source, machine, target, id),
+      ),
+    migrate: (source, target, id, _limitMs, progress, signal) =>
+      this.#carryOut("domains.migrate", source.address.address, signal, (machine) => {
+        progress("moved 1 MiB of memory, 0 B left");
+        migrateDomain(machine, source, this.#requireReached(target), id);
+      }),
+    abortMigration: (host, _id, signal) =>
+      this.#carryOut("domains.abortMigration", host.address.address, signal, () => undefined),
   };
 
   readonly ceph = openFakeCeph({
@@ -444,6 +458,13 @@ export class FakeCompute extends Faults implements ComputePorts {
     const host = this.#state.hosts[address];
     if (host === undefined) throw new Error(`there is no machine ${address}`);
     return host;
+  }
+
+  #requireReached({ address: { address } }: ComputeHost): FakeHost {
+    const machine = this.#reach(address);
+    if (machine === undefined)
+      throw new StackyardError("host-unreachable", { message: `Cannot reach host ${address}` });
+    return machine;
   }
 
   #reach(address: string): FakeHost | undefined {

@@ -293,6 +293,42 @@ export function stopDomain(machine: FakeHost, id: string, domain: FakeDomain): v
   if (!domain.isPersistent) Reflect.deleteProperty(machine.domains, id);
 }
 
+/** What was said there counts as said here. */
+export function copyFiles(
+  from: FakeHost,
+  source: ComputeHost,
+  to: FakeHost,
+  target: ComputeHost,
+  id: string,
+): void {
+  requireDomain(from, source, id);
+  if (findDomain(to, target, id) !== undefined)
+    throw new StackyardError("conflict", {
+      message: `Host ${target.name} has a domain of server ${id} that is left over`,
+      field: "host",
+      value: target.name,
+    });
+  to.folders[id] = { console: from.folders[id]?.console ?? [] };
+}
+
+/** In the process of the guest nothing changes, but that it is another one. */
+export function migrateDomain(from: FakeHost, source: ComputeHost, to: FakeHost, id: string): void {
+  const domain = requireDomain(from, source, id);
+  const { live } = domain;
+  if (live === undefined) throw new StackyardError("command-failed", { message: "domain is not running" });
+  if (to.folders[id] === undefined) throw missingFile(`config drive of ${id}`);
+  const files = Object.values(to.images).flatMap((image) => image.files.map(({ path }) => path));
+  const missing = live.bootFiles.find((path) => !files.includes(path));
+  if (missing !== undefined) throw missingFile(missing);
+  if (live.disks.startsWith("root on")) throw missingFile(`root disk of ${id}`);
+  requireFiles(to, [live.disks.replace(/ on .*/, ""), ...live.volumes.map(({ source: name }) => name)]);
+  to.processes += 1;
+  to.domains[id] = { ...domain, isPersistent: true, processId: to.processes };
+  for (const { portId, localVlan } of live.interfaces) to.tags[portId] = localVlan;
+  for (const { portId } of live.interfaces) Reflect.deleteProperty(from.tags, portId);
+  Reflect.deleteProperty(from.domains, id);
+}
+
 export function removeDomain(machine: FakeHost, host: ComputeHost, id: string): void {
   const domain = findDomain(machine, host, id);
   if (domain !== undefined) stopDomain(machine, id, domain);

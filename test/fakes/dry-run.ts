@@ -72,6 +72,9 @@ export function openFakeDryRun({
         attachVolume: (host) => note(host, "domains.attachVolume"),
         detachVolume: (host) => note(host, "domains.detachVolume"),
         resizeVolume: (host) => note(host, "domains.resizeVolume"),
+        copyFiles: (_source, target) => note(target, "domains.copyFiles"),
+        migrate: (source) => note(source, "domains.migrate"),
+        abortMigration: (host) => note(host, "domains.abortMigration"),
       },
       ceph: {
         inspect: (...asked) => ceph.inspect(...asked),

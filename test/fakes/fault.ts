@@ -5,7 +5,7 @@ export type ComputeMethod =
   | `hosts.${"enrol" | "observe" | "release"}`
   | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
-  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume"}`
+  | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume" | "copyFiles" | "migrate" | "abortMigration"}`
   | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
   | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "listPool" | "remove"}`
@@ -29,6 +29,9 @@ export const changingMethods = [
   "domains.attachVolume",
   "domains.detachVolume",
   "domains.resizeVolume",
+  "domains.copyFiles",
+  "domains.migrate",
+  "domains.abortMigration",
   "ceph.ensurePool",
   "ceph.removePool",
   "ceph.ensureUsers",

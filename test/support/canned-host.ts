@@ -16,6 +16,8 @@ export function openCannedPool(answers: Readonly<Record<string, string>>): HostP
         ? Promise.reject(new Error(`the host was asked to ${attempting}`))
         : Promise.resolve({ exitCode: 0, stdout, stderr: cannedStderr, durationMs: 0 });
     },
+    openSocket: (path) => Promise.reject(new Error(`the host was asked for its socket ${path}`)),
+    listenAt: (path) => Promise.reject(new Error(`the host was asked to listen at ${path}`)),
     isOpen: () => true,
     close: () => Promise.resolve(),
   };

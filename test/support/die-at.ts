@@ -1,5 +1,5 @@
 /**
- * A process that is killed at a point of a server's build, change or removal: `die-at.ts FOLDER build|adopt|change|remove POINT INPUTS [CHANGED]`. What is adopted is the
+ * A process that is killed at a point of a server's build, change, move or removal: `die-at.ts FOLDER build|adopt|change|migrate|remove POINT INPUTS [CHANGED]`. What is adopted is the
  * domain of `foreign-domain.ts`. A point is a method of compute with its moment, `domains.spawn after`, or the beginning of a line of progress. The folder has a small world; its hosts outlive the process.
  */
 import { join } from "node:path";
@@ -27,6 +27,7 @@ if (task === "adopt") {
   const request = { host: nameOfHost(1), domain: foreignDomain.name, inputs: { ...server, name: "web" } };
   await cloud.adopt(request, { onProgress: watch });
 } else if (before === undefined) await make(cloud, "server", "web", server, { onProgress: watch });
+else if (task === "migrate") await cloud.act("server", before.id, "live-migrate", {}, { onProgress: watch });
 else if (task === "remove") await cloud.remove("server", before.id, { onProgress: watch });
 else {
   const inputs: JsonObject = { ...before.inputs, ...(JSON.parse(changed) as JsonObject) };

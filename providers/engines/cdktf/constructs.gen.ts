@@ -3557,6 +3557,26 @@ export class ServerBlockDevicesOutput extends ComplexObject {
   }
 }
 
+/** `migration` of a {@link Server}, as found. */
+export class ServerMigrationOutput extends ComplexObject {
+  /** `live`: it runs all the time; `evacuation`: its host is lost. */
+  get kind(): string {
+    return this.getStringAttribute("kind");
+  }
+  /** Id of the host that it leaves. */
+  get fromHostId(): string {
+    return this.getStringAttribute("from_host_id");
+  }
+  /** Id of the host that it moves to. */
+  get toHostId(): string {
+    return this.getStringAttribute("to_host_id");
+  }
+  /** How long the move may take. */
+  get limitSeconds(): number {
+    return this.getNumberAttribute("limit_seconds");
+  }
+}
+
 /** `adoptedFrom` of a {@link Server}, as found. */
 export class ServerAdoptedFromOutput extends ComplexObject {
   /** Id of the host that it was on. */
@@ -3833,6 +3853,11 @@ export class Server extends StackyardResource {
     return this.getStringAttribute("launched_at");
   }
 
+  /** The move between hosts that it is in. Absent for a server that stays. */
+  get migration(): ServerMigrationOutput {
+    return new ServerMigrationOutput(this, "migration", false);
+  }
+
   /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */
   get adoptedFrom(): ServerAdoptedFromOutput {
     return new ServerAdoptedFromOutput(this, "adopted_from", false);
@@ -3997,6 +4022,11 @@ export class DataServer extends StackyardDataSource {
   /** When it first ran, ISO 8601. */
   get launchedAt(): string {
     return this.getStringAttribute("launched_at");
+  }
+
+  /** The move between hosts that it is in. Absent for a server that stays. */
+  get migration(): ServerMigrationOutput {
+    return new ServerMigrationOutput(this, "migration", false);
   }
 
   /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */

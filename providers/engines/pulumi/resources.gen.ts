@@ -1786,6 +1786,17 @@ export interface ServerBlockDevices {
   readonly sizeBytes?: number;
 }
 
+export interface ServerMigration {
+  /** `live`: it runs all the time; `evacuation`: its host is lost. */
+  readonly kind: "live" | "evacuation";
+  /** Id of the host that it leaves. */
+  readonly fromHostId: string;
+  /** Id of the host that it moves to. */
+  readonly toHostId: string;
+  /** How long the move may take. */
+  readonly limitSeconds: number;
+}
+
 export interface ServerAdoptedFrom {
   /** Id of the host that it was on. */
   readonly hostId: string;
@@ -1867,6 +1878,8 @@ export class Server extends StackyardResource {
   declare readonly blockDevices: pulumi.Output<ServerBlockDevices[]>;
   /** When it first ran, ISO 8601. */
   declare readonly launchedAt: pulumi.Output<string>;
+  /** The move between hosts that it is in. Absent for a server that stays. */
+  declare readonly migration: pulumi.Output<ServerMigration | undefined>;
   /** The domain that it was before `stackyard server adopt`. Absent for one that was made here. */
   declare readonly adoptedFrom: pulumi.Output<ServerAdoptedFrom | undefined>;
 
@@ -1898,6 +1911,7 @@ export class Server extends StackyardResource {
         "cachedImage",
         "blockDevices",
         "launchedAt",
+        "migration",
         "adoptedFrom",
       ],
       secretInputs: [],

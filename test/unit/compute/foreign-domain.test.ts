@@ -35,6 +35,8 @@ function look(list: string, close: readonly string[], identities = ""): Promise<
   const connection = {
     host,
     run: () => Promise.resolve({ exitCode: 0, stdout: answers.shift() ?? "", stderr: "", durationMs: 0 }),
+    openSocket: () => Promise.reject(new Error("nobody listens")),
+    listenAt: () => Promise.reject(new Error("nobody may listen")),
     isOpen: () => true,
     close: () => Promise.resolve(),
   };

@@ -1,0 +1,136 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { labCeph, labHosts } from "../../lab/inventory.ts";
+import { buildGuest } from "../../lab/guest/build.ts";
+import { bringUp } from "../../lab/lab.ts";
+import { expectProcess } from "../../lab/namespace/process.ts";
+import { parseTopology } from "../../lab/topology.ts";
+import { readConfig } from "../../providers/config/config.ts";
+import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
+import type { JsonObject } from "../../providers/core/json.ts";
+import { sh } from "../../providers/hosts/command.ts";
+import { openCloud } from "../../providers/wiring.ts";
+import { make, textOf } from "../support/cloud.ts";
+import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
+import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
+
+const labName = "v5-migration";
+
+let labs: LabFolder;
+let cloud: Cloud;
+let hosts: LabHosts;
+let server: ResourceView;
+/** Another guest of the network. */
+let peer: ResourceView;
+let volume: ResourceView;
+let key: string;
+
+beforeAll(async () => {
+  labs = openLabFolder("migration");
+  await bringUp(parseTopology({ name: labName, hosts: ["h1", "h2", { name: "c1", roles: ["ceph"] }] }));
+  const { qcow2 } = await buildGuest();
+  hosts = lookAtHosts(labName, ["h1", "h2"]);
+  cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: labs.path }) });
+  const machines = labHosts(labName);
+  key = machines[0]?.identityFile ?? "";
+  const ids: string[] = [];
+  for (const { name, ...machine } of machines) ids.push((await make(cloud, "host", name, machine)).id);
+  const cluster = await make(cloud, "ceph-cluster", "ceph", { ...labCeph(labName), hosts: ids });
+  const pool = (content: string, more: JsonObject = {}): Promise<ResourceView> =>
+    make(cloud, "storage-pool", content, { cluster: cluster.id, content, ...more });
+  const images = await pool("images");
+  const vms = await pool("vms", { imagePool: images.id });
+  const volumes = await pool("volumes", { imagePool: images.id });
+  const image = await make(cloud, "image", "guest", { disk: { location: qcow2 } });
+  const network = await make(cloud, "network", "net");
+  await make(cloud, "subnet", "subnet", { network: network.id, cidr: "10.50.0.0/24" });
+  const keypair = await make(cloud, "keypair", "lab", {
+    publicKey: readFileSync(`${key}.pub`, "utf8").trim(),
+  });
+  const sizes = { vcpus: 1, ramMib: 192, diskGib: 1, storagePool: vms.id };
+  const flavor = await make(cloud, "flavor", "pooled", sizes);
+  const inputs = {
+    flavor: flavor.id,
+    image: image.id,
+    keypair: keypair.id,
+    networks: [{ network: network.id }],
+    waitFor: "cloud-init",
+  };
+  server = await make(cloud, "server", "web", inputs);
+  peer = await make(cloud, "server", "peer", inputs);
+  const volumeType = await make(cloud, "volume-type", "pooled", { storagePool: volumes.id });
+  volume = await make(cloud, "volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
+  await make(cloud, "volume-attachment", "data", { server: server.id, volume: volume.id });
+}, 300_000);
+
+afterAll(async () => {
+  await cloud.close();
+  await labs.close();
+}, 60_000);
+
+/** Runs a command in a guest, by way of its host, and gives its output. */
+async function inGuest({ id }: ResourceView, command: string): Promise<string> {
+  const { host, address, relayCommand } = await cloud.guestAccess(id);
+  const files = ["-i", key, "-o", "LogLevel=ERROR"];
+  const hop = [...files, "-o", `UserKnownHostsFile=${host.knownHostsFile ?? ""}`, `root@${host.address}`];
+  const proxy = sh`ssh ${hop} ${relayCommand}`.text.replaceAll("%", "%%");
+  const strange = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
+  const words = [...files, ...strange, "-o", `ProxyCommand=${proxy}`, `root@${address}`, command];
+  const output = await expectProcess(`a command in guest ${id}`, "ssh", words, { timeoutMs: 120_000 });
+  return output.trim();
+}
+
+async function whereIs({ id }: ResourceView): Promise<string> {
+  return textOf((await cloud.find("server", id)).outputs, "host");
+}
+
+const bootId = "cat /proc/sys/kernel/random/boot_id";
+
+test("a guest moves with its disks while it runs, and is hardly missed", async () => {
+  const [source, target] = [await whereIs(server), (await whereIs(server)) === "h1" ? "h2" : "h1"];
+  const boot = await inGuest(server, bootId);
+  await inGuest(server, "echo before > /data/file; sync; echo disk | dd of=/dev/vdb bs=512 conv=sync,fsync");
+  const address = (await cloud.guestAccess(server.id)).address;
+  const pings = inGuest(
+    peer,
+    `for i in $(seq 60); do ping -c 1 -W 1 ${address} > /dev/null && echo answer || echo loss; sleep 0.2; done`,
+  );
+  const lines: string[] = [];
+
+  const answer = await cloud.act(
+    "server",
+    server.id,
+    "live-migrate",
+    {},
+    { onProgress: (line) => lines.push(line) },
+  );
+
+  expect(answer).toMatchObject({ host: target });
+  const seen = await cloud.read("server", server.id);
+  expect(seen).toMatchObject({ outputs: { host: target, status: "ACTIVE" }, drift: [] });
+  const answers = (await pings).split("\n");
+  expect(answers).toHaveLength(60);
+  expect(answers.filter((word) => word === "loss").length).toBeLessThanOrEqual(6);
+  expect(await inGuest(server, bootId)).toBe(boot);
+  expect(
+    await inGuest(server, "cat /data/file; head -c 4 /dev/vdb; echo after >> /data/file; sync"),
+  ).toContain("before\ndisk");
+  const left = await hosts.onHost(
+    source,
+    `virsh -q list --all --uuid; find /var/lib/libvirt/images -path '*${server.id}*'; ls /run/libvirt | grep move || true`,
+  );
+  expect(left).not.toContain(server.id);
+  expect(left).not.toContain("move");
+  expect(await hosts.onHost(source, "ovs-vsctl --bare --columns=external_ids list interface")).not.toContain(
+    server.id,
+  );
+  expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+  expect(await cloud.drift()).toMatchObject({ findings: [], failures: [] });
+}, 240_000);
+
+test("a guest that has moved stops and starts where it is, with what it had written", async () => {
+  await cloud.act("server", server.id, "reboot", { kind: "hard" });
+
+  expect(await inGuest(server, "cat /data/file")).toBe("before\nafter");
+  expect((await cloud.read("server", server.id))?.drift).toEqual([]);
+}, 240_000);
