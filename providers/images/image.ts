@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { nameField, printableSchema, projectField, reserveName } from "../core/common-fields.ts";
-import { cephCodes, hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
+import { cephCodes, hasCode, hostCodes, imageCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { CloudId, ResourceId } from "../core/ids.ts";
 import type { ComputeHost, ImageSpec } from "../core/ports.ts";
@@ -224,9 +224,15 @@ export const image = defineResource({
       run: async ({ record, world, ports, signal, cloudId }) => {
         const copy = { id: record.id, name: record.id };
         await Promise.all(
-          listImagePlaces(world, cloudId).map(async (place) => {
+          listImagePlaces(world, cloudId).map(async ({ place, isInWork }) => {
             const via = findVia(place.clusterId, world, cloudId);
-            await ports.volumes.removeImage(via, place, copy, signal);
+            try {
+              await ports.volumes.removeImage(via, place, copy, signal);
+            } catch (error) {
+              // A pool that has gone, or is only being made, has no copy.
+              const isWithout = hasCode(error, "not-found") || (isInWork && hasCode(error, "ceph-refused"));
+              if (!isWithout) throw error;
+            }
           }),
         );
         return undefined;

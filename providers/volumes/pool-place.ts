@@ -49,12 +49,22 @@ export function placeOfImages(poolId: string, world: World, cloudId: CloudId): R
   return placeOfPool(imagePool ?? poolId, world, cloudId);
 }
 
+/** A place that images may have been brought into. */
+export interface ImagePlace {
+  readonly place: RbdPlace;
+  /** Whether the pool is being made or changed: one that is new has no users yet who could look into it. */
+  readonly isInWork: boolean;
+}
+
 /** All places that images may have been brought into. */
-export function listImagePlaces(world: World, cloudId: CloudId): readonly RbdPlace[] {
+export function listImagePlaces(world: World, cloudId: CloudId): readonly ImagePlace[] {
   return world
     .all("storage-pool")
     .filter(({ inputs: { imagePool } }) => imagePool === undefined)
-    .map((entry) => toPlace(entry, world, cloudId));
+    .map((entry) => ({
+      place: toPlace(entry, world, cloudId),
+      isInWork: entry.status === undefined || entry.status === "building",
+    }));
 }
 
 function clusterOf({ inputs }: WorldEntry): string {

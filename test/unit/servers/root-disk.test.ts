@@ -99,6 +99,13 @@ describe("a server whose flavor names a pool", () => {
     await test1.cloud.remove("image", world.image.id);
   });
 
+  test("and whose pool for images is gone from the cluster, lets other images go", async () => {
+    const other = await test1.make("image", "other", { disk: { location: "/images/cirros.qcow2" } });
+    test1.compute.withCeph(smallFsid, ({ pools }) => Reflect.deleteProperty(pools, "images"));
+    await test1.cloud.remove("image", other.id);
+    expect(await test1.cloud.read("image", other.id)).toBeUndefined();
+  });
+
   test("grows its disk in place, and never shrinks it", async () => {
     const { id } = await build("one");
     const large = await test1.make("flavor", "large", { vcpus: 1, ramMib: 256, diskGib: 5 });
