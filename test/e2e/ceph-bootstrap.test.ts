@@ -139,6 +139,7 @@ test("images are written and read by the admin's keyring, also after daemons wer
   const text = Buffer.alloc(4 * 2 ** 20, "kept");
   writeFileSync(path, text);
   await administer("ceph", "osd", "pool", "create", "images", "8");
+  await administer("rbd", "pool", "init", "images");
   await administer("rbd", "import", "--no-progress", path, "images/disk");
   await hosts.onHost("h2", "kill -9 $(cat /run/ceph/osd.1.pid)");
   await hosts.onHost("h1", "kill -9 $(cat /run/ceph/mon.a.pid) $(cat /run/ceph/osd.0.pid)");
@@ -153,7 +154,7 @@ test("images are written and read by the admin's keyring, also after daemons wer
   expect(`${stdout}${stderr}`).not.toContain(key);
 });
 
-test("what is printed makes the cluster part of a cloud, with pools and clients", async () => {
+test("what is printed makes the cluster part of a cloud, with users and a client", async () => {
   const { cluster } = parse(await bootstrap(["--yes", "--json"]));
   const { fsid, monitors, user, keyringFile } = clusterSchema.parse(cluster);
   const cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: join(labs.path, "cloud") }) });
@@ -162,10 +163,9 @@ test("what is printed makes the cluster part of a cloud, with pools and clients"
     const host = await make(cloud, "host", "h1", { ...machine });
     const inputs = { fsid, monitors, user, keyringFile, hosts: [host.id] };
     const made = await make(cloud, "ceph-cluster", "small", inputs);
-    const pool = await make(cloud, "storage-pool", "volumes", { cluster: made.id, content: "volumes" });
     expect(made.outputs).toMatchObject({ clientHosts: [host.id] });
-    expect(await administer("ceph", "osd", "pool", "ls")).toContain("volumes");
-    for (const { type, id } of [pool, made, host]) await cloud.remove(type, id);
+    expect(await administer("ceph", "auth", "ls")).toContain("client.stackyard-");
+    for (const { type, id } of [made, host]) await cloud.remove(type, id);
   } finally {
     await cloud.close();
   }
