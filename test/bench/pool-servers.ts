@@ -12,7 +12,7 @@ import type { DiskCommands, Subject } from "./servers.ts";
 /** Goal of a server's creation, as a ratio to the bare commands. */
 const createGoal = 1.3;
 
-const singleRuns = 7;
+const singleRuns = 5;
 const manyRuns = 2;
 const manyCount = 20;
 
