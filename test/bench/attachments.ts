@@ -10,7 +10,7 @@ import { virsh } from "./servers.ts";
 
 /** Goal of plugging in and out, as a ratio to the bare command. */
 const attachGoal = 1.3;
-const runs = 7;
+const runs = 5;
 const detachLimitMs = 60_000;
 
 /** Plugs a volume of a pool into a guest that runs, and out again. */
