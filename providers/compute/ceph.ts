@@ -3,6 +3,7 @@ import { StackyardError } from "../core/errors.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { packClient, putClient, removeClient, requireTools, type CephKeys } from "./ceph-client.ts";
+import { chooseFenced, fenceClients, listHolders, missingDiskFault, parseHolders } from "./ceph-fence.ts";
 import {
   countImages,
   deletePool,
@@ -143,6 +144,21 @@ export function openCeph(pool: HostPool): CephPort {
         message: `Host ${host.name} has domains that use Ceph cluster ${cluster.name}: ${users.replaceAll("\n", ", ")}`,
         remedy: "Remove them, or their disks in the cluster, first.",
       });
+    },
+    async fence(via, cluster, disks, signal) {
+      if (disks.length === 0) return [];
+      const look = {
+        attempting: "see who has the disks of a server open",
+        commands: [listHolders(disks)],
+        faults: [missingDiskFault],
+        readOnly: true,
+      };
+      const holders = parseHolders(disks, await run(via, cluster, look, signal));
+      const addresses = chooseFenced(holders);
+      if (addresses.length === 0) return [];
+      const attempting = "shut a lost host out";
+      await run(via, cluster, { attempting, commands: [fenceClients(holders, addresses)] }, signal);
+      return addresses;
     },
   };
 }

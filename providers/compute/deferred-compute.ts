@@ -62,6 +62,7 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       ensureClient: async (...given) => (await open()).ceph.ensureClient(...given),
       observeClient: async (...given) => (await open()).ceph.observeClient(...given),
       removeClient: async (...given) => (await open()).ceph.removeClient(...given),
+      fence: async (...given) => (await open()).ceph.fence(...given),
     },
     volumes: {
       ensureVolume: async (...given) => (await open()).volumes.ensureVolume(...given),

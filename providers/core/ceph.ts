@@ -1,6 +1,7 @@
 import type { CloudId, ResourceId } from "./ids.ts";
 import type { ComputeHost } from "./ports.ts";
 import type { Drift } from "./resource.ts";
+import type { VolumeRef } from "./volume-backend.ts";
 
 /** A Ceph cluster as the cloud reaches it. No key is in it. */
 export interface CephCluster {
@@ -53,6 +54,14 @@ export interface PoolObservation {
   readonly drift: readonly Drift[];
 }
 
+/** A disk of a server that is fenced. */
+export interface FencedDisk {
+  /** In a pool of the cluster. */
+  readonly volume: VolumeRef;
+  /** Whether other servers may have it too: of its clients only those at addresses that have another of the disks are meant. */
+  readonly isShared: boolean;
+}
+
 /**
  * Sets Ceph up. Commands to a cluster run on `via`, a host that reaches its monitors. Everything may be repeated. Raises, beside what work on
  * hosts may: `ceph-unreachable` when no monitor answers in time, `ceph-refused` when the key is wrong or may not do what is asked, `conflict` when
@@ -98,4 +107,15 @@ export interface CephPort {
   observeClient(host: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<readonly Drift[]>;
   /** Takes it back. Tolerates absence. Raises `in-use` while a domain of the host uses the secret. */
   removeClient(host: ComputeHost, cluster: NamedCluster, signal: AbortSignal): Promise<void>;
+  /**
+   * Shuts out for good whoever has these disks open, and takes their locks away: a process that still runs on a lost host never writes to them again, nor to
+   * any other (nova: evacuate asks the operator for that). Returns the addresses, `ADDRESS:PORT/NONCE`, that were shut out. Repeatable. Raises `not-found` when
+   * a disk is not there.
+   */
+  fence(
+    via: ComputeHost,
+    cluster: CephCluster,
+    disks: readonly FencedDisk[],
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
 }

@@ -7,6 +7,7 @@ import type { ComputeHost, DomainSpec } from "../core/ports.ts";
 import type { Step, StepContext, TaskAction, World, WorldEntry } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import { disksKey } from "../volumes/attached-volume.ts";
+import { requireCluster } from "../volumes/ceph-cluster.ts";
 import { rejectReach } from "../volumes/volume-place.ts";
 import { findBootImage, listStorageHosts } from "./boot-source.ts";
 import { toComputeHost } from "./host.ts";
@@ -54,7 +55,7 @@ export const liveMigrate: TaskAction<ServerInputs, ServerOutputs> = {
         message: `server ${JSON.stringify(record.name)} cannot be moved while it runs: it is ${found?.state ?? "not there"}`,
         remedy: "Start it first.",
       });
-    const toHostId = await chooseTarget(context, source, input);
+    const toHostId = await chooseTarget(context, source, input, rejectGuestOf(source));
     await refuseLeftover(context, toHostId, spec);
     const { ramMib } = readFlavor(inputs.flavor, world);
     const given = input["timeoutSeconds"];
@@ -63,14 +64,7 @@ export const liveMigrate: TaskAction<ServerInputs, ServerOutputs> = {
     return { migration: { kind: "live", fromHostId: source.id, toHostId, limitSeconds } };
   },
   steps: [
-    {
-      name: "claim",
-      run: async (context) => {
-        const { toHostId } = requireMigration(context);
-        await context.ports.placement.claimTarget(context.record.id, brandId(toHostId));
-        return undefined;
-      },
-    },
+    { name: "claim", run: (context) => claimTarget(context).then(() => undefined) },
     { name: "image", run: (context) => bringBootFiles(context).then(() => undefined) },
     { name: "ports", run: (context) => wireTarget(context).then(() => undefined) },
     {
@@ -85,8 +79,19 @@ export const liveMigrate: TaskAction<ServerInputs, ServerOutputs> = {
     { name: "settle", run: settleMigration },
   ],
   settle: settleMigration,
-  answer: ({ hostId, host }) => ({ hostId: hostId ?? null, host: host ?? null }),
+  answer: tellHost,
 };
+
+/** Where the server is now. */
+export function tellHost({ hostId, host }: Partial<ServerOutputs>): JsonObject {
+  return { hostId: hostId ?? null, host: host ?? null };
+}
+
+/** The target has room for the server beside what it has. */
+export async function claimTarget(context: Context): Promise<void> {
+  const { toHostId } = requireMigration(context);
+  await context.ports.placement.claimTarget(context.record.id, brandId(toHostId));
+}
 
 /** Raises `wrong-state` for a server that is in a move already. */
 export function refuseMoving({ outputs, record, world }: Context): void {
@@ -118,8 +123,9 @@ export function refuseFiles(name: string, spec: DomainSpec, host: ComputeHost): 
 /** The host that was asked for, or the scheduler's choice, which reaches all that the server has. Raises `no-valid-host`, `host-unsuitable`, `not-found`. */
 export async function chooseTarget(
   context: Context,
-  source: Pick<ComputeHost, "id" | "name" | "folder" | "datapath" | "virtType">,
+  source: ComputeHost,
   input: JsonObject,
+  rejectHost: (target: ComputeHost) => string | undefined = () => undefined,
 ): Promise<HostId> {
   const { record, world, ports } = context;
   const asked = textOf(input, "host");
@@ -131,7 +137,7 @@ export async function chooseTarget(
       field: "host",
       value: asked,
     });
-  const problem = named === undefined ? undefined : rejectTarget(context, source, named);
+  const problem = named === undefined ? undefined : rejectTarget(context, source, named, rejectHost);
   if (named !== undefined && problem !== undefined)
     throw new StackyardError("host-unsuitable", {
       message: `server ${JSON.stringify(record.name)} cannot be moved to host ${named.name}: it ${problem}`,
@@ -140,7 +146,9 @@ export async function chooseTarget(
       remedy: "Choose another host, or leave the choice to the scheduler.",
     });
   const ignored = hosts.filter((host) =>
-    named === undefined ? rejectTarget(context, source, host) !== undefined : host.id !== named.id,
+    named === undefined
+      ? rejectTarget(context, source, host, rejectHost) !== undefined
+      : host.id !== named.id,
   );
   return ports.placement.chooseTarget(
     record.id,
@@ -161,19 +169,29 @@ export async function refuseLeftover(context: Context, hostId: HostId, spec: Dom
   });
 }
 
-/** Why a host cannot take the guest of another as it is; `undefined` when it can. */
+/** Why a host cannot take a guest of another as it is, memory and all. */
+function rejectGuestOf(source: ComputeHost): (target: ComputeHost) => string | undefined {
+  return (target) => {
+    const aspects = ["folder", "datapath", "virtType"] as const;
+    const other = aspects.find((aspect) => target[aspect] !== source[aspect]);
+    return other === undefined
+      ? undefined
+      : `has the ${other} ${target[other]}, and the guest was made for ${source[other]}`;
+  };
+}
+
+/** Why a host cannot have the server of another; `undefined` when it can. */
 function rejectTarget(
   { inputs, outputs, record, world, cloudId }: Context,
-  source: Pick<ComputeHost, "id" | "folder" | "datapath" | "virtType">,
+  source: ComputeHost,
   entry: WorldEntry,
+  rejectHost: (target: ComputeHost) => string | undefined,
 ): string | undefined {
   if (entry.id === source.id.toString()) return "is the one that it is on";
   const target = toComputeHost(entry, cloudId);
   if (target === undefined) return "is not enrolled yet";
-  const aspects = ["folder", "datapath", "virtType"] as const;
-  const other = aspects.find((aspect) => target[aspect] !== source[aspect]);
-  if (other !== undefined)
-    return `has the ${other} ${target[other]}, and the guest was made for ${source[other]}`;
+  const unfit = rejectHost(target);
+  if (unfit !== undefined) return unfit;
   const poolId = outputs.blockDevices?.[0]?.storagePool;
   const reach = listStorageHosts(inputs, poolId, world);
   if (reach?.includes(entry.name) === false)
@@ -232,7 +250,7 @@ async function wireTarget(context: Context): Promise<void> {
 /** Nobody changes the disks of a server that is on its way. */
 async function migrateGuest(context: Context): ReturnType<ServerStep["run"]> {
   const { record, ports, exclusive, progress, signal } = context;
-  const { limitSeconds } = requireMigration(context);
+  const { limitSeconds = secondsPerGib } = requireMigration(context);
   const { source, target } = requirePlaces(context);
   await exclusive(disksKey(record.id), async () => {
     progress(`moving the guest from host ${source.name} to ${target.name}`);
@@ -248,6 +266,7 @@ async function migrateGuest(context: Context): ReturnType<ServerStep["run"]> {
 export async function settleMigration(context: Context): ReturnType<ServerStep["run"]> {
   const { inputs, outputs, record, world, cloudId, ports, progress, signal } = context;
   if (outputs.migration === undefined) return undefined;
+  if (outputs.migration.kind === "evacuation") return settleEvacuation(context);
   const { source, target } = requirePlaces(context);
   const spec = toDomainSpec(record, inputs, outputs, world, cloudId);
   // A move whose process was killed may still be under way.
@@ -271,4 +290,42 @@ export async function settleMigration(context: Context): ReturnType<ServerStep["
   await releaseInterfaces(context, leaves, outputs.interfaces ?? [], elsewhere, () => true);
   if (!hasMoved) await ports.placement.releaseTarget(record.id);
   return { hostId: stays.id, host: stays.name, migration: undefined };
+}
+
+/** Before the host is shut out the server stays its own; from then on the server is the target's, where its domain is built as any. */
+async function settleEvacuation(context: Context): ReturnType<ServerStep["run"]> {
+  const { record, ports } = context;
+  const { isFencing } = requireMigration(context);
+  if (isFencing !== true) {
+    await ports.placement.releaseTarget(record.id);
+    return { migration: undefined };
+  }
+  await fenceSource(context);
+  await ports.placement.moveClaim(record.id);
+  const { target } = requirePlaces(context);
+  return { hostId: target.id, host: target.name, migration: undefined };
+}
+
+/** Whatever still runs on the host that is lost writes no more to the server's disks. */
+async function fenceSource(context: Context): Promise<void> {
+  const { inputs, outputs, record, world, cloudId, ports, progress, signal } = context;
+  const { source, target } = requirePlaces(context);
+  const { rootVolume, volumes = [] } = toDomainSpec(record, inputs, outputs, world, cloudId);
+  const disks = [
+    ...(rootVolume === undefined ? [] : [{ volume: rootVolume, isShared: false }]),
+    ...volumes.map(({ volume, isShared }) => ({ volume, isShared })),
+  ];
+  progress(`shutting host ${source.name} out of the disks`);
+  const byCluster = Map.groupBy(disks, ({ volume: { place } }) =>
+    place.backend === "rbd" ? place.clusterId : "",
+  );
+  for (const [clusterId, held] of byCluster) {
+    const cluster = requireCluster(clusterId, world, cloudId);
+    const addresses = await ports.ceph.fence(target, cluster, held, signal);
+    progress(
+      addresses.length === 0
+        ? `nobody has the disks in ${cluster.name} open`
+        : `shut out of ${cluster.name}: ${addresses.join(", ")}`,
+    );
+  }
 }

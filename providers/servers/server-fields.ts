@@ -217,7 +217,10 @@ export const serverOutputs = z.object({
         }),
         fromHostId: field(z.string(), { doc: "Id of the host that it leaves." }),
         toHostId: field(z.string(), { doc: "Id of the host that it moves to." }),
-        limitSeconds: field(z.int(), { doc: "How long the move may take." }),
+        limitSeconds: field(z.int().optional(), { doc: "How long a `live` move may take." }),
+        isFencing: field(z.boolean().optional(), {
+          doc: "Whether the host that is lost is being shut out: from then on there is no way back.",
+        }),
       })
       .optional(),
     { doc: "The move between hosts that it is in. Absent for a server that stays.", follows: [] },

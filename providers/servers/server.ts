@@ -9,6 +9,7 @@ import { defineResource, type Drift, type Observation, type StepContext } from "
 import { readImageNeeds } from "../images/image.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
 import { findBootImage } from "./boot-source.ts";
+import { evacuate } from "./evacuation.ts";
 import { liveMigrate } from "./migration.ts";
 import { observeRootDisk } from "./root-disk.ts";
 import { serverInputs, serverOutputs, type ServerInputs, type ServerOutputs } from "./server-fields.ts";
@@ -204,6 +205,7 @@ export const server = defineResource({
       },
     },
     "live-migrate": liveMigrate,
+    evacuate,
     "console-log": {
       doc: "The last lines of the serial console.",
       role: "reader",

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nameCephUser, type CephRole } from "../../providers/compute/marks.ts";
-import type { CephCluster, CephPool, CephPort } from "../../providers/core/ceph.ts";
+import type { CephCluster, CephPool, CephPort, FencedDisk } from "../../providers/core/ceph.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost, MarkedThing } from "../../providers/core/ports.ts";
 import type { ComputePorts } from "../../providers/wiring.ts";
@@ -127,6 +127,31 @@ export function describeCephPort(name: string, open: () => Promise<CephStage>): 
       await ceph.ensurePool(host, cluster, volumes, signal);
       expect(await stage.survey()).toBe(made);
       expect(await ceph.observePool(host, cluster, volumes, signal)).toMatchObject({ images: 0, drift: [] });
+    });
+
+    test("of a disk that nobody has open nobody is shut out, and one that is not there is an error", async () => {
+      const diskOf = (name: string): FencedDisk => ({
+        volume: {
+          place: {
+            backend: "rbd",
+            clusterId: cluster.id,
+            monitors: cluster.monitors,
+            pool: vms.pool,
+            content: "vms",
+          },
+          id: deriveId<"resource">(name),
+          name,
+        },
+        isShared: false,
+      });
+      await stage.putImage(vms.pool, "lost");
+      expect(await ceph.fence(host, cluster, [], signal)).toEqual([]);
+      expect(await ceph.fence(host, cluster, [diskOf("lost")], signal)).toEqual([]);
+      await expect(ceph.fence(host, cluster, [diskOf("nowhere")], signal)).rejects.toMatchObject({
+        code: "not-found",
+      });
+      await stage.throwImageAway(vms.pool, "lost");
+      await stage.emptyTrash(vms.pool);
     });
 
     test("a pool of somebody else, of another resource or another cloud is left alone", async () => {

@@ -14,7 +14,7 @@ import { make, textOf } from "../support/cloud.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 
-const labName = "v5-migration";
+const labName = "migration";
 
 let labs: LabFolder;
 let cloud: Cloud;
@@ -23,6 +23,8 @@ let server: ResourceView;
 /** Another guest of the network. */
 let peer: ResourceView;
 let volume: ResourceView;
+/** Of both. */
+let inputs: JsonObject;
 let key: string;
 
 beforeAll(async () => {
@@ -49,7 +51,7 @@ beforeAll(async () => {
   });
   const sizes = { vcpus: 1, ramMib: 192, diskGib: 1, storagePool: vms.id };
   const flavor = await make(cloud, "flavor", "pooled", sizes);
-  const inputs = {
+  inputs = {
     flavor: flavor.id,
     image: image.id,
     keypair: keypair.id,
@@ -82,6 +84,17 @@ async function inGuest({ id }: ResourceView, command: string): Promise<string> {
 
 async function whereIs({ id }: ResourceView): Promise<string> {
   return textOf((await cloud.find("server", id)).outputs, "host");
+}
+
+/** Where a host that is cut off answers its tests alone. */
+const backDoor = "2222";
+
+/** Runs a command on a host whose sshd is gone, and gives its output. */
+async function onLost(name: string, command: string): Promise<string> {
+  const address = labHosts(labName).find((host) => host.name === name)?.address ?? "";
+  const strange = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
+  const words = ["-i", key, "-o", "LogLevel=ERROR", ...strange, "-p", backDoor, `root@${address}`, command];
+  return expectProcess(`a command on host ${name}`, "ssh", words, { timeoutMs: 120_000 });
 }
 
 const bootId = "cat /proc/sys/kernel/random/boot_id";
@@ -134,3 +147,42 @@ test("a guest that has moved stops and starts where it is, with what it had writ
   expect(await inGuest(server, "cat /data/file")).toBe("before\nafter");
   expect((await cloud.read("server", server.id))?.drift).toEqual([]);
 }, 240_000);
+
+test("a server of a host that is cut off starts on another, and what still runs there writes no more", async () => {
+  const lost = await whereIs(server);
+  const boot = await inGuest(server, bootId);
+  await inGuest(server, "echo last >> /data/file; sync; sleep 1");
+  const writing = "while :; do echo zombie >> /data/file; sync; sleep 0.2; done";
+  await expect(cloud.act("server", server.id, "evacuate", {})).rejects.toMatchObject({ code: "wrong-state" });
+  await inGuest(server, `touch /data/mark; sync; (setsid sh -c 'sleep 20; ${writing}' > /dev/null 2>&1 &)`);
+  await hosts.onHost(lost, `/usr/sbin/sshd -p ${backDoor} -o PidFile=/run/back-door.pid`);
+  await onLost(lost, "pkill -P $(cat /run/sshd.pid); kill $(cat /run/sshd.pid)");
+
+  const answer = await cloud.act("server", server.id, "evacuate", {});
+
+  expect(answer).toMatchObject({ host: lost === "h1" ? "h2" : "h1" });
+  expect(await inGuest(server, bootId)).not.toBe(boot);
+  // The other guest's host is the one that is lost: no tunnel goes there.
+  const drift = (await cloud.read("server", server.id))?.drift ?? [];
+  expect(drift.filter(({ field }) => field !== `tunnels.${lost}`)).toEqual([]);
+  const console = `/var/lib/libvirt/images/stackyard/servers/${server.id}/console.log`;
+  await onLost(
+    lost,
+    `for i in $(seq 90); do ! grep -aqE 'I/O error|EXT4-fs error' ${console} || exit 0; sleep 1; done; exit 1`,
+  );
+  expect(await onLost(lost, `virsh -q domstate ${server.id}`)).toMatch(/running|paused/);
+  expect(await inGuest(server, "cat /data/file; ls /data/mark; head -c 4 /dev/vdb")).toBe(
+    "before\nafter\nlast\n/data/mark\ndisk",
+  );
+
+  await onLost(lost, "/usr/sbin/sshd");
+  const { leftovers } = await cloud.listLeftovers();
+  expect(leftovers).toContainEqual(expect.objectContaining({ kind: "server", host: lost, id: server.id }));
+  for (const leftover of leftovers) await cloud.removeLeftover(leftover);
+
+  expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+  expect(await hosts.onHost(lost, "virsh -q list --all --uuid")).not.toContain(server.id);
+  for (const name of ["web", "peer"]) await make(cloud, "server", name, inputs);
+  expect(await inGuest(server, "echo alive >> /data/file; sync; tail -n 1 /data/file")).toBe("alive");
+  expect(await cloud.drift()).toMatchObject({ findings: [], failures: [] });
+}, 300_000);

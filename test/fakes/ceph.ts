@@ -4,6 +4,8 @@ import type { CephCluster, CephPool, CephPort, PoolContent } from "../../provide
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { Drift } from "../../providers/core/resource.ts";
+import { nameImage } from "../../providers/compute/volumes/rbd/rbd-client.ts";
+import { fenceDomains } from "./domain.ts";
 import { bringClient, observeClient, removeClient } from "./ceph-client.ts";
 import type { ComputeMethod } from "./fault.ts";
 import type { FakeHost } from "./host.ts";
@@ -110,9 +112,11 @@ interface Reach {
     work: (machine: FakeHost) => T,
   ) => Promise<T>;
   readonly machineOf: (host: ComputeHost) => FakeHost | undefined;
+  /** All hosts by address, those that do not answer too. */
+  readonly listHosts: () => Readonly<Record<string, FakeHost>>;
 }
 
-export function openFakeCeph({ onCluster, onHost, machineOf }: Reach): CephPort {
+export function openFakeCeph({ onCluster, onHost, machineOf, listHosts }: Reach): CephPort {
   async function work<T>(
     method: ComputeMethod,
     via: ComputeHost,
@@ -202,6 +206,16 @@ export function openFakeCeph({ onCluster, onHost, machineOf }: Reach): CephPort 
       onHost("ceph.observeClient", host, signal, (machine) => observeClient(machine, cluster)),
     removeClient: (host, cluster, signal) =>
       onHost("ceph.removeClient", host, signal, (machine) => removeClient(machine, host, cluster)),
+    fence: (via, cluster, disks, signal) =>
+      work("ceph.fence", via, cluster, signal, ({ pools }) => {
+        for (const { volume } of disks) {
+          const { place } = volume;
+          if (place.backend !== "rbd") throw new Error(`disk ${volume.id} is in no pool`);
+          if (pools[place.pool]?.images[nameImage(volume)] === undefined)
+            throw new StackyardError("not-found", { message: "A disk of the server is not in its pool" });
+        }
+        return fenceDomains(listHosts(), disks);
+      }),
   };
 }
 

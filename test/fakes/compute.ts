@@ -366,6 +366,7 @@ export class FakeCompute extends Faults implements ComputePorts {
       ),
     onHost: (method, host, signal, work) => this.#carryOut(method, host.address.address, signal, work),
     machineOf: (host) => this.#reach(host.address.address),
+    listHosts: () => this.#state.hosts,
   });
 
   readonly volumes = openFakeVolumes({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { FencedDisk } from "../../providers/core/ceph.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type {
   ComputeHost,
@@ -134,13 +135,31 @@ function nameSource({ place, id, name }: VolumeRef): string {
 export function listServersWith(hosts: readonly FakeHost[], volume: VolumeRef): readonly string[] {
   const source = nameSource(volume);
   return hosts.flatMap(({ domains }) =>
-    Object.entries(domains).flatMap(([id, { live }]) =>
+    Object.entries(domains).flatMap(([id, { live, isFenced }]) =>
       live !== undefined &&
+      isFenced !== true &&
       (live.disks.startsWith(`${source} on `) || live.volumes.some((held) => held.source === source))
         ? [id]
         : [],
     ),
   );
+}
+
+/** Lets no process write any more that has one of these disks open; gives the hosts' addresses. Of a disk that is shared only on hosts with another one. */
+export function fenceDomains(
+  hosts: Readonly<Record<string, FakeHost>>,
+  disks: readonly FencedDisk[],
+): readonly string[] {
+  const own = disks.filter(({ isShared }) => !isShared).map(({ volume }) => volume);
+  return Object.entries(hosts).flatMap(([address, host]) => {
+    const ids = new Set(own.flatMap((volume) => listServersWith([host], volume)));
+    return [...ids].flatMap((id) => {
+      const domain = host.domains[id];
+      if (domain === undefined) return [];
+      domain.isFenced = true;
+      return [`${address}:0/${String(domain.processId ?? 0)}`];
+    });
+  });
 }
 
 /** A process opens the files of its volumes; those in a pool are taken for there. */
@@ -257,6 +276,7 @@ export function startDomain(machine: FakeHost, id: string, domain: FakeDomain): 
     requireFiles(machine, [disks.replace(/ on .*/, ""), ...volumes.map(({ source }) => source)]);
     machine.processes += 1;
     domain.processId = machine.processes;
+    domain.isFenced = undefined;
     domain.live = domain.defined;
     domain.medium = domain.configDrive;
     for (const { portId, localVlan } of domain.live.interfaces) machine.tags[portId] = localVlan;

@@ -92,6 +92,7 @@ export function openFakeDryRun({
           if (drift.length > 0) await note(host, "ceph.ensureClient");
         },
         removeClient: (host) => note(host, "ceph.removeClient"),
+        fence: (via) => note(via, "ceph.fence").then(() => []),
       },
       volumes: {
         observeVolume: (...asked) => volumes.observeVolume(...asked),

@@ -6,7 +6,7 @@ export type ComputeMethod =
   | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume" | "copyFiles" | "migrate" | "abortMigration"}`
-  | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient"}`
+  | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient" | "fence"}`
   | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "listPool" | "remove"}`
   | "scan.ask";
@@ -38,6 +38,7 @@ export const changingMethods = [
   "ceph.removeUsers",
   "ceph.ensureClient",
   "ceph.removeClient",
+  "ceph.fence",
   "volumes.ensureVolume",
   "volumes.removeVolume",
   "volumes.removeHalfMade",

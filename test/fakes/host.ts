@@ -96,6 +96,8 @@ export interface FakeDomain {
   medium?: string | undefined;
   /** As its guest read it when it booted last. */
   hostname?: string | undefined;
+  /** Whether a cluster takes no write of its process any more. Default false. */
+  isFenced?: boolean | undefined;
   /** Whether its guest lets go of no disk. Default false. */
   holdsVolumes?: boolean | undefined;
 }

@@ -3571,9 +3571,13 @@ export class ServerMigrationOutput extends ComplexObject {
   get toHostId(): string {
     return this.getStringAttribute("to_host_id");
   }
-  /** How long the move may take. */
+  /** How long a `live` move may take. */
   get limitSeconds(): number {
     return this.getNumberAttribute("limit_seconds");
+  }
+  /** Whether the host that is lost is being shut out: from then on there is no way back. */
+  get isFencing(): IResolvable {
+    return this.getBooleanAttribute("is_fencing");
   }
 }
 

@@ -1793,8 +1793,10 @@ export interface ServerMigration {
   readonly fromHostId: string;
   /** Id of the host that it moves to. */
   readonly toHostId: string;
-  /** How long the move may take. */
-  readonly limitSeconds: number;
+  /** How long a `live` move may take. */
+  readonly limitSeconds?: number;
+  /** Whether the host that is lost is being shut out: from then on there is no way back. */
+  readonly isFencing?: boolean;
 }
 
 export interface ServerAdoptedFrom {

@@ -221,3 +221,81 @@ test("while a server moves, its claim counts on both hosts, and nothing of it is
   await moving;
   await expectMoved();
 });
+
+describe("a server whose host does not answer", () => {
+  function evacuate(input: JsonObject = {}, by: Cloud = cloud): Promise<JsonObject> {
+    return by.act("server", server.id, "evacuate", input);
+  }
+
+  const addressOf = (name: string): string => addressOfHost(Number(name.slice(1)));
+  const isFenced = (): boolean =>
+    test1.compute.withMachine(addressOf(source()), ({ domains }) => domains[server.id]?.isFenced === true);
+  const lose = (): void => void test1.compute.unreachable.add(addressOf(source()));
+
+  test("starts on another, once the host is shut out; what is left there goes with gc, and its disk stays", async () => {
+    lose();
+    const lines: string[] = [];
+    const onProgress = (line: string): void => void lines.push(line);
+
+    expect(await cloud.act("server", server.id, "evacuate", {}, { onProgress })).toMatchObject({
+      host: target(),
+    });
+
+    expect(await look()).toEqual({ ...settled, host: target() });
+    expect(isFenced()).toBe(true);
+    expect(lines).toContain(`shutting host ${source()} out of the disks`);
+    const order = test1.compute.calls.map(({ method }) => method);
+    expect(order.lastIndexOf("ceph.fence")).toBeLessThan(order.lastIndexOf("domains.spawn"));
+    test1.compute.unreachable.clear();
+    const { leftovers } = await cloud.listLeftovers();
+    expect(leftovers.map(({ kind, host }) => `${kind} ${host}`)).toContain(`server ${source()}`);
+    await expect(migrate({ host: source() })).rejects.toMatchObject({ code: "conflict", field: "host" });
+    for (const leftover of leftovers) await cloud.removeLeftover(leftover);
+    expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+    await expectMoved();
+  });
+
+  test("is not evacuated while it answers, by who is no administrator, nor to where its disk is not reached", async () => {
+    await expect(evacuate()).rejects.toMatchObject({ code: "wrong-state" });
+    const member = await test1.logIn("mallory", "member", server.record.projectId ?? "");
+    await expect(evacuate({}, member)).rejects.toMatchObject({ code: "forbidden" });
+    lose();
+    await expect(evacuate({ host: "h3" })).rejects.toMatchObject({ code: "host-unsuitable", field: "host" });
+    test1.compute.unreachable.clear();
+    expect(isFenced()).toBe(false);
+    expect(await look()).toEqual({ ...settled, host: source() });
+  });
+
+  test("stays where it is when its disk is a file", async () => {
+    server = await test1.make("server", "local", world.server);
+    lose();
+    await expect(evacuate()).rejects.toMatchObject({ code: "host-unsuitable" });
+  });
+
+  test("is evacuated by the next apply when the cluster did not answer at first", async () => {
+    lose();
+    test1.compute.fail("ceph.fence", { code: "ceph-unreachable", times: 2 });
+    await expect(evacuate()).rejects.toMatchObject({ code: "ceph-unreachable" });
+    expect(await cloud.find("server", server.id)).toMatchObject({
+      record: { status: "error" },
+      outputs: { host: source(), migration: { kind: "evacuation", isFencing: true } },
+    });
+    expect(isFenced()).toBe(false);
+
+    await test1.make("server", "web", { ...world.server, flavor: pooled.id });
+
+    expect(isFenced()).toBe(true);
+    expect(await look()).toEqual({ ...settled, host: target() });
+  });
+
+  test("is built by the next apply when the new host failed", async () => {
+    lose();
+    test1.compute.fail("domains.spawn");
+    await expect(evacuate()).rejects.toMatchObject({ code: "command-failed" });
+    expect(await look()).toMatchObject({ host: target(), isMoving: false });
+
+    await test1.make("server", "web", { ...world.server, flavor: pooled.id });
+
+    expect(await look()).toEqual({ ...settled, host: target() });
+  });
+});
