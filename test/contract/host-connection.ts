@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { sh } from "../../providers/hosts/command.ts";
 import type { HostConnection } from "../../providers/hosts/connection.ts";
@@ -164,6 +165,30 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
     it("runs more commands at once than a host has sessions", async () => {
       const results = await Promise.all([...Array(25).keys()].map((n) => connection.run(sh`echo ${n}`)));
       expect(results.map(({ stdout }) => Number(stdout))).toEqual([...Array(25).keys()]);
+    });
+
+    it("listens at a socket of the host and connects to it, for all who come and both ways", async () => {
+      const path = at("socket");
+      const listening = await connection.listenAt(path, (socket) => {
+        void text(socket).then((said) => socket.end(`heard ${String(said.length)}`));
+      });
+      const sizes = [1, 3_000_000];
+      const answers = sizes.map(async (size) => {
+        const socket = await connection.openSocket(path);
+        socket.end("x".repeat(size));
+        return text(socket);
+      });
+      expect(await Promise.all(answers)).toEqual(sizes.map((size) => `heard ${String(size)}`));
+      await listening.close();
+      await connection.run(sh`rm -f -- ${path}`);
+      await expect(connection.openSocket(path)).rejects.toMatchObject({ code: "host-unreachable" });
+    });
+
+    it("does not listen where something is", async () => {
+      await connection.run(sh`mkdir ${at("taken")}`);
+      await expect(connection.listenAt(at("taken"), () => undefined)).rejects.toMatchObject({
+        code: "host-unreachable",
+      });
     });
 
     it("ends what runs when it is closed, and takes no more", async () => {
