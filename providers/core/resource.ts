@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { ChangeLabel } from "./change.ts";
-import type { ErrorCode } from "./errors.ts";
+import { StackyardError, type ErrorCode } from "./errors.ts";
 import type { Exclusive, Together } from "./exclusive.ts";
 import type { CloudId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
@@ -82,6 +82,17 @@ export interface WorldEntry {
   readonly outputs: JsonObject;
   /** Absent while the resource is only planned. */
   readonly status?: RecordStatus;
+}
+
+/** The resource of this id, which another refers to in `field`. Raises `unknown-reference` when it is not there any more. */
+export function requireEntry(type: string, id: string, world: World, field?: string): WorldEntry {
+  const entry = world.find(type, id);
+  if (entry !== undefined) return entry;
+  throw new StackyardError("unknown-reference", {
+    message: `${type} ${id} does not exist any more`,
+    ...(field === undefined ? {} : { field }),
+    value: id,
+  });
 }
 
 /** What `complete` may use to fill unset inputs. */

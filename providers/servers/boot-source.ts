@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { CloudId } from "../core/ids.ts";
-import type { World, WorldEntry } from "../core/resource.ts";
-import { StackyardError } from "../core/errors.ts";
+import { requireEntry, type World, type WorldEntry } from "../core/resource.ts";
 import { listPoolClients } from "../volumes/pool-place.ts";
 import { listReach, placeVolume, type PlacedVolume } from "../volumes/volume-place.ts";
 
@@ -61,18 +60,6 @@ export function placeBootVolume(
   world: World,
   cloudId: CloudId,
 ): PlacedVolume | undefined {
-  return bootVolume === undefined
-    ? undefined
-    : placeVolume(requireBootVolume(bootVolume.volume, world), world, cloudId);
-}
-
-/** The record of a boot volume. Raises `unknown-reference`. */
-export function requireBootVolume(id: string, world: World): WorldEntry {
-  const entry = world.find("volume", id);
-  if (entry !== undefined) return entry;
-  throw new StackyardError("unknown-reference", {
-    message: `volume ${id} does not exist any more`,
-    field: "bootVolume.volume",
-    value: id,
-  });
+  if (bootVolume === undefined) return undefined;
+  return placeVolume(requireEntry("volume", bootVolume.volume, world, "bootVolume.volume"), world, cloudId);
 }

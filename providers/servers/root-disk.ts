@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode } from "../core/errors.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import type { Drift, StepContext } from "../core/resource.ts";
-import type { VolumeObservation } from "../core/volume-backend.ts";
 import { findHostPool } from "../volumes/pool-place.ts";
 import { isBeingAdopted } from "./adoption.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
@@ -63,33 +62,16 @@ export async function removeRootDisk(context: Context): Promise<void> {
   if (poolId === undefined || outputs.hostId === undefined) return;
   const host = requireHost(outputs, world, cloudId);
   const disk = nameRootDisk(record.id, poolId, world, cloudId);
-  await removeReleased(
-    () => ports.volumes.removeVolume(host, disk, signal),
-    () => isHeld(ports.volumes.observeVolume(host, disk, signal)),
-    progress,
-    signal,
-  );
-}
-
-async function isHeld(observed: Promise<VolumeObservation | undefined>): Promise<boolean> {
-  return ((await observed)?.holders.length ?? 0) > 0;
-}
-
-/** Repeats a removal as long as it fails since somebody has the disk open, at most as long as a dead client may count. */
-async function removeReleased(
-  remove: () => Promise<void>,
-  isStillHeld: () => Promise<boolean>,
-  progress: (line: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let waited = 0; ; waited += retryMs) {
+  for (let waitedMs = 0; ; waitedMs += retryMs) {
     try {
-      await remove();
+      await ports.volumes.removeVolume(host, disk, signal);
       return;
     } catch (error) {
-      if (!hasCode(error, "in-use") || waited >= releaseSeconds * 1000 || !(await isStillHeld())) throw error;
+      if (!hasCode(error, "in-use") || waitedMs >= releaseSeconds * 1000) throw error;
+      const found = await ports.volumes.observeVolume(host, disk, signal);
+      if (found === undefined || found.holders.length === 0) throw error;
     }
-    if (waited === 0) progress("waiting for the disk's last client to let go");
+    if (waitedMs === 0) progress("waiting for the disk's last client to let go");
     await sleep(retryMs, undefined, { signal });
   }
 }

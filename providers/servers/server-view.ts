@@ -11,7 +11,7 @@ import type {
   PortSpec,
   ReadinessRequest,
 } from "../core/ports.ts";
-import type { World, WorldEntry } from "../core/resource.ts";
+import { requireEntry, type World, type WorldEntry } from "../core/resource.ts";
 import type { VolumeRef } from "../core/volume-backend.ts";
 import { readImageNeeds } from "../images/image.ts";
 import { toNetworkSpec } from "../networks/network-fields.ts";
@@ -37,7 +37,7 @@ const keypairOutputs = z.object({ publicKey: z.string() });
 
 /** What the flavor gives: cores, MiB, GiB. Raises `unknown-reference`. */
 export function readFlavor(id: string, world: World): z.infer<typeof flavorAmounts> {
-  return flavorAmounts.parse(mustFind("flavor", id, world).inputs);
+  return flavorAmounts.parse(requireEntry("flavor", id, world).inputs);
 }
 
 /** The same; `undefined` for a flavor that is not there. */
@@ -51,7 +51,9 @@ const groupInputs = z.object({ policy: z.string(), maxServersPerHost: z.int().de
 /** How many servers of the group one host may have; `undefined` without a group, or where its policy does not forbid any. */
 function readMaxServersPerHost(groupId: string | undefined, world: World): number | undefined {
   if (groupId === undefined) return undefined;
-  const { policy, maxServersPerHost } = groupInputs.parse(mustFind("server-group", groupId, world).inputs);
+  const { policy, maxServersPerHost } = groupInputs.parse(
+    requireEntry("server-group", groupId, world).inputs,
+  );
   return policy === "anti-affinity" ? maxServersPerHost : undefined;
 }
 
@@ -75,16 +77,6 @@ export function refuseGroup(
   });
 }
 
-function mustFind(type: string, id: string, world: World): WorldEntry {
-  const entry = world.find(type, id);
-  if (entry === undefined)
-    throw new StackyardError("unknown-reference", {
-      message: `${type} ${id} does not exist any more`,
-      value: id,
-    });
-  return entry;
-}
-
 /** The server's interfaces: ports it takes, and ports of its own. */
 export function listInterfaces(
   inputs: ServerInputs,
@@ -106,7 +98,7 @@ interface InterfacePlace extends Omit<ServerInterface, "port"> {
 function listPlaces(inputs: ServerInputs, world: World): readonly InterfacePlace[] {
   return inputs.networks.map((entry, index) => {
     const place =
-      entry.port === undefined ? entry : portInputs.parse(mustFind("port", entry.port, world).inputs);
+      entry.port === undefined ? entry : portInputs.parse(requireEntry("port", entry.port, world).inputs);
     const { network, subnet, address, mac } = place;
     if (network === undefined || subnet === undefined || address === undefined || mac === undefined) {
       throw new StackyardError("internal", {
@@ -220,7 +212,7 @@ export function listMemberships(
     const here = placed.filter(({ place }) => place.network === networkId);
     const carriers = new Set(here.map(({ hostId }) => hostId));
     return {
-      network: toNetworkSpec(mustFind("network", networkId, world), world),
+      network: toNetworkSpec(requireEntry("network", networkId, world), world),
       peers: hosts.filter((candidate) => candidate.id !== host.id && carriers.has(candidate.id)),
       ports: here
         .filter(({ hostId }) => hostId === host.id)
@@ -263,7 +255,7 @@ export function toDomainSpec(
   const [root] = outputs.blockDevices ?? [];
   const networks = new Map(
     interfaces.map(
-      (nic) => [nic.network, toNetworkSpec(mustFind("network", nic.network, world), world)] as const,
+      (nic) => [nic.network, toNetworkSpec(requireEntry("network", nic.network, world), world)] as const,
     ),
   );
   return {
@@ -316,7 +308,7 @@ export function toDomainSpec(
 /** What a server must respect of the image that it boots. Raises `unknown-reference`. */
 export function readBootNeeds(inputs: ServerInputs, world: World): ReturnType<typeof readImageNeeds> {
   const entry =
-    inputs.image === undefined ? findBootImage(inputs, world) : mustFind("image", inputs.image, world);
+    inputs.image === undefined ? findBootImage(inputs, world) : requireEntry("image", inputs.image, world);
   return entry === undefined ? noNeeds : readImageNeeds(entry);
 }
 
@@ -377,7 +369,7 @@ function toConfigDrive(
   world: World,
   networks: ReadonlyMap<string, NetworkSpec>,
 ): ConfigDrive {
-  const keypair = inputs.keypair === undefined ? undefined : mustFind("keypair", inputs.keypair, world);
+  const keypair = inputs.keypair === undefined ? undefined : requireEntry("keypair", inputs.keypair, world);
   const publicKey = keypair === undefined ? undefined : keypairOutputs.parse(keypair.outputs).publicKey;
   const metaData: JsonObject = {
     uuid: server.id,
@@ -393,7 +385,9 @@ function toConfigDrive(
           keys: [{ name: keypair.name, type: "ssh", data: publicKey }],
         }),
   };
-  const subnets = interfaces.map((nic) => subnetInputs.parse(mustFind("subnet", nic.subnet, world).inputs));
+  const subnets = interfaces.map((nic) =>
+    subnetInputs.parse(requireEntry("subnet", nic.subnet, world).inputs),
+  );
   const networkData: JsonObject = {
     links: interfaces.map((nic) => ({
       id: nameDevice(nic.port),

@@ -1,9 +1,9 @@
 import type { CachedImage, ComputeHost, DomainObservation, DomainSpec, ImageSpec } from "../core/ports.ts";
-import type { Drift, Step, StepContext } from "../core/resource.ts";
+import { requireEntry, type Drift, type Step, type StepContext } from "../core/resource.ts";
 import { toImageSpec } from "../images/image.ts";
 import { ensureImageInPool } from "../images/rbd-image.ts";
 import { giveBackAdopted, isBeingAdopted } from "./adoption.ts";
-import { findBootImage, requireBootVolume } from "./boot-source.ts";
+import { findBootImage } from "./boot-source.ts";
 import { chooseRootPool, ensureRootDisk, removeRootDisk } from "./root-disk.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import { settleMigration } from "./migration.ts";
@@ -162,7 +162,7 @@ const blockDevices: ServerStep = {
       }
       const { bootVolume } = inputs;
       if (bootVolume !== undefined) {
-        const { outputs: known } = requireBootVolume(bootVolume.volume, world);
+        const { outputs: known } = requireEntry("volume", bootVolume.volume, world, "bootVolume.volume");
         const sizeGib = typeof known["sizeGib"] === "number" ? known["sizeGib"] : 0;
         return {
           blockDevices: [{ device: "vda", source: "volume", destination: "volume", sizeGib } as const],

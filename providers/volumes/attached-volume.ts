@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { StackyardError } from "../core/errors.ts";
 import type { CloudId, ResourceId } from "../core/ids.ts";
-import type { World, WorldEntry } from "../core/resource.ts";
+import { requireEntry, type World, type WorldEntry } from "../core/resource.ts";
 import type { AttachedVolume } from "../core/volume-backend.ts";
 import { placeVolume } from "./volume-place.ts";
 
@@ -45,13 +44,7 @@ export function describeAttachedVolume(
   cloudId: CloudId,
 ): AttachedVolume {
   const { volume, device, readOnly, shared } = attachmentInputs.parse(inputs);
-  const entry = world.find("volume", volume);
-  if (entry === undefined)
-    throw new StackyardError("unknown-reference", {
-      message: `volume ${volume} does not exist any more`,
-      field: "volume",
-      value: volume,
-    });
+  const entry = requireEntry("volume", volume, world, "volume");
   const { ref, qos } = placeVolume(entry, world, cloudId);
   return { volume: ref, device, isReadOnly: readOnly, isShared: shared, qos };
 }

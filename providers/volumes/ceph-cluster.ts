@@ -5,7 +5,13 @@ import { cephCodes, hostCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import type { CloudId, ResourceId } from "../core/ids.ts";
 import type { ComputeHost } from "../core/ports.ts";
-import { defineResource, type StepContext, type World, type WorldEntry } from "../core/resource.ts";
+import {
+  defineResource,
+  requireEntry,
+  type StepContext,
+  type World,
+  type WorldEntry,
+} from "../core/resource.ts";
 import { toComputeHost } from "../servers/host.ts";
 
 /** Most hosts that are clients of one cluster. */
@@ -228,7 +234,7 @@ function describeCluster(
 
 /** The cluster of this id as ports are given it. Raises `unknown-reference`. */
 export function requireCluster(id: string, world: World, cloudId: CloudId): CephCluster {
-  const entry = mustFindCluster(id, world);
+  const entry = requireEntry("ceph-cluster", id, world, "cluster");
   return describeCluster(entry.id, entry.name, inputs.parse(entry.inputs), cloudId);
 }
 
@@ -240,23 +246,12 @@ export function listClients(id: string, world: World): readonly string[] {
 
 /** The host that commands to a cluster run on. Raises `wrong-state` while it is not enrolled. */
 export function findVia(id: string, world: World, cloudId: CloudId): ComputeHost {
-  const [first = ""] = inputs.parse(mustFindCluster(id, world).inputs).hosts;
+  const [first = ""] = inputs.parse(requireEntry("ceph-cluster", id, world, "cluster").inputs).hosts;
   return requireHost(first, { world, cloudId });
 }
 
 function requireVia({ inputs: { hosts }, world, cloudId }: Context): ComputeHost {
   return requireHost(hosts[0] ?? "", { world, cloudId });
-}
-
-function mustFindCluster(id: string, world: World): WorldEntry {
-  const entry = world.find("ceph-cluster", id);
-  if (entry === undefined)
-    throw new StackyardError("unknown-reference", {
-      message: `ceph-cluster ${id} does not exist any more`,
-      field: "cluster",
-      value: id,
-    });
-  return entry;
 }
 
 function findHost(id: string, world: World, cloudId: CloudId): ComputeHost | undefined {

@@ -1,20 +1,13 @@
 import type { PoolContent } from "../core/ceph.ts";
-import { StackyardError } from "../core/errors.ts";
 import type { CloudId } from "../core/ids.ts";
 import { textOf } from "../core/json.ts";
-import type { World, WorldEntry } from "../core/resource.ts";
+import { requireEntry, type World, type WorldEntry } from "../core/resource.ts";
 import type { RbdPlace } from "../core/volume-backend.ts";
 import { listClients, requireCluster, toPool } from "./ceph-cluster.ts";
 
 /** The place for RBD images that a pool is. Raises `unknown-reference`. */
 export function placeOfPool(poolId: string, world: World, cloudId: CloudId): RbdPlace {
-  const entry = world.find("storage-pool", poolId);
-  if (entry === undefined)
-    throw new StackyardError("unknown-reference", {
-      message: `storage-pool ${poolId} does not exist any more`,
-      value: poolId,
-    });
-  return toPlace(entry, world, cloudId);
+  return toPlace(requireEntry("storage-pool", poolId, world), world, cloudId);
 }
 
 function toPlace(entry: WorldEntry, world: World, cloudId: CloudId): RbdPlace {

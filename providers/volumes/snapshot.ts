@@ -6,6 +6,7 @@ import { field } from "../core/fields.ts";
 import { countOne } from "../core/quota.ts";
 import {
   defineResource,
+  requireEntry,
   type Drift,
   type Observation,
   type StepContext,
@@ -110,13 +111,7 @@ function readVolumeGib(volume: WorldEntry | undefined): number | undefined {
 }
 
 function requirePlace({ inputs: { volume }, world, cloudId }: Context): PlacedVolume {
-  const entry = world.find("volume", volume);
-  if (entry !== undefined) return placeVolume(entry, world, cloudId);
-  throw new StackyardError("unknown-reference", {
-    message: `volume ${volume} does not exist any more`,
-    field: "volume",
-    value: volume,
-  });
+  return placeVolume(requireEntry("volume", volume, world, "volume"), world, cloudId);
 }
 
 /** What lies on it is named, as the volumes that they are. */

@@ -3,8 +3,9 @@ import { idSchema, projectField } from "../core/common-fields.ts";
 import { cephCodes, hostCodes, StackyardError } from "../core/errors.ts";
 import { field } from "../core/fields.ts";
 import { brandId } from "../core/ids.ts";
+import { textOf } from "../core/json.ts";
 import type { ComputeHost } from "../core/ports.ts";
-import { defineResource, type StepContext, type World, type WorldEntry } from "../core/resource.ts";
+import { defineResource, requireEntry, type StepContext, type WorldEntry } from "../core/resource.ts";
 import { requireHost } from "../servers/server-view.ts";
 import { describeAttachedVolume, disksKey, listFreeDevices } from "./attached-volume.ts";
 import { isMultiattach, rejectReach } from "./volume-place.ts";
@@ -137,11 +138,11 @@ export const volumeAttachment = defineResource({
       run: async (context) => {
         const { record, inputs: desired, world, cloudId, ports, signal, exclusive, progress } = context;
         const attached = describeAttachedVolume(record, world, cloudId);
-        requireReach(desired, requireServer(desired.server, world), context);
+        requireReach(desired, requireEntry("server", desired.server, world, "server"), context);
         progress(`plugging the volume in as ${attached.device}`);
         const host = await exclusive(disksKey(desired.server), async () => {
           // It may have moved since.
-          const server = requireServer(desired.server, world);
+          const server = requireEntry("server", desired.server, world, "server");
           const place = requireReach(desired, server, context);
           await ports.domains.attachVolume(place, server.id, attached, signal);
           return place;
@@ -167,7 +168,7 @@ async function detach(context: Context): Promise<void> {
   await exclusive(disksKey(desired.server), async () => {
     const server = world.find("server", desired.server);
     if (server === undefined) return;
-    const host = requireHost({ hostId: textOfHost(server) }, world, cloudId);
+    const host = requireHost({ hostId: textOf(server.outputs, "hostId") }, world, cloudId);
     await ports.domains.detachVolume(host, server.id, volumeId, limitMs, signal);
   });
 }
@@ -178,7 +179,7 @@ function requireReach(
   server: WorldEntry,
   { world, cloudId }: Context,
 ): ComputeHost {
-  const host = requireHost({ hostId: textOfHost(server) }, world, cloudId);
+  const host = requireHost({ hostId: textOf(server.outputs, "hostId") }, world, cloudId);
   const entry = world.find("volume", volume);
   const problem = entry === undefined ? "does not exist any more" : rejectReach(entry, host.id, world);
   if (problem === undefined) return host;
@@ -189,19 +190,4 @@ function requireReach(
     remedy:
       "Place the server where the volume is, such as by an availability zone, or keep the volume in a pool.",
   });
-}
-
-function requireServer(id: string, world: World): WorldEntry {
-  const server = world.find("server", id);
-  if (server !== undefined) return server;
-  throw new StackyardError("unknown-reference", {
-    message: `server ${id} does not exist any more`,
-    field: "server",
-    value: id,
-  });
-}
-
-function textOfHost({ outputs: known }: WorldEntry): string | undefined {
-  const { hostId } = known;
-  return typeof hostId === "string" ? hostId : undefined;
 }

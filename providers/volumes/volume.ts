@@ -9,6 +9,7 @@ import { brandId, type ResourceId } from "../core/ids.ts";
 import { countOne } from "../core/quota.ts";
 import {
   defineResource,
+  requireEntry,
   type Drift,
   type Observation,
   type StepContext,
@@ -269,7 +270,7 @@ async function makeVolume(context: Context, placed: PlacedVolume): Promise<Parti
 async function bringSource(context: Context, { host }: PlacedVolume): Promise<VolumeSource> {
   const { inputs: desired, world, ports, signal, progress } = context;
   if (desired.image !== undefined) {
-    const spec = toImageSpec(requireEntry("image", desired.image, context));
+    const spec = toImageSpec(requireEntry("image", desired.image, context.world, "image"));
     const pool = findTypePool(desired.volumeType, world);
     if (typeof pool === "string")
       return { kind: "parent", parent: await ensureImageInPool(context, spec, host, pool) };
@@ -344,16 +345,6 @@ function requireSize({ sizeGib }: VolumeInputs): number {
   throw new StackyardError("wrong-state", {
     message: "the size of what the volume is made of is not known yet",
     field: "sizeGib",
-  });
-}
-
-function requireEntry(type: string, id: string, { world }: Context): WorldEntry {
-  const entry = world.find(type, id);
-  if (entry !== undefined) return entry;
-  throw new StackyardError("unknown-reference", {
-    message: `${type} ${id} does not exist any more`,
-    field: type,
-    value: id,
   });
 }
 
