@@ -1,9 +1,7 @@
-import { execFile } from "node:child_process";
-import { cpSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { addCephs, cephInputs } from "../support/ceph.ts";
+import { KilledCloud, killTimeoutMs } from "../support/killed-cloud.ts";
 import { make, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../support/cloud.ts";
 
 /** Before and after each effect on a host; the last of them once the guest has moved. */
@@ -17,31 +15,16 @@ const points = [
   "domains.remove after",
   "switching.releaseNetwork after",
 ];
-/** How long a process may take to get to where it is killed. */
-const killTimeoutMs = 60_000;
-const script = new URL("../support/die-at.ts", import.meta.url).pathname;
 
 let template: TestCloud;
 let world: SmallWorld;
 let inputs: JsonObject;
 let bare: readonly string[];
-let killed: string;
+let killed: KilledCloud;
 let test1: TestCloud;
 
 async function kill(point: string): Promise<void> {
-  killed = copy(template.folder, "killed");
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  execFile(process.execPath, [script, killed, "migrate", point, JSON.stringify(inputs)], (error) =>
-    resolve(error?.signal),
-  );
-  expect(await promise).toBe("SIGKILL");
-}
-
-function copy(folder: string, name: string): string {
-  const target = join(dirname(folder), `${basename(template.folder)}-${name}`);
-  rmSync(target, { recursive: true, force: true });
-  cpSync(folder, target, { recursive: true });
-  return target;
+  expect(await killed.kill("migrate", point, [inputs])).toBe("SIGKILL");
 }
 
 beforeAll(async () => {
@@ -67,15 +50,16 @@ beforeAll(async () => {
   inputs = { ...world.server, flavor: flavor.id };
   bare = await template.holdings();
   await template.cloud.close();
+  killed = new KilledCloud(template);
 });
 
 afterAll(async () => {
   await template[Symbol.asyncDispose]();
-  rmSync(killed, { recursive: true });
+  killed.dispose();
 });
 
 beforeEach(async () => {
-  test1 = await TestCloud.openIn(copy(killed, "test"));
+  test1 = await killed.open();
 });
 
 afterEach(async () => {

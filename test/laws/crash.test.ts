@@ -1,6 +1,3 @@
-import { execFile } from "node:child_process";
-import { cpSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../providers/core/cloud.ts";
 import {
@@ -14,6 +11,7 @@ import {
   type SmallWorld,
 } from "../support/cloud.ts";
 import { foreignDomain } from "../support/foreign-domain.ts";
+import { KilledCloud, killTimeoutMs, type KilledTask } from "../support/killed-cloud.ts";
 import { runStackyard } from "../support/command-line.ts";
 
 /** Before and after each effect on a host, and between the steps that have none. */
@@ -58,33 +56,18 @@ const removalPoints = [
 /** On the disk of the domain that is adopted. */
 const foreignContent = "what somebody wrote";
 
-/** How long a process may take to get to where it is killed. */
-const killTimeoutMs = 60_000;
-const script = new URL("../support/die-at.ts", import.meta.url).pathname;
-
 let template: TestCloud;
 let world: SmallWorld;
 /** Another flavor: a change to it power-cycles a server. */
 let large: ResourceView;
 let bare: readonly string[];
-/** A copy of the template in which a process was killed, and a copy of that for each test. */
-let killed: string;
+/** In a copy of the template a process is killed; each test has a copy of that. */
+let killed: KilledCloud;
 let test1: TestCloud;
 
 /** Runs the task in a process of its own, which is killed there. */
-async function kill(task: "build" | "adopt" | "change" | "remove", point: string): Promise<void> {
-  killed = copy(template.folder, "killed");
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const inputs = [world.server, { flavor: large.id }].map((value) => JSON.stringify(value));
-  execFile(process.execPath, [script, killed, task, point, ...inputs], (error) => resolve(error?.signal));
-  expect(await promise).toBe("SIGKILL");
-}
-
-function copy(folder: string, name: string): string {
-  const target = join(dirname(folder), `${basename(template.folder)}-${name}`);
-  rmSync(target, { recursive: true, force: true });
-  cpSync(folder, target, { recursive: true });
-  return target;
+async function kill(task: KilledTask, point: string): Promise<void> {
+  expect(await killed.kill(task, point, [world.server, { flavor: large.id }])).toBe("SIGKILL");
 }
 
 beforeAll(async () => {
@@ -94,15 +77,16 @@ beforeAll(async () => {
   template.compute.defineForeign(addressOfHost(1), foreignDomain, foreignContent);
   bare = await template.holdings();
   await template.cloud.close();
+  killed = new KilledCloud(template);
 });
 
 afterAll(async () => {
   await template[Symbol.asyncDispose]();
-  rmSync(killed, { recursive: true });
+  killed.dispose();
 });
 
 beforeEach(async () => {
-  test1 = await TestCloud.openIn(copy(killed, "test"));
+  test1 = await killed.open();
 });
 
 afterEach(async () => {
