@@ -115,7 +115,7 @@ export function packClient(cluster: CephCluster, keys: CephKeys): string {
 /** Puts the files and the secret there. A key is never an argument: `printf` and `read` are the shell's own. */
 export function putClient(cluster: CephCluster): Shell {
   const secretId = nameCephSecret(cluster.id);
-  return script(sh`command -v rbd > /dev/null || { echo no-tools; exit 0; }
+  return script(sh`/usr/bin/python3 -I -c 'import rbd' > /dev/null 2>&1 || { echo no-tools; exit 0; }
 umask 022
 mkdir -p -- ${cephClientFolder(cluster.id)}
 cd -- ${cephClientFolder(cluster.id)}
@@ -144,8 +144,9 @@ const noTools = "no-tools";
 export function requireTools(host: ComputeHost, output: string): void {
   if (output.trim() !== noTools) return;
   throw new StackyardError("host-unsuitable", {
-    message: `Host ${host.name} has no rbd, and so cannot be a client of a Ceph cluster`,
-    remedy: "Install ceph-common and QEMU's driver for RBD (on Debian qemu-block-extra) on the host.",
+    message: `Host ${host.name} has no python3-rbd, and so cannot be a client of a Ceph cluster`,
+    remedy:
+      "On the host, install ceph-common, python3-rbd where that does not bring it, and QEMU's driver for RBD (on Debian qemu-block-extra).",
   });
 }
 

@@ -55,7 +55,8 @@ export function volumeJob(host: ComputeHost, id: ResourceId): Job {
 
 /**
  * Runs a job until `isDone` says so, which is asked first. A job of the same name that runs is waited for, in whichever process it was started; one
- * that ended makes way. `check` raises what the log of one that ended well refused with. The job's command must be the one to see that nothing is left to do.
+ * that ended makes way. `check` raises what the log of one that ended well refused with, and tells whether it says that all is done: else `isDone` is asked
+ * again. The job's command must be the one to see that nothing is left to do.
  */
 export async function copyUntil(
   connection: HostConnection,
@@ -65,7 +66,7 @@ export async function copyUntil(
     check,
   }: {
     readonly isDone: () => Promise<boolean>;
-    readonly check: (log: string) => void;
+    readonly check: (log: string) => boolean;
   },
   progress: (line: string) => void,
   signal: AbortSignal,
@@ -84,7 +85,7 @@ export async function copyUntil(
         signal,
         onProgress: (tail) => reportPercent(tail, progress),
       });
-      check(log);
+      if (check(log)) return;
     } catch (error) {
       // Whoever waited beside us has cleaned it.
       if (!hasCode(error, "not-found")) throw error;

@@ -58,7 +58,10 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
         const output = await run(host, spec, "make volume", ensureDisk(host, spec), signal);
         return output.trim() !== "copy";
       };
-      const check = (log: string): void => throwIfRefused(log, host, spec, `make volume ${spec.id}`);
+      const check = (log: string): boolean => {
+        throwIfRefused(log, host, spec, `make volume ${spec.id}`);
+        return false;
+      };
       const connection = await pool.get(host.address, signal);
       const command = script(defineFile(host, spec), copySource(host, spec));
       const job = { ...volumeJob(host, spec.id), command };
@@ -110,7 +113,10 @@ ${stopIfFlat}
 require_free`;
         return (await run(host, volume, "flatten volume", look, signal, { assumed: flat })) === flat;
       };
-      const check = (log: string): void => throwIfRefused(log, host, volume, `flatten volume ${volume.id}`);
+      const check = (log: string): boolean => {
+        throwIfRefused(log, host, volume, `flatten volume ${volume.id}`);
+        return false;
+      };
       const command = script(
         defineFile(host, volume),
         sh`${requireDisk}

@@ -2,22 +2,16 @@ import { describeSize } from "../../../core/bytes.ts";
 import { StackyardError } from "../../../core/errors.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
 import type { ImportedImage, RbdParent, RbdPlace } from "../../../core/volume-backend.ts";
-import { script, sh } from "../../../hosts/command.ts";
 import { cleanJob } from "../../../hosts/job.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
-import { copyUntil, lockVolume, volumeJob } from "../volume-backend.ts";
-import { blockNode, defineRbd, listClientOptions, nameFault, partSuffix, runRbd } from "./rbd-client.ts";
-import { fillPart } from "./rbd-making.ts";
-import { readSnapshots, readSpace } from "./rbd-output.ts";
-import { dropImage, dropSnapshot, throwIfRefused } from "./rbd-volumes.ts";
+import { volumeJob } from "../volume-backend.ts";
+import { blockNode, clientOf, partSuffix } from "./rbd-client.ts";
+import { convertInto } from "./rbd-making.ts";
+import { answers, askAboutVolume, type RbdRefusal, type RbdWork } from "./rbd-program.ts";
+import { copyRbd, doing, refuse } from "./rbd-volumes.ts";
 
 /** Snapshot of an image that volumes are cloned from (glance_store: `_drivers/rbd.py`). */
 const snapshot = "snap";
-/** A cluster without a manager never answers what space it has. */
-const spaceSeconds = 3;
-const childrenSeconds = 60;
-/** Answered where an image is not there; what the cluster says of its space follows. */
-const absent = "absent\n";
 
 /**
  * {@link VolumesPort.importImage}. The image is compared with its file rather than by a checksum, which for RBD would read the holes too; it costs about
@@ -33,41 +27,31 @@ export async function importImage(
 ): Promise<RbdParent> {
   const volume = { place, id: image.id, name: image.name };
   const attempting = `import image ${image.name} into pool ${place.pool}`;
-  const client = listClientOptions(host, place);
-  const look = sh`read_mark
-if [ "$state" = present ]; then
-  rbd snap create --no-progress "$pool/$name@"${snapshot} || [ $? -eq 17 ]
-  rbd snap protect "$pool/$name@"${snapshot} || [ $? -eq 16 ]
-  exit 0
-fi
-printf ${absent}
-timeout ${spaceSeconds} ceph ${client} --connect-timeout ${spaceSeconds} df --format json 2> /dev/null || true`;
-  const command = script(
-    defineRbd(host, place, volume),
-    sh`read_mark
-[ "$state" = absent ] || exit 0
-want=${image.virtualSizeBytes}
-${fillPart(host, place, volume, image.format, image.path)}
-qemu-img compare -p -f ${image.format} -F raw ${image.path} ${blockNode(host, place, image.name + partSuffix(host))} || refuse differs
-finish_part`,
-  );
+  const onRefusal = (refusal: RbdRefusal): never => refuse(refusal, volume, attempting);
+  const into = blockNode(host, place, image.name + partSuffix(host));
+  const copy: RbdWork = {
+    do: "copy",
+    want: image.virtualSizeBytes,
+    convert: convertInto(host, place, volume, image.format, image.path),
+    compare: ["qemu-img", "compare", "-p", "-f", image.format, "-F", "raw", image.path, into],
+    protect: snapshot,
+  };
   const isDone = async (): Promise<boolean> => {
-    const commands = [lockVolume(host, image.id, "-x"), defineRbd(host, place, volume), look];
-    const output = await runRbd(pool, host, place, attempting, commands, signal);
-    throwIfRefused(output, place, volume, attempting);
-    if (!output.startsWith(absent)) return true;
-    requireSpace(place, image, readSpace(output.slice(absent.length), place.pool), progress);
+    const question = { attempting, answer: answers.begun, assumed: "whole", onRefusal } as const;
+    const found = await askAboutVolume(
+      pool,
+      host,
+      volume,
+      { do: "begin_import", snapshot },
+      question,
+      signal,
+    );
+    if (found === "whole") return true;
+    requireSpace(place, image, found.space, progress);
     return false;
   };
-  const check = (log: string): void => throwIfRefused(log, place, volume, attempting);
   const report = (line: string): void => progress(`${attempting}: ${line}`);
-  const connection = await pool.get(host.address, signal);
-  try {
-    const job = { ...volumeJob(host, image.id), command };
-    await copyUntil(connection, job, { isDone, check }, report, signal);
-  } catch (error) {
-    throw nameFault(error, host, place, attempting);
-  }
+  await copyRbd(pool, host, volume, copy, { attempting, answer: answers.ensured, isDone }, report, signal);
   return { pool: place.pool, image: image.name, snapshot };
 }
 
@@ -81,14 +65,15 @@ export async function findImage(
 ): Promise<RbdParent | undefined> {
   const volume = { place, id: image.id, name: image.name };
   const attempting = `look for image ${image.name} in pool ${place.pool}`;
-  const look = sh`look_for_image
-[ "$state" = present ] || { printf ${absent}; exit 0; }
-rbd snap ls --format json "$pool/$name"`;
-  const commands = [defineRbd(host, place, volume), look];
-  const output = await runRbd(pool, host, place, attempting, commands, signal, { readOnly: true });
-  throwIfRefused(output, place, volume, attempting);
-  if (output === absent || !readSnapshots(output).includes(snapshot)) return undefined;
-  return { pool: place.pool, image: image.name, snapshot };
+  const question = {
+    attempting,
+    answer: answers.flag,
+    options: { readOnly: true },
+    assumed: false,
+    onRefusal: (refusal: RbdRefusal): never => refuse(refusal, volume, attempting),
+  };
+  const isThere = await askAboutVolume(pool, host, volume, { do: "find_import", snapshot }, question, signal);
+  return isThere ? { pool: place.pool, image: image.name, snapshot } : undefined;
 }
 
 /** {@link VolumesPort.removeImage}. Who lies on it is asked as Cinder's user: Glance's may look into no pool but its own. */
@@ -102,28 +87,20 @@ export async function removeImage(
   const volume = { place, id: image.id, name: image.name };
   const attempting = `remove image ${image.name} from pool ${place.pool}`;
   await cleanJob(await pool.get(host.address, signal), volumeJob(host, image.id));
-  const asCinder = listClientOptions(host, { ...place, content: "volumes" });
-  const commands = [
-    lockVolume(host, image.id, "-x"),
-    defineRbd(host, place, volume),
-    sh`rbd_children() { timeout ${childrenSeconds} rbd ${asCinder} children "$@" < /dev/null; }
-look_for_image
-if [ "$state" = present ]; then
-${dropSnapshot(snapshot)}
-fi
-${dropImage}`,
-  ];
-  throwIfRefused(await runRbd(pool, host, place, attempting, commands, signal), place, volume, attempting);
+  const { user: reader } = clientOf(host, { ...place, content: "volumes" });
+  const onRefusal = (refusal: RbdRefusal): never => refuse(refusal, volume, attempting);
+  const question = { ...doing(attempting), onRefusal };
+  await askAboutVolume(pool, host, volume, { do: "remove_import", snapshot, reader }, question, signal);
 }
 
 /** Before anything is written (cinder: `image_utils.py` `check_available_space`). */
 function requireSpace(
   { pool }: RbdPlace,
   image: ImportedImage,
-  spaceBytes: number | undefined,
+  spaceBytes: number | null,
   progress: (line: string) => void,
 ): void {
-  if (spaceBytes === undefined) {
+  if (spaceBytes === null) {
     progress(`the cluster does not tell what space pool ${pool} has (it has no manager?): it is not checked`);
     return;
   }

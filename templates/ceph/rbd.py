@@ -1,0 +1,511 @@
+"""Does one piece of work on RBD images, in one process with one connection: each `rbd` takes some 40 ms to start and connect.
+
+The only argument is what to do, as JSON. The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such
+a line on standard error, {"failed": ...}, and exit code 1; a program that fails for us is told by its own exit code.
+
+What is being made has the name `part`, and gets its own when it is whole.
+"""
+
+import errno
+import json
+import os
+import re
+import sys
+import threading
+
+# Without `site`, which takes longer than most of what is done here: where distributions keep Ceph's modules.
+version = "python%d.%d" % sys.version_info[:2]
+sys.path += [
+    "/usr/lib/python3/dist-packages",
+    "/usr/lib64/%s/site-packages" % version,
+    "/usr/lib/%s/site-packages" % version,
+]
+try:
+    import rados
+    import rbd
+except ImportError as lacking:
+    sys.exit("no bindings of Ceph for Python: %s" % lacking)
+
+CONNECT_SECONDS = 10
+# A cluster without a manager may never answer what space it has.
+SPACE_SECONDS = 3
+
+images = rbd.RBD()
+
+
+class Refusal(Exception):
+    """What is there is not as the work needs it: a word for why, and what was found."""
+
+
+class Fault(Exception):
+    """What Ceph answered in a step of the work: its name, what it was about, and the error."""
+
+
+class Ended(Exception):
+    """A program that was run for this failed: its exit code, which becomes ours."""
+
+
+class Client:
+    """A user's connection to the cluster, and the pools that it opened."""
+
+    def __init__(self, conf, user):
+        try:
+            self.cluster = rados.Rados(conffile=conf, rados_id=user, conf={"client_mount_timeout": str(CONNECT_SECONDS)})
+            self.cluster.connect()
+        except rados.Error as error:
+            raise Fault("connect", conf, error) from error
+        self.pools = {}
+
+    def open(self, pool):
+        if pool not in self.pools:
+            try:
+                self.pools[pool] = self.cluster.open_ioctx(pool)
+            except rados.Error as error:
+                raise Fault("pool", pool, error) from error
+        return self.pools[pool]
+
+
+def answer(line):
+    sys.stdout.write("\n%s\n" % json.dumps(line))
+
+
+def leave(code):
+    """The connection ends with the process; to take the interpreter down takes longer than that."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def fail(step, about, error):
+    number = getattr(error, "errno", None)
+    failed = {"step": step, "about": about, "errno": abs(number or 0), "text": str(error)}
+    sys.stderr.write("\n%s\n" % json.dumps({"failed": failed}))
+    leave(1)
+
+
+def owner_of(image, key):
+    try:
+        return image.metadata_get(key)
+    except KeyError:
+        return None
+
+
+def open_image(pool, name, mark, writes=False):
+    """An image of ours, or `None`. A reader is no watcher, and sees the image as it is now."""
+    try:
+        image = rbd.Image(pool, name, read_only=not writes)
+    except rbd.ImageNotFound:
+        return None
+    if owner_of(image, mark["key"]) != mark["value"]:
+        image.close()
+        raise Refusal("foreign", name)
+    return image
+
+
+def find_image(pool, name, mark, writes=False):
+    """As `open_image`, where only a pool that answers without the name proves absence."""
+    image = open_image(pool, name, mark, writes)
+    if image is None and name in images.list(pool):
+        image = open_image(pool, name, mark, writes)
+        if image is None:
+            raise Fault("work", name, FileNotFoundError(errno.ENOENT, "it is listed, and cannot be opened"))
+    return image
+
+
+def require_image(pool, work, writes=False):
+    image = find_image(pool, work["name"], work["mark"], writes)
+    if image is None:
+        raise Refusal("absent", "")
+    return image
+
+
+def list_snapshots(image):
+    """Those of users, not what Ceph keeps for itself."""
+    return [snapshot["name"] for snapshot in image.list_snaps() if snapshot["namespace"] == 0]
+
+
+def list_children(image):
+    return ["%s/%s" % child for child in image.list_children()]
+
+
+def list_watchers(image):
+    return ["client.%d at %s" % (watcher["id"], watcher["addr"]) for watcher in image.watchers_list()]
+
+
+def parent_of(image):
+    try:
+        return "%s/%s@%s" % tuple(image.parent_info())
+    except rbd.ImageNotFound:
+        return None
+
+
+def protect(image, snapshot):
+    """Makes a protected snapshot, or finishes one."""
+    try:
+        image.create_snap(snapshot)
+    except rbd.ImageExists:
+        pass
+    if not image.is_protected_snap(snapshot):
+        try:
+            image.protect_snap(snapshot)
+        except rbd.ImageBusy:
+            pass
+
+
+def drop_part(pool, part):
+    try:
+        images.remove(pool, part)
+    except rbd.ImageNotFound:
+        pass
+    except rbd.ImageBusy as busy:
+        raise Refusal("busy", part) from busy
+
+
+def make_part(pool, part, make):
+    """What a broken making has left is in the way, and removed."""
+    try:
+        make()
+    except rbd.ImageExists:
+        drop_part(pool, part)
+        make()
+
+
+def set_mark(image, mark):
+    image.metadata_set(mark["key"], mark["value"])
+
+
+def create(pool, work, size):
+    make_part(pool, work["part"], lambda: images.create(pool, work["part"], size))
+    with rbd.Image(pool, work["part"]) as image:
+        set_mark(image, work["mark"])
+
+
+def require_source(pool, source):
+    """Another volume, which is there and ours."""
+    image = find_image(pool, source["name"], source["mark"])
+    if image is None:
+        raise Refusal("absent", "volume %s" % source["id"])
+    return image
+
+
+def clone(client, pool, work, parent):
+    """It is as large as wanted, and its parent's mark is overwritten with its own, before it has its name (cinder: `rbd.py` `_clone`)."""
+    name, snapshot = parent["image"], parent["snapshot"]
+    source = client.open(parent["pool"])
+    part, want = work["part"], work["want"]
+    try:
+        make_part(pool, part, lambda: images.clone(source, name, snapshot, pool, part))
+    except rbd.ImageNotFound:
+        try:
+            rbd.Image(source, name, snapshot=snapshot, read_only=True).close()
+        except rbd.ImageNotFound as missing:
+            raise Refusal("absent", "snapshot %s/%s@%s" % (parent["pool"], name, snapshot)) from missing
+        raise
+    with rbd.Image(pool, part) as image:
+        size = image.size()
+        if want < size and want != 0:
+            too_large = True
+        else:
+            too_large = False
+            if want > size:
+                image.resize(want, allow_shrink=False)
+            set_mark(image, work["mark"])
+    if too_large:
+        drop_part(pool, part)
+        raise Refusal("source", size)
+
+
+def grow(client, pool, work):
+    """Nothing is made smaller."""
+    with require_image(pool, work, writes=True) as image:
+        size = image.size()
+        if size > work["want"]:
+            raise Refusal("shrinks", size)
+        if size < work["want"]:
+            image.resize(work["want"], allow_shrink=False)
+
+
+def ensure(client, pool, work):
+    """Makes an image that is blank or a clone, grows one that is there, and answers `copy` where the rest takes long."""
+    want, source = work["want"], work["source"]
+    image = open_image(pool, work["name"], work["mark"])
+    if image is not None:
+        with image:
+            size = image.size()
+        if want not in (0, size):
+            grow(client, pool, work)
+        return "whole"
+    if source["kind"] == "file":
+        if want != 0 and source["size"] > want:
+            raise Refusal("source", source["size"])
+        if not os.path.exists(source["path"]):
+            raise Refusal("absent", "file %s" % source["path"])
+        return "copy"
+    if source["kind"] == "volume":
+        with require_source(pool, source) as image:
+            size = image.size()
+        if want != 0 and size > want:
+            raise Refusal("source", size)
+        return "copy"
+    if source["kind"] == "blank":
+        create(pool, work, want)
+    else:
+        if "mark" in source:
+            require_source(pool, source).close()
+        clone(client, pool, work, source["parent"])
+    images.rename(pool, work["part"], work["name"])
+    return "whole"
+
+
+def run(command):
+    """Runs a program of ours to its end, and gives its exit code."""
+    sys.stdout.flush()
+    return os.spawnvp(os.P_WAIT, command[0], command)
+
+
+def fill(pool, work, size):
+    """A new image that programs copy into, and compare then where that is asked for. `qemu-img compare` ends with 1 where contents differ."""
+    create(pool, work, size)
+    code = run(work["convert"])
+    if code != 0:
+        raise Ended(code)
+    if "compare" in work:
+        code = run(work["compare"])
+        if code == 1:
+            raise Refusal("differs", "")
+        if code != 0:
+            raise Ended(code)
+    if "protect" in work:
+        with rbd.Image(pool, work["part"]) as image:
+            protect(image, work["protect"])
+    images.rename(pool, work["part"], work["name"])
+
+
+def copy(client, pool, work):
+    """
+    Makes an image of what takes long to copy. A volume is copied from a snapshot of that moment, so that writes meanwhile do not tear it, and depends on
+    nothing then (cinder: `rbd_max_clone_depth` 0).
+    """
+    image = open_image(pool, work["name"], work["mark"])
+    if image is not None:
+        image.close()
+        return "whole"
+    size, moment = work["want"], work.get("moment")
+    if moment is None:
+        fill(pool, work, size)
+        return "whole"
+    with rbd.Image(pool, moment["image"]) as image:
+        if moment["snapshot"] in list_snapshots(image):
+            image.remove_snap(moment["snapshot"])
+        image.create_snap(moment["snapshot"])
+        size = size or image.size()
+    try:
+        fill(pool, work, size)
+    finally:
+        with rbd.Image(pool, moment["image"]) as image:
+            image.remove_snap(moment["snapshot"])
+    return "whole"
+
+
+def observe(client, pool, work):
+    image = find_image(pool, work["name"], work["mark"])
+    if image is None:
+        return None
+    with image:
+        return {
+            "size": image.size(),
+            "parent": parent_of(image),
+            "snapshots": list_snapshots(image),
+            "watchers": list_watchers(image),
+        }
+
+
+def remove(client, pool, work):
+    """Snapshots, their clones and who has it open are asked for first: the removal says less."""
+    drop_part(pool, work["part"])
+    image = find_image(pool, work["name"], work["mark"])
+    if image is None:
+        return
+    with image:
+        require_removable(image)
+    images.remove(pool, work["name"])
+
+
+def require_removable(image):
+    snapshots = list_snapshots(image)
+    if snapshots:
+        try:
+            children = list_children(image)
+        except rbd.Error:
+            # Glance's user may not look for clones in other pools.
+            children = []
+        raise Refusal("snapshots", {"snapshots": snapshots, "children": children})
+    watchers = list_watchers(image)
+    if watchers:
+        raise Refusal("held", watchers)
+
+
+def remove_half(client, pool, work):
+    drop_part(pool, work["part"])
+
+
+def snapshot(client, pool, work):
+    with require_image(pool, work, writes=True) as image:
+        protect(image, work["snapshot"])
+
+
+def drop_snapshot(pool, work, list_clones):
+    image = find_image(pool, work["name"], work["mark"], writes=True)
+    if image is None:
+        return
+    with image:
+        if work["snapshot"] not in list_snapshots(image):
+            return
+        clones = list_clones()
+        if clones:
+            raise Refusal("children", clones)
+        if image.is_protected_snap(work["snapshot"]):
+            image.unprotect_snap(work["snapshot"])
+        image.remove_snap(work["snapshot"])
+
+
+def children_of(pool, work):
+    with rbd.Image(pool, work["name"], snapshot=work["snapshot"], read_only=True) as image:
+        return list_children(image)
+
+
+def remove_snapshot(client, pool, work):
+    drop_snapshot(pool, work, lambda: children_of(pool, work))
+
+
+def remove_import(client, pool, work):
+    """Who lies on it is asked as another user: Glance's may look into no pool but its own."""
+
+    def list_clones():
+        other = Client(work["conf"], work["reader"])
+        return children_of(other.open(work["pool"]), work)
+
+    drop_snapshot(pool, work, list_clones)
+    remove(client, pool, work)
+
+
+def children(client, pool, work):
+    with require_image(pool, work) as image:
+        return list_children(image)
+
+
+def is_flat(client, pool, work):
+    with require_image(pool, work) as image:
+        return parent_of(image) is None
+
+
+def flatten(client, pool, work):
+    told = -1
+
+    def tell(done, total):
+        nonlocal told
+        percent = done * 100 // max(total, 1)
+        if percent != told:
+            told = percent
+            sys.stdout.write("%d%% complete\n" % percent)
+            sys.stdout.flush()
+
+    with require_image(pool, work, writes=True) as image:
+        if parent_of(image) is not None:
+            image.flatten(on_progress=tell)
+
+
+def find_import(client, pool, work):
+    """Whether the image is there with its snapshot."""
+    image = find_image(pool, work["name"], work["mark"])
+    if image is None:
+        return False
+    with image:
+        return work["snapshot"] in list_snapshots(image)
+
+
+def begin_import(client, pool, work):
+    """Finishes an image that is there, and else tells what space the cluster has; one without a manager does not tell."""
+    image = open_image(pool, work["name"], work["mark"], writes=True)
+    if image is None:
+        return {"space": ask_space(client, work["pool"])}
+    with image:
+        protect(image, work["snapshot"])
+    return "whole"
+
+
+def ask_space(client, pool):
+    found = []
+
+    def ask():
+        found.append(client.cluster.mon_command(json.dumps({"prefix": "df", "format": "json"}), b""))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(SPACE_SECONDS)
+    if not found or found[0][0] != 0:
+        return None
+    pools = json.loads(found[0][1]).get("pools", [])
+    return next((entry["stats"]["max_avail"] for entry in pools if entry["name"] == pool), None)
+
+
+def list_marked(client, pool, work):
+    """Name and mark of each image that could be ours by its name: each has to be opened."""
+    return [
+        [name, None if name.endswith(work["suffix"]) else read_mark(pool, name, work["key"])]
+        for name in images.list(pool)
+        if re.search("[0-9a-f]{8}-[0-9a-f]{4}-", name)
+    ]
+
+
+def read_mark(pool, name, key):
+    try:
+        with rbd.Image(pool, name, read_only=True) as image:
+            return owner_of(image, key)
+    except rbd.ImageNotFound:
+        # It was removed meanwhile.
+        return None
+
+
+works = {
+    work.__name__: work
+    for work in (
+        ensure,
+        grow,
+        copy,
+        observe,
+        remove,
+        remove_half,
+        snapshot,
+        remove_snapshot,
+        children,
+        is_flat,
+        flatten,
+        begin_import,
+        find_import,
+        remove_import,
+        list_marked,
+    )
+}
+
+
+def main(work):
+    limit = threading.Timer(work["seconds"], fail, ["limit", "", TimeoutError("no answer within %d s" % work["seconds"])])
+    limit.daemon = True
+    limit.start()
+    try:
+        client = Client(work["conf"], work["user"])
+        answer({"answer": works[work["do"]](client, client.open(work["pool"]), work)})
+    except Refusal as refusal:
+        why, detail = refusal.args
+        answer({"refused": {"why": why, "detail": detail}})
+    except Ended as ended:
+        leave(*ended.args)
+    except Fault as fault:
+        fail(*fault.args)
+    except (rados.Error, rbd.Error) as error:
+        fail("work", work["do"], error)
+    leave(0)
+
+
+main(json.loads(sys.argv[1]))
