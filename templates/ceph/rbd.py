@@ -26,9 +26,8 @@ try:
 except ImportError as lacking:
     sys.exit("no bindings of Ceph for Python: %s" % lacking)
 
-CONNECT_SECONDS = 10
 # A cluster without a manager may never answer what space it has.
-SPACE_SECONDS = 3
+MONITOR_SECONDS = 3
 
 images = rbd.RBD()
 
@@ -50,7 +49,7 @@ class Client:
 
     def __init__(self, conf, user):
         try:
-            self.cluster = rados.Rados(conffile=conf, rados_id=user, conf={"client_mount_timeout": str(CONNECT_SECONDS)})
+            self.cluster = rados.Rados(conffile=conf, rados_id=user)
             self.cluster.connect()
         except rados.Error as error:
             raise Fault("connect", conf, error) from error
@@ -64,6 +63,24 @@ class Client:
                 raise Fault("pool", pool, error) from error
         return self.pools[pool]
 
+    def ask(self, command):
+        """What the monitors answer, or `None`. The call itself has no limit."""
+        said = []
+        words = json.dumps({"prefix": command, "format": "json"})
+        asking = threading.Thread(target=lambda: said.append(self.cluster.mon_command(words, b"")), daemon=True)
+        asking.start()
+        asking.join(MONITOR_SECONDS)
+        return json.loads(said[0][1]) if said and said[0][0] == 0 else None
+
+    def find_reason(self, pool):
+        """Why storage does not answer, as far as monitors tell: writes to what is full wait."""
+        found = self.ask("osd dump")
+        if found is None:
+            return "silent"
+        names = [entry["flags_names"] for entry in found["pools"] if entry["pool_name"] == pool]
+        flags = {flag for text in [found["flags"], *names] for flag in text.split(",")}
+        return "full" if flags & {"full", "full_quota"} else "storage"
+
 
 def answer(line):
     sys.stdout.write("\n%s\n" % json.dumps(line))
@@ -76,9 +93,9 @@ def leave(code):
     os._exit(code)
 
 
-def fail(step, about, error):
+def fail(step, about, error, reason=None):
     number = getattr(error, "errno", None)
-    failed = {"step": step, "about": about, "errno": abs(number or 0), "text": str(error)}
+    failed = {"step": step, "about": about, "errno": abs(number or 0), "text": str(error), "reason": reason}
     sys.stderr.write("\n%s\n" % json.dumps({"failed": failed}))
     leave(1)
 
@@ -435,18 +452,8 @@ def begin_import(client, pool, work):
 
 
 def ask_space(client, pool):
-    found = []
-
-    def ask():
-        found.append(client.cluster.mon_command(json.dumps({"prefix": "df", "format": "json"}), b""))
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(SPACE_SECONDS)
-    if not found or found[0][0] != 0:
-        return None
-    pools = json.loads(found[0][1]).get("pools", [])
-    return next((entry["stats"]["max_avail"] for entry in pools if entry["name"] == pool), None)
+    found = client.ask("df") or {"pools": []}
+    return next((entry["stats"]["max_avail"] for entry in found["pools"] if entry["name"] == pool), None)
 
 
 def list_marked(client, pool, work):
@@ -489,12 +496,20 @@ works = {
 }
 
 
+def give_up(clients, work):
+    """Ends what waits for storage, with the reason where monitors tell one."""
+    reason = clients[0].find_reason(work["pool"]) if clients else None
+    fail("limit", work["do"], TimeoutError("no answer within %d s" % work["seconds"]), reason)
+
+
 def main(work):
-    limit = threading.Timer(work["seconds"], fail, ["limit", "", TimeoutError("no answer within %d s" % work["seconds"])])
+    clients = []
+    limit = threading.Timer(work["seconds"], give_up, [clients, work])
     limit.daemon = True
     limit.start()
     try:
         client = Client(work["conf"], work["user"])
+        clients.append(client)
         answer({"answer": works[work["do"]](client, client.open(work["pool"]), work)})
     except Refusal as refusal:
         why, detail = refusal.args
@@ -504,7 +519,8 @@ def main(work):
     except Fault as fault:
         fail(*fault.args)
     except (rados.Error, rbd.Error) as error:
-        fail("work", work["do"], error)
+        is_late = getattr(error, "errno", None) == errno.ETIMEDOUT
+        fail("work", work["do"], error, client.find_reason(work["pool"]) if is_late else None)
     leave(0)
 
 

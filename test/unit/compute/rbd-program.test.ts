@@ -19,8 +19,10 @@ const codeOf = (stderr: string): unknown => {
   const error = new StackyardError("command-failed", { message: "exit code 1", notes });
   return nameFault(error, sampleHost, place, "make volume v");
 };
-const failed = (step: string, errno: number): string =>
-  `librbd: something\n\n${JSON.stringify({ failed: { step, about: "images", errno, text: "[errno] words" } })}`;
+const failed = (step: string, errno: number, reason: string | null = null): string => {
+  const text = "[errno] words";
+  return `librbd: something\n\n${JSON.stringify({ failed: { step, about: "images", errno, text, reason } })}`;
+};
 
 test.each([
   ["connect", 2, "ceph-refused"],
@@ -38,6 +40,16 @@ test.each([
   ["limit", 0, "ceph-unreachable"],
 ])("a failure in step %s with errno %i is %s", (step, errno, code) => {
   expect(codeOf(failed(step, errno))).toMatchObject({ code });
+});
+
+test.each([
+  ["full", "host-disk-full", "pool vms"],
+  ["storage", "ceph-unreachable", "storage daemons"],
+  ["silent", "ceph-unreachable", "did not answer in time"],
+])("storage that does not answer is told by the reason %s", (reason, code, words) => {
+  const message = expect.stringContaining(words) as unknown;
+  expect(codeOf(failed("work", 110, reason))).toMatchObject({ code, message });
+  expect(codeOf(failed("limit", 0, reason))).toMatchObject({ code, message });
 });
 
 test("a failure names the pool that could not be opened", () => {

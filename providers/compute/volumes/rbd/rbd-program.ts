@@ -94,6 +94,8 @@ const failureSchema = z.object({
     about: z.string(),
     errno: z.int(),
     text: z.string(),
+    /** Why storage did not answer: what is full waits, daemons are down, or monitors are silent too. */
+    reason: z.enum(["full", "storage", "silent"]).nullable(),
   }),
 });
 type Failure = z.infer<typeof failureSchema>["failed"];
@@ -280,11 +282,17 @@ export function nameFault(error: unknown, host: ComputeHost, place: RbdPlace, at
   if (line === undefined) return error;
   const { failed } = failureSchema.parse(JSON.parse(line));
   const [code, meaning] = explain(failed, host, place);
-  return new StackyardError(code, { message: `Could not ${attempting}: ${meaning}`, notes: [failed.text] });
+  return new StackyardError(code, {
+    message: `Could not ${attempting}: ${meaning}`,
+    notes: [failed.text],
+    ...(code === "host-disk-full"
+      ? { remedy: "Free space in the pool, raise its quota, or add disks to the cluster." }
+      : {}),
+  });
 }
 
 function explain(
-  { step, about, errno: number, text }: Failure,
+  { step, about, errno: number, text, reason }: Failure,
   host: ComputeHost,
   place: RbdPlace,
 ): readonly [
@@ -298,11 +306,14 @@ function explain(
   if (isDenied || (step === "connect" && noClient.includes(number)))
     return ["ceph-refused", `${cluster} refuses user ${user} in pool ${pool}`];
   if (step === "connect") return ["ceph-unreachable", `no monitor of ${cluster} answers`];
+  const full = ["host-disk-full", `pool ${pool} of ${cluster} is full`] as const;
+  if (reason === "full") return full;
+  if (reason === "storage")
+    return ["ceph-unreachable", `the storage daemons of ${cluster} did not answer in time`];
   if (step === "limit" || number === errno.timedOut)
     return ["ceph-unreachable", `${cluster} did not answer in time`];
   if (step === "pool" && number === errno.noEntry) return ["not-found", `${cluster} has no pool ${pool}`];
   if (number === errno.busy) return ["in-use", "the image is open, or others lie on it"];
-  if (number === errno.noSpace || number === errno.overQuota)
-    return ["host-disk-full", `pool ${pool} of ${cluster} is full`];
+  if (number === errno.noSpace || number === errno.overQuota) return full;
   return ["command-failed", text];
 }
