@@ -86,6 +86,7 @@ export function listClientFiles(cluster: CephCluster, keys: CephKeys): readonly 
   const mark = {
     cloudId: cluster.cloudId,
     clusterId: cluster.id,
+    secretId: nameCephSecret(cluster.id),
     files: Object.fromEntries(files.map(({ name, content }) => [name, digest(content)])),
   };
   return [...files, { name: clientMark, mode: "644", content: `${JSON.stringify(mark)}\n` }];

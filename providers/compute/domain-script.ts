@@ -1,4 +1,4 @@
-import { StackyardError } from "../core/errors.ts";
+import { hasCode, StackyardError } from "../core/errors.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
@@ -7,6 +7,7 @@ import type { HostPool } from "../hosts/pool.ts";
 import { processFunctions } from "./domain-process.ts";
 import { serverFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
+import { findFault } from "./volumes/rbd/rbd-client.ts";
 
 /** Last words of a script that refuses to go on; it ends well, so that every other failure is told apart. */
 const refusals = ["foreign", "absent", "disk-too-small"] as const;
@@ -49,12 +50,16 @@ export type RunOnServer = (
 export function openRunner(pool: HostPool): RunOnServer {
   return async (host, id, attempting, body, signal, { look = lookForDomain, ...options } = {}) => {
     const connection = await pool.get(host.address, signal);
-    const result = await connection.run(script(lockServer(host, id), defineFunctions(host, id), look, body), {
-      attempting: `${attempting} ${id}`,
-      timeoutMs: scriptTimeoutMs,
-      ...options,
-      signal,
-    });
+    const result = await connection
+      .run(script(lockServer(host, id), defineFunctions(host, id), look, body), {
+        attempting: `${attempting} ${id}`,
+        timeoutMs: scriptTimeoutMs,
+        ...options,
+        signal,
+      })
+      .catch((error: unknown) => {
+        throw nameDiskFault(error, host, id, attempting);
+      });
     throwIfRefused(result.stdout, host, id, attempting);
     return result.stdout;
   };
@@ -113,6 +118,28 @@ cd -- ${folder}
 receive() { head -c "$1" > "$2"; }
 # One after the other: when the last has all its bytes, so have those before.
 is_whole() { [ "$(stat -c %s "$2")" = "$1" ]; }`;
+}
+
+/** A failed command as `ceph-unreachable` or `ceph-refused` where the cluster with the server's disks is the reason; else as it is. */
+function nameDiskFault(error: unknown, host: ComputeHost, id: ResourceId, attempting: string): unknown {
+  if (!hasCode(error, "command-failed")) return error;
+  const cannot = `Cannot ${attempting} ${id} on host ${host.name}: the Ceph cluster with its disks`;
+  switch (findFault(error.notes)) {
+    case "ceph-unreachable":
+      return new StackyardError("ceph-unreachable", {
+        message: `${cannot} does not answer`,
+        notes: error.notes,
+      });
+    case "ceph-refused":
+      return new StackyardError("ceph-refused", {
+        message: `${cannot} refuses the client of this host`,
+        notes: error.notes,
+      });
+    case "not-found":
+    case "in-use":
+    case undefined:
+      return error;
+  }
 }
 
 function throwIfRefused(stdout: string, host: ComputeHost, id: ResourceId, attempting: string): void {

@@ -4,6 +4,7 @@ import type { ComputeHost, DomainsPort } from "../core/ports.ts";
 import type { AttachedVolume } from "../core/volume-backend.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
+import { reachFunctions } from "./ceph-reach.ts";
 import { nameSource, renderVolumeDisk } from "./disk-xml.ts";
 import { enterServerFolder, refuseAs, requireDomain, scriptTimeoutMs } from "./domain-script.ts";
 import type { RunOnServer } from "./domain-script.ts";
@@ -25,6 +26,7 @@ export function openDomainVolumes(
       const body = script(
         requireDomain,
         diskFunctions,
+        reachFunctions,
         enterServerFolder(host, id),
         receiveVolume(attached, xml),
         attachVolume(host, attached),
@@ -93,8 +95,10 @@ function attachVolume(host: ComputeHost, attached: AttachedVolume): Shell {
   const { volume, device } = attached;
   const wanted = sh`${volume.id} ${device} ${nameSource(host, volume)}`;
   const refused = refuse("device");
+  const reach = volume.place.backend === "rbd" ? sh`start_reaching ${nameFile(attached)}` : sh`:`;
   return sh`set --
 if is_on; then
+  ${reach}
   disks=$(list_disks)
   stands "$disks" ${wanted}
   case $stand in (taken) ${refused} ;; (missing) set -- --live ;; esac
@@ -104,6 +108,7 @@ if is_kept; then
   stands "$disks" ${wanted}
   case $stand in (taken) ${refused} ;; (missing) set -- "$@" --config ;; esac
 fi
+require_reached
 [ $# -eq 0 ] || libvirt attach-device "$name" ${nameFile(attached)} "$@" > /dev/null
 rm ${nameFile(attached)}`;
 }

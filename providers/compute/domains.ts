@@ -4,6 +4,7 @@ import type { ComputeHost, DomainSpec, DomainsPort } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
+import { reachFunctions } from "./ceph-reach.ts";
 import { hashDrive, listDriveFiles } from "./config-drive.ts";
 import type { DriveFile } from "./config-drive.ts";
 import { enterServerFolder, openRunner, refuse, requireDomain, scriptTimeoutMs } from "./domain-script.ts";
@@ -31,21 +32,24 @@ export function openDomains(pool: HostPool): Omit<DomainsPort, keyof AdoptionPor
       const volumes = sendVolumes(host, spec.volumes ?? []);
       const stdin = Buffer.concat([xml, ...volumes.stdin, ...files.map((file) => file.content)]);
       const body = script(
+        reachFunctions,
         enterServerFolder(host, spec.id),
         sh`receive ${xml.length} domain.xml
 is_whole ${xml.length} domain.xml`,
+        isInCeph(spec) ? sh`start_reaching domain.xml` : sh`:`,
         volumes.receive,
         hasFileDisk(spec) ? ensureDisk(spec) : sh`:`,
         ensureConfigDrive(files),
         hasFileDisk(spec) ? finishDisk : sh`:`,
         volumes.prepare,
+        sh`require_reached`,
         defineDomain(start),
         volumes.attach,
       );
       await run(host, spec.id, "build server", body, signal, { stdin, look: lookBeforeBuild });
     },
     async start(host, id, signal) {
-      await run(host, id, "start server", script(requireDomain, startDomain), signal);
+      await run(host, id, "start server", script(requireDomain, reachFunctions, bringOn), signal);
     },
     async stop(host, id, graceMs, signal) {
       const seconds = Math.ceil(graceMs / 1000);
@@ -55,7 +59,7 @@ is_whole ${xml.length} domain.xml`,
     },
     async reboot(host, id, kind, signal) {
       const body = kind === "soft" ? softReboot(host, id) : hardReboot;
-      await run(host, id, "reboot server", script(requireDomain, body), signal, {
+      await run(host, id, "reboot server", script(requireDomain, reachFunctions, body), signal, {
         timeoutMs: softRebootSeconds * 1000 + scriptTimeoutMs,
       });
     },
@@ -143,12 +147,26 @@ fi
 rm domain.xml`;
 }
 
+/** Before QEMU opens the disks of the definition. */
+const reachDisks = sh`disks=$(libvirt dumpxml --inactive "$name" 2> /dev/null) || disks=
+printf '%s\n' "$disks" | reach_clusters >&2`;
+
 /** A paused guest goes on. */
 const startDomain = sh`if is_on; then
   ! is_paused || libvirt "resume $name" > /dev/null
 else
   libvirt "start $name" > /dev/null
 fi`;
+
+/** The same, where the clusters of its disks answer. */
+const bringOn = sh`is_on || { ${reachDisks}; }
+${startDomain}`;
+
+/** Whether a disk of the server is an image of Ceph. */
+function isInCeph({ rootVolume, volumes = [] }: DomainSpec): boolean {
+  const refs = [rootVolume, ...volumes.map(({ volume }) => volume)];
+  return refs.some((volume) => volume?.place.backend === "rbd");
+}
 
 /** Asks the guest to power off, again and again as nova does, then takes the power. */
 export function stopDomain(graceSeconds: number): Shell {
@@ -174,7 +192,7 @@ look_for_domain
  * say so as long as the process lives, and follow the definition only when the guest has booted. Broken off anywhere, it can be done again.
  */
 function softReboot(host: ComputeHost, id: ResourceId): Shell {
-  return sh`is_on || { ${startDomain}; exit 0; }
+  return sh`is_on || { ${bringOn}; exit 0; }
 # A paused guest answers no request.
 ! is_paused || libvirt "resume $name" > /dev/null
 told=$(libvirt metadata "$name" "$uri" --config 2> /dev/null) || told=
@@ -206,7 +224,8 @@ given=$(printf '%s\n' "$drives" | while read -r _ device target medium; do
 done)`;
 }
 
-const hardReboot = sh`! is_on || libvirt "destroy $name" > /dev/null
+const hardReboot = sh`${reachDisks}
+! is_on || libvirt "destroy $name" > /dev/null
 libvirt "start $name" > /dev/null`;
 
 function removeDomain(folder: string): Shell {

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { findTerraformCommands } from "../support/terraform.ts";
 import { verdictOf } from "./changes.ts";
-import { coveringRows, runCovering, type Outcome } from "./covering-stack.ts";
+import { coveringRows, type Outcome } from "./covering-rows.ts";
+import { runCovering } from "./covering-terraform.ts";
 
 describe.each(await findTerraformCommands())("$name: the change table", (command) => {
   let outcomes: ReadonlyMap<string, Outcome>;

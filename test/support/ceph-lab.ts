@@ -8,9 +8,10 @@ import { openCompute, type Compute } from "../../providers/compute/compute.ts";
 import type { CephCluster } from "../../providers/core/ceph.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
-import { openHostPool, type HostPool } from "../../providers/hosts/pool.ts";
+import { openHostPool } from "../../providers/hosts/pool.ts";
 import { cloudId } from "./compute-specimens.ts";
 import { openLabFolder } from "./lab-folder.ts";
+import { watchCommands } from "./watched-pool.ts";
 
 /** A compute host and a Ceph cluster on another host of a lab of its own. */
 export interface CephLab {
@@ -55,7 +56,7 @@ export async function openCephLab(labName: string): Promise<CephLab> {
   const commands: string[] = [];
   const pool = openHostPool({ ssh: { environment: { home: labs.path, user: "root" } } });
   return {
-    compute: openCompute({ pool: recordCommands(pool, commands) }),
+    compute: openCompute({ pool: watchCommands(pool, ({ text }) => void commands.push(text)) }),
     host,
     cluster,
     folder: labs.path,
@@ -77,20 +78,4 @@ export async function openCephLab(labName: string): Promise<CephLab> {
 /** The key in a keyring that has one. */
 export function readKey(path: string): string {
   return /key\s*=\s*(\S+)/.exec(readFileSync(path, "utf8"))?.[1] ?? "";
-}
-
-function recordCommands(pool: HostPool, commands: string[]): HostPool {
-  return {
-    async get(address, signal) {
-      const connection = await pool.get(address, signal);
-      return {
-        ...connection,
-        run(command, options) {
-          commands.push(command.text);
-          return connection.run(command, options);
-        },
-      };
-    },
-    closeAll: () => pool.closeAll(),
-  };
 }

@@ -117,9 +117,15 @@ export class TestCloud implements AsyncDisposable {
     return Buffer.concat(files.toSorted().map((name) => readFileSync(join(folder, name))));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const session of this.#sessions) await session.close();
+  /** Ends the sessions, and keeps the folder: another process may work on it. */
+  async leave(): Promise<void> {
+    for (const session of this.#sessions.splice(0)) await session.close();
     await this.#database?.destroy();
+    this.#database = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.leave();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
