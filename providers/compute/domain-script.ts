@@ -4,10 +4,10 @@ import type { ComputeHost } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
+import { findUnreached } from "./ceph-reach.ts";
 import { processFunctions } from "./domain-process.ts";
 import { serverFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
-import { findFault } from "./volumes/rbd/rbd-client.ts";
 
 /** Last words of a script that refuses to go on; it ends well, so that every other failure is told apart. */
 const refusals = ["foreign", "absent", "disk-too-small"] as const;
@@ -124,7 +124,7 @@ is_whole() { [ "$(stat -c %s "$2")" = "$1" ]; }`;
 function nameDiskFault(error: unknown, host: ComputeHost, id: ResourceId, attempting: string): unknown {
   if (!hasCode(error, "command-failed")) return error;
   const cannot = `Cannot ${attempting} ${id} on host ${host.name}: the Ceph cluster with its disks`;
-  switch (findFault(error.notes)) {
+  switch (findUnreached(error.notes)) {
     case "ceph-unreachable":
       return new StackyardError("ceph-unreachable", {
         message: `${cannot} does not answer`,
@@ -135,8 +135,6 @@ function nameDiskFault(error: unknown, host: ComputeHost, id: ResourceId, attemp
         message: `${cannot} refuses the client of this host`,
         notes: error.notes,
       });
-    case "not-found":
-    case "in-use":
     case undefined:
       return error;
   }
