@@ -4,6 +4,7 @@ import type { ComputeHost } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
+import { domainSeparator } from "../hosts/virsh.ts";
 import { findUnreached } from "./ceph-reach.ts";
 import { processFunctions } from "./domain-process.ts";
 import { serverFolder } from "./layout.ts";
@@ -80,15 +81,34 @@ fi`;
 
 /**
  * Functions of all scripts. `look_for_domain` sets `$state`: whether our own domain is `present` or `absent`. A domain that has the server's
- * name or uuid without our mark for this server ends the script, after `forget`.
+ * name or uuid without our mark for this server ends the script, after `forget`. With `--disks` the same call leaves what `section` prints: the XML of
+ * the domain (1) and of its definition (2).
  */
 export function defineFunctions(host: ComputeHost, id: ResourceId): Shell {
-  return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)}
+  return sh`uri=${domainNamespace} cloud=${host.cloudId} id=${id} name=${nameDomain(id)} separator=${domainSeparator}
 ours="<server cloud=\"$cloud\" id=\"$id\" "
 libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
+section() {
+  printf '%s\n' "$described" | awk -v separator="$separator" -v wanted="$1" '
+    BEGIN { section = 0 }
+    {
+      while (at = index($0, separator)) {
+        if (section ~ wanted) print substr($0, 1, at - 1)
+        section++
+        $0 = substr($0, at + length(separator))
+      }
+      if (section ~ wanted) print
+    }'
+}
 look_for_domain() {
+  more=
+  [ $# -eq 0 ] || more="echo $separator; dumpxml $name; echo $separator; dumpxml --inactive $name; echo $separator;"
   # The list comes last: its success makes the exit code, and only a domain that it lacks is absent.
-  seen=$(libvirt "metadata $id $uri; metadata $name $uri; list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
+  seen=$(libvirt "metadata $id $uri; metadata $name $uri; $more list --all --uuid --name" 2>&1) || { printf '%s\n' "$seen" >&2; exit 1; }
+  if [ $# -ne 0 ]; then
+    described=$seen
+    seen=$(section '[03]')
+  fi
   case $seen in
     *"$ours"*"$ours"*) state=present ;;
     *"$id "*|*" $name"*) forget; ${refuse("foreign")} ;;

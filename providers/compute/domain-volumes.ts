@@ -31,7 +31,10 @@ export function openDomainVolumes(
         receiveVolume(attached, xml),
         attachVolume(host, attached),
       );
-      const output = await run(host, id, "attach a volume to server", body, signal, { stdin: xml });
+      const output = await run(host, id, "attach a volume to server", body, signal, {
+        stdin: xml,
+        look: lookWithDisks,
+      });
       throwIfRefused(output, host, id, attached.volume.id, attached.device);
     },
     async detachVolume(host, id, volumeId, limitMs, signal) {
@@ -42,6 +45,7 @@ export function openDomainVolumes(
       );
       const output = await run(host, id, "detach a volume from server", body, signal, {
         timeoutMs: limitMs + scriptTimeoutMs,
+        look: lookWithDisks,
       });
       throwIfRefused(output, host, id, volumeId, undefined);
     },
@@ -55,12 +59,15 @@ export function openDomainVolumes(
 
 /**
  * `list_disks` prints `TARGET SERIAL ALIAS DEVICE SOURCE` of each disk that the domain has, or with `--inactive` is to have; `-` where there is none.
- * `pick` gives a column of that list, by serial. libvirt writes an element a line, and gives no other element in a disk these
+ * `read_disks` does so of XML. `pick` gives a column of that list, by serial. libvirt writes an element a line, and gives no other element in a disk these
  * names but the sources that lie below its own. `is_kept`: whether libvirt keeps the domain when it stops.
  */
 export const diskFunctions: Shell = sh`list_disks() {
   xml=$(libvirt dumpxml "$name" "$@") || return
-  printf '%s\n' "$xml" | awk -F "'" '
+  printf '%s\n' "$xml" | read_disks
+}
+read_disks() {
+  awk -F "'" '
     /^ *<disk / { target = serial = alias = source = "-"; device = /device=.cdrom/ ? "cdrom" : "disk" }
     /^ *<source / && source == "-" { source = /protocol=/ ? $2 " " $4 : $2 }
     /^ *<target dev=/ { target = $2 }
@@ -78,6 +85,8 @@ stands() {
     $1 == ENVIRON["target"] { taken = 1 }
     END { print there ? "there" : taken ? "taken" : "missing" }')
 }`;
+
+const lookWithDisks = sh`look_for_domain --disks`;
 
 function nameFile({ volume }: AttachedVolume): string {
   return `volume-${volume.id}.xml`;
@@ -99,12 +108,12 @@ function attachVolume(host: ComputeHost, attached: AttachedVolume): Shell {
   return sh`set --
 if is_on; then
   ${reach}
-  disks=$(list_disks)
+  disks=$(section 1 | read_disks)
   stands "$disks" ${wanted}
   case $stand in (taken) ${refused} ;; (missing) set -- --live ;; esac
 fi
 if is_kept; then
-  disks=$(list_disks --inactive)
+  disks=$(section 2 | read_disks)
   stands "$disks" ${wanted}
   case $stand in (taken) ${refused} ;; (missing) set -- "$@" --config ;; esac
 fi
@@ -165,7 +174,7 @@ function detachVolume(volumeId: ResourceId, limitMs: number): Shell {
 now_ms() { date +%s%3N; }
 end=$(($(now_ms) + limit))
 while is_on; do
-  disks=$(list_disks) || { ! is_on || exit 1; break; }
+  disks=$(section 1 | read_disks)
   alias=$(pick "$disks" "$serial" 3)
   [ -n "$alias" ] || break
   now=$(now_ms)
@@ -175,11 +184,13 @@ while is_on; do
   fi
   [ "$now" -lt "$end" ] || { printf '%s\n' "$said"; ${refuse("held")}; }
   sleep 0.1
+  ${lookWithDisks}
+  [ "$state" != absent ] || exit 0
 done
 # One without a definition went with its process.
-look_for_domain
+is_on || ${lookWithDisks}
 if [ "$state" != absent ] && is_kept; then
-  disks=$(list_disks --inactive)
+  disks=$(section 2 | read_disks)
   target=$(pick "$disks" "$serial" 1)
   [ -z "$target" ] || libvirt detach-disk "$name" "$target" --config > /dev/null
 fi`;
