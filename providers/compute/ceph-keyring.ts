@@ -1,6 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
 import type { CephCluster } from "../core/ceph.ts";
-import { StackyardError } from "../core/errors.ts";
+import { readSecretFile, refuseFile, type SecretFile } from "./secret-file.ts";
 
 /** What a key of Ceph looks like: base64 of a type, a time, a length and at least 16 bytes (ceph: `CryptoKey::encode`). */
 const keyPattern = /^[A-Za-z0-9+/]{36,}={0,2}$/;
@@ -15,40 +14,15 @@ export function isCephKey(text: string): boolean {
  * cannot be read, that everybody may read, or that has no key of the user. No error holds any of its text.
  */
 export async function readAdminKey({ keyringFile, user }: CephCluster): Promise<string> {
-  const refuse = (problem: string, remedy: string, cause?: unknown): StackyardError =>
-    new StackyardError("invalid-input", {
-      message: `The keyring file ${problem}`,
-      field: "keyringFile",
-      value: keyringFile,
-      remedy,
-      cause,
-    });
-  let text: string;
-  let mode: number;
-  try {
-    [text, { mode }] = await Promise.all([readFile(keyringFile, "utf8"), stat(keyringFile)]);
-  } catch (cause) {
-    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-    throw refuse(
-      isMissing ? "is not there" : "cannot be read",
-      isMissing
-        ? "Put the keyring there, on the machine that runs the stack, or name where it is."
-        : "Make it a file that the user who runs the stack may read.",
-      cause,
-    );
-  }
-  if ((mode & 0o007) !== 0)
-    throw refuse(
-      "can be read or written by everybody",
-      "Close it: chmod o= FILE. If others had it, renew the key.",
-    );
+  const file: SecretFile = { path: keyringFile, field: "keyringFile", content: "keyring" };
+  const text = (await readSecretFile(file)).toString("utf8");
   const key = parseKeyring(text).get(`client.${user}`);
-  if (key === undefined)
-    throw refuse(
-      `has no key of client.${user}`,
-      "Name the user whose key it holds, or export the keyring anew: ceph auth get client.USER.",
-    );
-  return key;
+  if (key !== undefined) return key;
+  throw refuseFile(
+    file,
+    `has no key of client.${user}`,
+    "Name the user whose key it holds, or export the keyring anew: ceph auth get client.USER.",
+  );
 }
 
 /** Keys by entity of a keyring file (ceph: `KeyRing::decode_plaintext`); what is no key is passed over. */
