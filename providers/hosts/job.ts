@@ -17,6 +17,8 @@ export interface Job {
 export interface JobSpec extends Job {
   /** What to do. Both outputs go to the job's log. Must bear being run again after the host has died under it. */
   readonly command: Shell;
+  /** A line that the command reads from its standard input, such as a secret. Default: nothing. */
+  readonly stdin?: string | undefined;
 }
 
 /** How far a job is. `log` is the tail of what it has printed. */
@@ -56,17 +58,24 @@ code=0
 /bin/sh -c ${spec.command.text} || code=$?
 echo "$code" > exit.part
 mv exit.part exit`;
+  // What the job reads is with it in a pipe before this ends.
+  const launch =
+    spec.stdin === undefined
+      ? sh`setsid /bin/sh -c ${run.text} < /dev/null > log 2>&1 &`
+      : sh`read -r input
+  printf '%s\n' "$input" | setsid /bin/sh -c ${run.text} > log 2>&1 &`;
   const start = sh`umask 077
 mkdir -p -- ${folderOf(spec)}
 cd -- ${folderOf(spec)}
 exec 9> lock
 if flock -n 9 && [ ! -e exit ]; then
-  setsid /bin/sh -c ${run.text} < /dev/null > log 2>&1 &
+  ${launch}
 fi
 exec 9>&-`;
   const result = await connection.run(script(start, describeJob(spec, 0)), {
     attempting: `start job ${spec.name}`,
     assumed: "running\n",
+    ...(spec.stdin === undefined ? {} : { stdin: spec.stdin }),
   });
   return parseJobState(result.stdout);
 }

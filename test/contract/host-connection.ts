@@ -229,6 +229,15 @@ export function describeHostConnection(name: string, start: () => Promise<Contra
         await expect(waitForJob(connection, job("kept"))).rejects.toMatchObject({ code: "not-found" });
       });
 
+      it("reads a line that is in no argument and no file of it", async () => {
+        const command = sh`read -r line; grep -acF "$line" /proc/$$/cmdline ${at("jobs/reads")}/* || true; echo "$line"`;
+        await startJob(connection, { ...job("reads"), command, stdin: "it's a\\secret $x\n" });
+        const log = await waitForJob(connection, job("reads"));
+        expect(log).toMatch(/:0\n/);
+        expect(log).not.toMatch(/:[1-9]/);
+        expect(log.split("\n").at(-2)).toBe("it's a\\secret $x");
+      });
+
       it("raises command-failed with the end of its log", async () => {
         await startJob(connection, { ...job("fails"), command: sh`echo trouble >&2; exit 4` });
         await expect(waitForJob(connection, job("fails"))).rejects.toMatchObject({
