@@ -28,8 +28,10 @@ export async function ensureImageInPool(
     });
   const place = placeOfImages(poolId, world, cloudId);
   const wanted = { id: image.id, name: image.id };
+  let brought: RbdParent | undefined;
   const bring = async (): Promise<void> => {
-    if ((await ports.volumes.findImage(host, place, wanted, signal)) !== undefined) return;
+    brought = await ports.volumes.findImage(host, place, wanted, signal);
+    if (brought !== undefined) return;
     const { format, virtualSizeBytes } = disk.facts;
     progress(
       `bringing image ${image.name} into pool ${place.pool}, where it is a raw image of ${describeSize(virtualSizeBytes)}`,
@@ -38,7 +40,7 @@ export async function ensureImageInPool(
     const { diskPath: path } = await ports.images.ensureCached(host, onlyDisk, progress, signal);
     if (path === undefined)
       throw new StackyardError("internal", { message: "an image with a disk was cached without one" });
-    await ports.volumes.importImage(
+    brought = await ports.volumes.importImage(
       host,
       place,
       { ...wanted, path, format, virtualSizeBytes },
@@ -51,6 +53,8 @@ export async function ensureImageInPool(
     if (found !== undefined) return found;
     try {
       await together(`image ${image.id} in ${place.clusterId} ${place.pool}`, "bring", bring);
+      // A preview brings nothing that could be found then.
+      if (brought !== undefined) return brought;
     } catch (error) {
       // Whoever began the work may have given it up; then it is ours to begin.
       if (!hasCode(error, "interrupted") || signal.aborted) throw error;

@@ -52,6 +52,20 @@ describe("a server whose flavor names a pool", () => {
     expect((await test1.cloud.drift()).findings).toEqual([]);
   });
 
+  test("is previewed before its image is there", async () => {
+    const { incomplete, commands } = await test1.cloud.preview({
+      type: "server",
+      inputs: { ...world.server, flavor: flavor.id },
+      maker: "test:preview",
+      defaultName: "one",
+    });
+
+    expect(incomplete).toBeUndefined();
+    expect(commands.map(({ purpose }) => purpose)).toEqual(
+      expect.arrayContaining(["volumes.importImage", "volumes.ensureVolume"]),
+    );
+  });
+
   test("is built beside one of the same image that has a file on the same host", async () => {
     const [cloned, local] = await Promise.all([build("one"), build("two", { flavor: world.flavor.id })]);
 
