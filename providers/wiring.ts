@@ -105,7 +105,9 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     });
     const context = {
       cloudId,
+      database,
       mirror,
+      definitionOf: requireDefinition,
       ports: { ...compute, placement },
       authenticate,
       exclusive,
@@ -113,10 +115,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     };
     const conductor = openConductor({
       ...context,
-      database,
       bus,
       board,
-      definitionOf: requireDefinition,
       schedulerOptions,
       scan: compute.scan,
       dryRun: compute.dryRun,

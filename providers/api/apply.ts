@@ -64,6 +64,7 @@ export async function writeTask(
         at,
       );
     } else {
+      if (current.owner !== undefined) refuseBusy(current, "apply");
       await supersedeTasks(transaction, id);
       await updateRecord(transaction, id, { name, maker, inputs, status: "building" }, at);
     }

@@ -217,7 +217,10 @@ export function openFacade(services: CloudServices, opened: Session, logIn: () =
     const brokenIds = new Set(broken.map(({ record }) => record.id));
     const { observed, failures } = await conductor.observeAll(settled, { deep, signal, onWaiting });
     return {
-      inWork: asked.filter((record) => isUnfinished(record) && !brokenIds.has(record.id)).length,
+      inWork: asked.filter(
+        ({ id, owner, status }) =>
+          isUnfinished({ status }) && !brokenIds.has(id) && (owner === undefined || !brokenIds.has(owner)),
+      ).length,
       interrupted: reportInterrupted(visible, broken),
       ...reportDrift(observed, failures),
     };

@@ -1,6 +1,6 @@
 import { isReplacing } from "../core/change.ts";
 import type { Issue, Planned, PlanRequest } from "../core/cloud.ts";
-import { diffInputs, listIdentityFields } from "../core/diff.ts";
+import { diffInputs, listIdentityFields, readIdentity } from "../core/diff.ts";
 import { StackyardError } from "../core/errors.ts";
 import { policyOf, shapeOf, unwrapSchema } from "../core/fields.ts";
 import { brandId, deriveId, deriveOwnedId, isOwnedId, isUuid, type ResourceId } from "../core/ids.ts";
@@ -12,6 +12,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from "../core/json.ts";
+import type { ResourceRecord } from "../core/record.ts";
 import type { CompletionContext, Definition, WorldEntry } from "../core/resource.ts";
 import { checkReferences, checkRules, listReferences, parseInputs } from "../core/validate.ts";
 import type { Principal } from "../authenticate/principal.ts";
@@ -76,7 +77,12 @@ export function planResource(
     // A plan for what the planner may not change is not taken in: it would stand in for it in later plans.
     const mayPlan = stored === undefined || planner.mayUpdate(stored);
     const isReplaced = change.action === "replace" && stored !== undefined;
-    const issues = leansOnUnknown ? [] : checkRules(definition, inputs, unknown, context);
+    const issues = leansOnUnknown
+      ? []
+      : [
+          ...rejectOwned(definition, stored, inputs, world),
+          ...checkRules(definition, inputs, unknown, context),
+        ];
     if (issues.length > 0) return refuse(definition, request, inputs, issues, id);
     if (leansOnUnknown || unknown.length > 0) {
       if (mayPlan) world.addIncomplete(id);
@@ -99,6 +105,7 @@ export function planResource(
       outputs: stored?.outputs ?? {},
       maker,
       reservations: definition.reservations?.(inputs, id) ?? [],
+      ...(stored?.owner === undefined ? {} : { owner: stored.owner }),
     });
     return { id, inputs: { ...inputs, id }, issues: [], change };
   } catch (error) {
@@ -170,7 +177,7 @@ function identify(
   if (typeof given === "string" && isUuid(given)) return brandId(given);
   const fields = listIdentityFields(definition);
   if (maker === undefined || fields.some((field) => unknown.includes(field))) return undefined;
-  const identity = canonicalJson(Object.fromEntries(fields.map((field) => [field, draft[field]])));
+  const identity = canonicalJson(readIdentity(definition, draft));
   const projectId = projectOf(definition, draft);
   for (let renamed = 0; ; renamed++) {
     const parts = [maker, definition.type, identity, ...(renamed === 0 ? [] : [String(renamed)])];
@@ -197,6 +204,25 @@ function isChosen(
   const projectId = projectOf(definition, inputs);
   if (projectId === null || principal.isAdmin) return false;
   return world.stored(id) === undefined && !isOwnedId(projectId, id);
+}
+
+/** What is changed of a resource that another has made for itself: its owner says what it is like. */
+function rejectOwned(
+  definition: Definition,
+  stored: ResourceRecord | undefined,
+  inputs: JsonObject,
+  world: PlannedWorld,
+): readonly Issue[] {
+  if (stored?.owner === undefined) return [];
+  const owner = world.stored(stored.owner);
+  const whose = owner === undefined ? "another resource" : `${owner.type} ${JSON.stringify(owner.name)}`;
+  return diffInputs(definition, stored.inputs, inputs).fields.map(({ field, to }) => ({
+    code: "in-use",
+    field,
+    ...(to === undefined ? {} : { value: to }),
+    message: `cannot be changed here: ${whose} has made the ${definition.type} for itself`,
+    remedy: `Change ${whose}.`,
+  }));
 }
 
 /** What was filled in before stays, where the inputs still leave it open; not in what takes the resource's place, which is filled in anew. */

@@ -83,6 +83,8 @@ async function countUsed(
   for (const definition of definitions) {
     if (definition.quotas?.[name] === undefined) continue;
     for (const record of await listRecords(transaction, definition.type, demand.projectId)) {
+      // It counts with its owner, from before it is made.
+      if (record.owner !== undefined) continue;
       const inputs = record.id === demand.id ? demand.before?.inputs : record.inputs;
       if (inputs !== undefined) used += countWithin(definition, name, scope, inputs, world);
     }

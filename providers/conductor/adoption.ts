@@ -106,7 +106,7 @@ export async function judgeAdoption(
     throw new StackyardError("invalid-input", {
       message: "a domain that is adopted keeps its own disk",
       field: "bootVolume",
-      value: inputs.bootVolume.volume,
+      value: inputs.bootVolume,
       remedy: "Name the image that its disk was made of.",
     });
   const place = { hostId: host.id, host: host.name };

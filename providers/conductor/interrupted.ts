@@ -29,10 +29,15 @@ export async function listInterrupted(
     .selectAll()
     .where("status", "in", ["building", "deleting"])
     .execute();
-  return unfinished
-    .map(parseRecord)
-    .filter((record) => !alive.has(record.id) && (id === undefined || record.id === id))
-    .map((record) => ({ record, was: whatWasDone(record) }));
+  const records = unfinished.map(parseRecord);
+  const ids = new Set(records.map((record) => record.id));
+  return (
+    records
+      .filter((record) => !alive.has(record.id) && (id === undefined || record.id === id))
+      // Its owner's task brings it to an end.
+      .filter(({ owner }) => owner === undefined || !ids.has(owner))
+      .map((record) => ({ record, was: whatWasDone(record) }))
+  );
 }
 
 /** Records that a living worker has a task of, or that wait for one. */

@@ -1,7 +1,7 @@
 import type { CommandPreview, DomainPreview, PlacementPreview, Preview } from "../core/cloud.ts";
 import { StackyardError, toStackyardError } from "../core/errors.ts";
 import { brandId, type HostId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import { textOf, type JsonObject } from "../core/json.ts";
 import type { DryRun, NotedDomain } from "../core/dry-run.ts";
 import type { PlacementPort } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
@@ -115,13 +115,45 @@ function makeDryContext(
 ): StepContext<JsonObject, JsonObject> {
   const placement = chooseOnly(services, record, isThere, choice, world);
   const context = makeStepContext({ ...services, ports: { ...dry.ports, placement } }, record, task);
+  const seen = withRecord(world, record);
   return {
     ...context,
-    world: withRecord(world, record),
+    world: seen,
+    owned: {
+      ensure: (type, id, inputs) =>
+        ensureDry(services, { type, id, inputs }, record, dry, choice, seen, task),
+      remove: () => Promise.resolve(),
+      release: () => Promise.resolve(),
+    },
     // Turns are kept in the store, and what only looks needs none.
     exclusive: (_key, work) => work(),
     together: (_key, _purpose, work) => work(),
   };
+}
+
+/** Runs the flow of a record that another would make for itself. */
+async function ensureDry(
+  services: PreviewServices,
+  { type, id, inputs }: Pick<ResourceRecord, "type" | "id" | "inputs">,
+  owner: ResourceRecord,
+  dry: DryRun,
+  choice: Choice,
+  world: World,
+  task: TaskInWork,
+): Promise<void> {
+  const known = services.mirror.find(id);
+  const { projectId, revision, createdAt, updatedAt } = owner;
+  let owned: ResourceRecord = {
+    ...{ name: textOf(inputs, "name") ?? owner.name, outputs: {}, projectId, revision, createdAt, updatedAt },
+    ...known,
+    ...{ id, type, inputs: { ...known?.inputs, ...inputs }, status: "building", owner: owner.id },
+  };
+  for (const step of services.definitionOf(type).reconcile) {
+    const patch = await step.run(
+      makeDryContext(services, owned, dry, known !== undefined, choice, world, task),
+    );
+    owned = { ...owned, outputs: { ...owned.outputs, ...patch } };
+  }
 }
 
 /** A world with one record as it would be. */

@@ -3,7 +3,7 @@ import { StackyardError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
 import type { World, WorldEntry } from "../core/resource.ts";
-import { findBootImage, listStorageHosts } from "../servers/boot-source.ts";
+import { findBootImage, listStorageHosts, type BootInputs } from "../servers/boot-source.ts";
 import { requestSpecFrom, type RequestSpec } from "../scheduler/request.ts";
 
 const flavorInputs = z.object({
@@ -24,7 +24,7 @@ const groupInputs = z.object({
 export interface PlacementInputs {
   readonly flavor: string;
   readonly image?: string | undefined;
-  readonly bootVolume?: { readonly volume: string } | undefined;
+  readonly bootVolume?: (BootInputs["bootVolume"] & { readonly sizeGib?: number | undefined }) | undefined;
   readonly serverGroup?: string | undefined;
   readonly availabilityZone?: string | undefined;
   readonly schedulerHints?: Readonly<Record<string, string>> | undefined;
@@ -34,7 +34,13 @@ export interface PlacementInputs {
 const placementInputs = z.object({
   flavor: z.string(),
   image: z.string().optional(),
-  bootVolume: z.object({ volume: z.string() }).optional(),
+  bootVolume: z
+    .object({
+      volume: z.string().optional(),
+      volumeType: z.string().optional(),
+      sizeGib: z.int().optional(),
+    })
+    .optional(),
   serverGroup: z.string().optional(),
   availabilityZone: z.string().optional(),
   schedulerHints: z.record(z.string(), z.string()),
@@ -70,7 +76,7 @@ export function toRequestSpec(
       vcpus: amounts.vcpus,
       ramMib: amounts.ramMib,
       // Without a size of its own the disk has the image's, which must count: else whoever brings the image fills a host past its claims.
-      rootGib: amounts.diskGib === 0 ? readImageGib(image) : amounts.diskGib,
+      rootGib: inputs.bootVolume?.sizeGib ?? (amounts.diskGib === 0 ? readImageGib(image) : amounts.diskGib),
       extraSpecs: amounts.extraSpecs,
     },
     bootFromVolume: storageHosts !== null,

@@ -14,9 +14,7 @@ import type { TaskBoard, TaskInWork } from "./task-board.ts";
 
 /** What the conductor works with. */
 export interface ConductorServices extends ContextServices {
-  readonly database: Database;
   readonly bus: Bus;
-  readonly definitionOf: (type: string) => Definition;
   readonly board: TaskBoard;
   readonly schedulerOptions: SchedulerOptions;
   readonly scan: ScanPort;

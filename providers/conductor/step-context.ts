@@ -3,15 +3,19 @@ import type { Exclusive, Together, Waiter } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ResourceRecord } from "../core/record.ts";
-import type { StepContext } from "../core/resource.ts";
+import type { Definition, StepContext } from "../core/resource.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { viewStore } from "../store/world.ts";
+import { openOwnedRecords } from "./owned-records.ts";
 import type { TaskInWork } from "./task-board.ts";
 
 export interface ContextServices {
   readonly cloudId: CloudId;
+  readonly database: Database;
   readonly mirror: RecordMirror;
+  readonly definitionOf: (type: string) => Definition;
   readonly ports: Ports;
   readonly authenticate: Authenticate;
   /** Across all processes on the store. */
@@ -42,6 +46,7 @@ export function makeStepContext(
     },
     exclusive: (key, work) => exclusive(key, () => mirror.refresh().then(work), waiter),
     together: (key, purpose, work) => together(key, purpose, () => mirror.refresh().then(work), waiter),
+    owned: openOwnedRecords(services, record, (owned) => makeStepContext(services, owned, task, host)),
     progress: task.progress,
     trace: (number, work) => task.tracer.time(number, work, host),
   };

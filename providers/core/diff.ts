@@ -1,6 +1,6 @@
 import { isReplacing, worseLabel, type ChangeLabel } from "./change.ts";
 import type { Change, FieldChange } from "./cloud.ts";
-import { policyOf, presetOf, shapeOf } from "./fields.ts";
+import { policyOf, presetOf, shapeOf, type ChangeRule } from "./fields.ts";
 import { equalJson, type JsonObject } from "./json.ts";
 import type { Definition } from "./resource.ts";
 
@@ -54,9 +54,26 @@ export function labelReplacement(definition: Definition): ChangeLabel {
 /** Inputs whose change replaces the resource, and those whose rule says so: together they are its identity. */
 export function listIdentityFields(definition: Definition): readonly string[] {
   return Object.entries(shapeOf(definition.inputs))
-    .filter(([, schema]) => {
-      const rule = policyOf(schema)?.change;
-      return typeof rule === "string" ? isReplacing(rule) : rule?.isIdentity === true;
-    })
+    .filter(([, schema]) => isIdentity(policyOf(schema)?.change))
     .map(([key]) => key);
+}
+
+/** Whether another value may be another resource. */
+export function isIdentity(rule: ChangeRule | undefined): boolean {
+  if (rule === undefined) return false;
+  return typeof rule === "string" ? isReplacing(rule) : (rule.isIdentity ?? false) !== false;
+}
+
+/** What of the inputs says which resource they are. */
+export function readIdentity(definition: Definition, inputs: JsonObject): JsonObject {
+  const shape = shapeOf(definition.inputs);
+  return Object.fromEntries(
+    listIdentityFields(definition).map((key) => {
+      const schema = shape[key];
+      const rule = schema === undefined ? undefined : policyOf(schema)?.change;
+      const part =
+        typeof rule === "object" && typeof rule.isIdentity === "function" ? rule.isIdentity : undefined;
+      return [key, part === undefined ? inputs[key] : part(inputs[key])];
+    }),
+  );
 }

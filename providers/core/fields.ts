@@ -7,8 +7,8 @@ export type ChangeRule =
   | ChangeLabel
   | {
       readonly says: string;
-      /** Whether the field is part of what the resource is: with another value it is made anew, under another id. Default false. */
-      readonly isIdentity?: boolean;
+      /** Whether the field is part of what the resource is: with another value it is made anew, under another id. Default false; a function gives the part that is. */
+      readonly isIdentity?: boolean | ((value: JsonValue | undefined) => JsonValue | undefined);
       /** By the field's two values, and all inputs before and after, with their defaults. */
       label(
         from: JsonValue | undefined,

@@ -28,6 +28,8 @@ export interface ResourceRecord<I = JsonObject, O = JsonObject> {
   readonly fault?: Fault;
   /** Who made it, e.g. a Pulumi URN: the same maker may take up its own unfinished create. */
   readonly maker?: string;
+  /** The resource that made it for itself; absent for one that was declared. */
+  readonly owner?: ResourceId;
   /** Grows with each write; compare-and-swap. */
   readonly revision: number;
   readonly createdAt: string;

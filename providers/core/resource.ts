@@ -82,6 +82,8 @@ export interface WorldEntry {
   readonly outputs: JsonObject;
   /** Absent while the resource is only planned. */
   readonly status?: RecordStatus;
+  /** The resource that made it for itself. */
+  readonly owner?: ResourceId;
 }
 
 /** The resource of this id, which another refers to in `field`. Raises `unknown-reference` when it is not there any more. */
@@ -100,6 +102,19 @@ export interface CompletionContext {
   /** The resource's id: identity derived from it is the same in preview and apply. */
   readonly id: ResourceId;
   readonly world: World;
+}
+
+/** What a resource makes for itself: records of their own, whose flows are part of its task. */
+export interface OwnedRecords {
+  /**
+   * Makes the record of this id, or changes inputs of the one that is there, and carries out the flow of its definition. Repeatable. Raises what its steps
+   * raise, and `conflict` where another resource has the id, or a value that it reserves.
+   */
+  ensure(type: string, id: ResourceId, inputs: JsonObject): Promise<void>;
+  /** Carries out its removal. Repeatable. Raises what its steps raise. */
+  remove(id: ResourceId): Promise<void>;
+  /** Leaves it to the project, as a resource that was declared, with these outputs beside those it has. Repeatable. */
+  release(id: ResourceId, outputs: JsonObject): Promise<void>;
 }
 
 /** What a step of a flow is given. */
@@ -123,6 +138,7 @@ export interface StepContext<I, O> {
    * it begins share one run, and its failure.
    */
   readonly together: Together;
+  readonly owned: OwnedRecords;
   /** One line for whoever waits. */
   readonly progress: (line: string) => void;
   /** Times a step of the 29 and records it. */
@@ -209,6 +225,8 @@ export interface Definition<I = JsonObject, O = JsonObject> {
   /** Ids of resources that must not be removed before this one. Derived from `references` fields when absent. */
   readonly reconcile: readonly Step<I, O>[];
   readonly remove: readonly Step<I, O>[];
+  /** Whether what a resource has made for itself stays when it is removed. Default: it goes too. */
+  keepsOwned?(record: Pick<ResourceRecord<I, O>, "inputs" | "outputs">): boolean;
   /** Absent for resources that are nothing but their record. */
   observe?(context: StepContext<I, O>): Promise<Observation<I, O> | undefined>;
 }

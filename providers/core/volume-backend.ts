@@ -2,6 +2,9 @@ import type { PoolContent } from "./ceph.ts";
 import type { ResourceId } from "./ids.ts";
 import type { ComputeHost } from "./ports.ts";
 
+/** Largest size of a volume, GiB (cinder: `db/constants.py` MAX_INT). */
+export const maxVolumeGib = 2_147_483_647;
+
 /** Volumes as qcow2 files in a host's folder, seen by that host alone. */
 export interface FilePlace {
   readonly backend: "file";

@@ -260,10 +260,10 @@ interface ImageUser {
 const builtServer = z.object({
   hostId: z.string(),
   launchedAt: z.string(),
-  cachedImage: z.object({ parent: z.unknown().optional() }),
+  cachedImage: z.object({ diskPath: z.string().optional() }),
 });
 
-/** Hosts with servers that were built of the image. A root disk that was cloned in a pool lies on no file of the cache. */
+/** Hosts with servers that were built of the image. One whose root disk is in a pool, or a volume, takes no disk from the cache. */
 function listUsers(imageId: ResourceId, world: World, cloudId: CloudId): readonly ImageUser[] {
   const built = world
     .all("server")
@@ -273,7 +273,7 @@ function listUsers(imageId: ResourceId, world: World, cloudId: CloudId): readonl
   return listComputeHosts(world, cloudId).flatMap((host) => {
     const servers = byHost.get(host.id);
     if (servers === undefined) return [];
-    const needsDisk = servers.some(({ cachedImage: { parent } }) => parent === undefined);
+    const needsDisk = servers.some(({ cachedImage: { diskPath } }) => diskPath !== undefined);
     return [{ host, takeParts: (spec) => (needsDisk ? spec : { ...spec, disk: undefined }) }];
   });
 }

@@ -1,13 +1,21 @@
 import { z } from "zod";
-import type { CloudId } from "../core/ids.ts";
+import { brandId, type CloudId } from "../core/ids.ts";
 import { requireEntry, type World, type WorldEntry } from "../core/resource.ts";
 import { listPoolClients } from "../volumes/pool-place.ts";
 import { listReach, placeVolume, type PlacedVolume } from "../volumes/volume-place.ts";
+import { findTypePool } from "../volumes/volume-source.ts";
 
 /** What a server's inputs say of what it boots. */
 export interface BootInputs {
   readonly image?: string | undefined;
-  readonly bootVolume?: { readonly volume: string } | undefined;
+  readonly bootVolume?:
+    { readonly volume?: string | undefined; readonly volumeType?: string | undefined } | undefined;
+}
+
+/** What a server's outputs say of it. */
+export interface BootOutputs {
+  readonly hostId?: string | undefined;
+  readonly blockDevices?: readonly { readonly volume?: string | undefined }[] | undefined;
 }
 
 /** What a volume was made of, and a snapshot. */
@@ -26,7 +34,7 @@ const maxSources = 64;
  */
 export function findBootImage({ image, bootVolume }: BootInputs, world: World): WorldEntry | undefined {
   if (image !== undefined) return world.find("image", image);
-  let entry = bootVolume === undefined ? undefined : world.find("volume", bootVolume.volume);
+  let entry = bootVolume?.volume === undefined ? undefined : world.find("volume", bootVolume.volume);
   for (let followed = 0; entry !== undefined && followed < maxSources; followed++) {
     const source = sourceInputs.parse(entry.inputs);
     if (source.image !== undefined) return world.find("image", source.image);
@@ -49,17 +57,27 @@ export function listStorageHosts(
   poolId: string | undefined,
   world: World,
 ): readonly string[] | null {
-  const volume = bootVolume === undefined ? undefined : world.find("volume", bootVolume.volume);
+  const volume = bootVolume?.volume === undefined ? undefined : world.find("volume", bootVolume.volume);
   if (volume !== undefined) return listReach(volume, world).map(({ name }) => name);
-  return poolId === undefined ? null : listPoolClients(poolId, world).map(({ name }) => name);
+  const pool =
+    bootVolume?.volumeType === undefined ? poolId : (findTypePool(bootVolume.volumeType, world) ?? undefined);
+  return pool === undefined ? null : listPoolClients(pool, world).map(({ name }) => name);
 }
 
-/** The volume that a server boots; `undefined` for one that boots its image. Raises `unknown-reference`. */
+/**
+ * The volume that a server boots; `undefined` for one that boots its image, and while the one that it makes for itself is not made. Raises
+ * `unknown-reference`.
+ */
 export function placeBootVolume(
   { bootVolume }: BootInputs,
+  { hostId, blockDevices: [root] = [] }: BootOutputs,
   world: World,
   cloudId: CloudId,
 ): PlacedVolume | undefined {
-  if (bootVolume === undefined) return undefined;
-  return placeVolume(requireEntry("volume", bootVolume.volume, world, "bootVolume.volume"), world, cloudId);
+  if (bootVolume?.volume !== undefined)
+    return placeVolume(requireEntry("volume", bootVolume.volume, world, "bootVolume.volume"), world, cloudId);
+  if (bootVolume?.volumeType === undefined || root?.volume === undefined) return undefined;
+  // As its record says, which a preview does not have.
+  const inputs = { volumeType: bootVolume.volumeType, host: hostId };
+  return placeVolume({ id: brandId(root.volume), inputs }, world, cloudId);
 }

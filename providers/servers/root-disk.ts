@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode } from "../core/errors.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import type { Drift, StepContext } from "../core/resource.ts";
+import type { VolumeRef } from "../core/volume-backend.ts";
 import { findHostPool } from "../volumes/pool-place.ts";
 import { isBeingAdopted } from "./adoption.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
@@ -57,14 +58,24 @@ export async function ensureRootDisk(context: Context, poolId: string, imageByte
 
 /** Removes the root disk from its pool, where there is one. A client that was killed is waited for. */
 export async function removeRootDisk(context: Context): Promise<void> {
-  const { outputs, record, world, cloudId, ports, signal, progress } = context;
+  const { outputs, record, world, cloudId, ports, signal } = context;
   const poolId = outputs.blockDevices?.[0]?.storagePool ?? chooseRootPool(context);
   if (poolId === undefined || outputs.hostId === undefined) return;
   const host = requireHost(outputs, world, cloudId);
   const disk = nameRootDisk(record.id, poolId, world, cloudId);
+  await removeOnceLetGo(context, host, disk, () => ports.volumes.removeVolume(host, disk, signal));
+}
+
+/** Carries out the removal of a disk that `host` reaches, again while its last client has not let go. Raises what the removal raises. */
+export async function removeOnceLetGo(
+  { ports, signal, progress }: Context,
+  host: ComputeHost,
+  disk: VolumeRef,
+  remove: () => Promise<void>,
+): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += retryMs) {
     try {
-      await ports.volumes.removeVolume(host, disk, signal);
+      await remove();
       return;
     } catch (error) {
       if (!hasCode(error, "in-use") || waitedMs >= releaseSeconds * 1000) throw error;

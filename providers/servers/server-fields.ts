@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { addressSchema } from "../core/cidr.ts";
 import { idSchema, nameField, nameSchema, printableSchema, projectField } from "../core/common-fields.ts";
-import { field } from "../core/fields.ts";
+import { field, type ChangeRule } from "../core/fields.ts";
+import { isJsonObject } from "../core/json.ts";
 import { readinessRungs } from "../core/ports.ts";
+import { maxVolumeGib } from "../core/volume-backend.ts";
 
 /** Most interfaces that a server may have. */
 const maxNetworks = 16;
@@ -44,6 +46,53 @@ const networkSchema = z.strictObject({
   ),
 });
 
+/**
+ * A block device of the source `volume`, or of the source `image` with the destination `volume` (nova: `block_device_mapping_v2`). Exactly one of
+ * `volume` and `volumeType` is set.
+ */
+const bootVolumeSchema = z.strictObject({
+  volume: field(idSchema().optional(), {
+    doc: "Volume that is there, of this server alone. It outlives the server.",
+    references: "volume",
+  }),
+  volumeType: field(idSchema().optional(), {
+    doc: "Type of a volume that the server makes for itself of its image: in the type's pool, or in a file on the server's host. Without `volume`.",
+    references: "volume-type",
+  }),
+  sizeGib: field(z.int().min(1).max(maxVolumeGib).optional(), {
+    doc: "Size in GiB of the volume that it makes, at least what the image needs. It grows while the server runs, and never shrinks. Default: the flavor's disk, or what the image needs, whichever is more; kept when the flavor changes.",
+    computed: "plan",
+  }),
+  deleteOnTermination: field(z.boolean().optional(), {
+    doc: "Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays as a volume of the project. Default true.",
+  }),
+});
+
+/** What a server's inputs say of the volume that it boots. */
+export type BootVolume = z.infer<typeof bootVolumeSchema>;
+
+/** Whether the volume that a server has made goes with it. Nova's default is false, but there a user sees what stays. */
+export function goesWithServer({ deleteOnTermination = true }: BootVolume): boolean {
+  return deleteOnTermination;
+}
+
+/** Another volume is another server. What the one in its place held is lost, unless it is a volume that stays. */
+const bootVolumeChange: ChangeRule = {
+  says: "`live` for `sizeGib` and `deleteOnTermination`; else `replace`, or `data-loss` where the root disk goes with the server",
+  isIdentity: (value) => {
+    if (!isJsonObject(value)) return value;
+    const { volume, volumeType } = value;
+    return { volume, volumeType };
+  },
+  label: (from, to) => {
+    const [before, after] = [from, to].map((value) => bootVolumeSchema.safeParse(value).data);
+    if (before === undefined) return "data-loss";
+    const isMade = before.volume === undefined;
+    if (isMade && after?.volume === undefined && before.volumeType === after?.volumeType) return "live";
+    return isMade && goesWithServer(before) ? "data-loss" : "replace";
+  },
+};
+
 export const serverInputs = z.object({
   name: nameField({ doc: "Name, unique among the project's servers." }),
   project: projectField("data-loss"),
@@ -71,21 +120,14 @@ export const serverInputs = z.object({
     change: "restart",
   }),
   image: field(idSchema().optional(), {
-    doc: "What it boots. The root disk is made of it. Needed unless it boots a volume.",
+    doc: "What it boots. The root disk is made of it, or the volume that it boots. Needed unless it boots a volume that is there.",
     references: "image",
     change: "data-loss",
   }),
-  bootVolume: field(
-    z
-      .strictObject({
-        volume: field(idSchema(), { doc: "Volume, of this server alone.", references: "volume" }),
-      })
-      .optional(),
-    {
-      doc: "Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come from the image that the volume was made of.",
-      change: "replace",
-    },
-  ),
+  bootVolume: field(bootVolumeSchema.optional(), {
+    doc: "Volume that is its root disk: one that is there, in place of an image, or one that the server makes of its image. Kernel and properties come from the image that the volume was made of.",
+    change: bootVolumeChange,
+  }),
   keypair: field(idSchema().optional(), {
     doc: "Key that may log in. Guests take it at their first boot only.",
     references: "keypair",
@@ -191,7 +233,7 @@ export const serverOutputs = z.object({
       z.object({
         device: field(z.string(), { doc: "Device name in the guest." }),
         source: field(z.enum(["image", "blank", "adopted", "volume"]), {
-          doc: "What it was made of: the image, nothing, or the disk of the domain that was adopted; or the volume that it is.",
+          doc: "What it was made of: the image, nothing, or the disk of the domain that was adopted; or `volume`, for one that is declared.",
         }),
         destination: field(z.enum(["local", "pool", "volume"]), {
           doc: "Where it lives: `local`, on the host, `pool`, in a Ceph cluster, or `volume`, wherever that lies.",
@@ -200,13 +242,17 @@ export const serverOutputs = z.object({
           doc: "Id of the pool that it is in.",
           references: "storage-pool",
         }),
+        volume: field(z.string().optional(), {
+          doc: "Id of the volume that it is.",
+          references: "volume",
+        }),
         sizeGib: field(z.int(), { doc: "Size, GiB." }),
         sizeBytes: field(z.int().optional(), {
           doc: "Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size.",
         }),
       }),
     ),
-    { doc: "Disks, in order.", follows: ["flavor"] },
+    { doc: "Disks, in order.", follows: ["flavor", "bootVolume"] },
   ),
   launchedAt: field(z.string(), { doc: "When it first ran, ISO 8601.", follows: [] }),
   migration: field(

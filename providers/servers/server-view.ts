@@ -250,7 +250,7 @@ export function toDomainSpec(
 ): DomainSpec {
   const flavor = readFlavor(inputs.flavor, world);
   const image = readBootNeeds(inputs, world);
-  const bootVolume = placeBootVolume(inputs, world, cloudId);
+  const bootVolume = placeBootVolume(inputs, outputs, world, cloudId);
   const interfaces = listInterfaces(inputs, server.id, world);
   const [root] = outputs.blockDevices ?? [];
   const networks = new Map(

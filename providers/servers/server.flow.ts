@@ -4,8 +4,9 @@ import { toImageSpec } from "../images/image.ts";
 import { ensureImageInPool } from "../images/rbd-image.ts";
 import { giveBackAdopted, isBeingAdopted } from "./adoption.ts";
 import { findBootImage } from "./boot-source.ts";
+import { ensureBootVolume, removeBootVolume, undoBootVolume } from "./boot-volume.ts";
 import { chooseRootPool, ensureRootDisk, removeRootDisk } from "./root-disk.ts";
-import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
+import type { BootVolume, ServerInputs, ServerOutputs } from "./server-fields.ts";
 import { settleMigration } from "./migration.ts";
 import { ensureNetwork, releaseInterfaces } from "./server-networks.ts";
 import {
@@ -143,7 +144,7 @@ async function releaseHere(context: Context, interfaces: readonly ServerInterfac
 }
 
 /**
- * Which disks the server has. A root disk in a pool is made here, one on the host by `spawn`. The disk of a domain that is being adopted is brought here, before one is made:
+ * Which disks the server has. A root disk in a pool is made here, and a volume of the server's own; one on the host by `spawn`. The disk of a domain that is being adopted is brought here, before one is made:
  * `spawn` keeps what it finds.
  */
 const blockDevices: ServerStep = {
@@ -161,13 +162,7 @@ const blockDevices: ServerStep = {
         await services.domains.takeOver(host, record.id, adoptedFrom, progress, signal);
       }
       const { bootVolume } = inputs;
-      if (bootVolume !== undefined) {
-        const { outputs: known } = requireEntry("volume", bootVolume.volume, world, "bootVolume.volume");
-        const sizeGib = typeof known["sizeGib"] === "number" ? known["sizeGib"] : 0;
-        return {
-          blockDevices: [{ device: "vda", source: "volume", destination: "volume", sizeGib } as const],
-        };
-      }
+      if (bootVolume !== undefined) return { blockDevices: [await bringBootVolume(context, bootVolume)] };
       const source = chooseSource(context);
       const root = { device: "vda", source, sizeGib: flavor.diskGib };
       const poolId = chooseRootPool(context);
@@ -180,8 +175,24 @@ const blockDevices: ServerStep = {
       };
     });
   },
-  undo: removeRootDisk,
+  undo: async (context) => {
+    await undoBootVolume(context);
+    await removeRootDisk(context);
+  },
 };
+
+/** The volume that the server boots: one that is there, or one that is made here. */
+async function bringBootVolume(
+  context: Context,
+  { volume, volumeType, sizeGib = 0 }: BootVolume,
+): Promise<ServerOutputs["blockDevices"][number]> {
+  const device = { device: "vda", destination: "volume" } as const;
+  if (volumeType !== undefined)
+    return { ...device, source: "image", volume: await ensureBootVolume(context, volumeType), sizeGib };
+  const { id, outputs } = requireEntry("volume", volume ?? "", context.world, "bootVolume.volume");
+  const known = outputs["sizeGib"];
+  return { ...device, source: "volume", volume: id, sizeGib: typeof known === "number" ? known : 0 };
+}
 
 /** What the root disk is made of. An adopted one stays that until it is lost. */
 function chooseSource({ record, outputs }: Context): "image" | "blank" | "adopted" {
@@ -264,14 +275,14 @@ function needsReboot({ label }: Drift): boolean {
   return label === "reboot";
 }
 
-/** The root disk with the size that it has now: as declared, or larger where it was grown before. One that was lost was made anew. */
+/** The root disk with the size that it has now, unless that is a volume's: as declared, or larger where it was grown before. One that was lost was made anew. */
 function noteDiskSize(
   outputs: Partial<ServerOutputs>,
   spec: DomainSpec,
   found: DomainObservation | undefined,
 ): Partial<ServerOutputs> {
   const [root, ...others] = outputs.blockDevices ?? [];
-  if (root === undefined) return {};
+  if (root === undefined || root.destination === "volume") return {};
   const isNew = found?.drift.some(({ label }) => label === "data-loss") === true;
   const source = isNew ? sourceOfNew(outputs) : root.source;
   const sizeBytes = Math.max(found?.diskBytes ?? 0, spec.diskBytes ?? 0);
@@ -331,6 +342,7 @@ export const removeServer: readonly ServerStep[] = [
       return settled;
     },
   },
+  { name: "boot-volume", run: (context) => removeBootVolume(context).then(() => undefined) },
   { name: "root-disk", run: (context) => removeRootDisk(context).then(() => undefined) },
   { name: "ports", run: (context) => releaseNetworks(context).then(() => undefined) },
   {

@@ -9,6 +9,7 @@ import { defineResource, type Drift, type Observation, type StepContext } from "
 import { readImageNeeds } from "../images/image.ts";
 import { completeAttachment, rejectAttachment, reserveAttachment } from "../networks/attachment.ts";
 import { findBootImage } from "./boot-source.ts";
+import { bootVolumeRules, completeBootVolume, keepsBootVolume, observeBootVolume } from "./boot-volume.ts";
 import { evacuate } from "./evacuation.ts";
 import { liveMigrate } from "./migration.ts";
 import { observeRootDisk } from "./root-disk.ts";
@@ -56,16 +57,7 @@ export const server = defineResource({
         return undefined;
       },
     },
-    {
-      field: "image",
-      says: "It boots an image or a volume.",
-      reads: ["image", "bootVolume"],
-      remedy: "Name an image, or a bootVolume.",
-      violated: ({ image, bootVolume }) => {
-        if (image === undefined) return bootVolume === undefined ? "is missing" : undefined;
-        return bootVolume === undefined ? undefined : "is named beside a bootVolume";
-      },
-    },
+    ...bootVolumeRules,
     {
       field: "flavor",
       says: "The flavor's disk and memory are at least what the image needs.",
@@ -108,6 +100,7 @@ export const server = defineResource({
     ...(draft.hostname === undefined && draft.name !== undefined
       ? { hostname: sanitizeHostname(draft.name, context.id) }
       : {}),
+    ...(draft.bootVolume === undefined ? {} : { bootVolume: completeBootVolume(draft, context) }),
     ...(draft.networks === undefined
       ? {}
       : {
@@ -126,7 +119,7 @@ export const server = defineResource({
         }),
   }),
   reservations: (inputs, id) => [
-    ...(inputs.bootVolume === undefined
+    ...(inputs.bootVolume?.volume === undefined
       ? []
       : [
           {
@@ -154,6 +147,8 @@ export const server = defineResource({
     ramMib: { amount: ({ flavor }, world) => findFlavor(flavor, world)?.ramMib ?? 0 },
     serverGroupMembers: { ...countOne, within: ({ serverGroup }) => serverGroup },
     ports: { amount: ({ networks }) => networks.filter(({ port }) => port === undefined).length },
+    volumes: { amount: ({ bootVolume }) => (bootVolume?.volumeType === undefined ? 0 : 1) },
+    gigabytes: { amount: ({ bootVolume }) => bootVolume?.sizeGib ?? 0 },
   },
   raises: [
     "no-valid-host",
@@ -169,6 +164,7 @@ export const server = defineResource({
   ],
   reconcile: reconcileServer,
   remove: removeServer,
+  keepsOwned: keepsBootVolume,
   observe: observeServer,
   actions: {
     start: {
@@ -285,6 +281,7 @@ async function observeServer(
       throw error;
     }),
     observeRootDisk(context, host),
+    observeBootVolume(context, host),
     ...memberships.map(({ network, peers, ports: here }) =>
       ports.switching.observeNetwork(
         host,

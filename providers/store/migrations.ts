@@ -5,7 +5,11 @@ import type { Database } from "./database.ts";
 import type { Tables } from "./tables.ts";
 
 /** Each entry brings the schema from its index to the next. Entries are never changed once released. */
-const migrations: readonly ((database: Kysely<Tables>) => Promise<void>)[] = [createFirstSchema, createLocks];
+const migrations: readonly ((database: Kysely<Tables>) => Promise<void>)[] = [
+  createFirstSchema,
+  createLocks,
+  addOwners,
+];
 
 /** Brings the schema up to date. Raises `wrong-state` on a store that a newer version wrote. */
 export async function migrate(database: Database): Promise<void> {
@@ -110,6 +114,10 @@ async function createLocks(database: Kysely<Tables>): Promise<void> {
     database,
   );
   await sql`create index locks_by_name on locks (name, ticket)`.execute(database);
+}
+
+async function addOwners(database: Kysely<Tables>): Promise<void> {
+  await sql`alter table records add column owner text`.execute(database);
 }
 
 /** Whatever changes who may do what grows `identity_sequence`, in the same transaction: no writer can forget to. */

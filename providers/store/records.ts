@@ -20,6 +20,8 @@ export interface RecordPatch {
   readonly status?: RecordStatus;
   /** null takes the fault away. */
   readonly fault?: Fault | null;
+  /** null leaves the record without one. */
+  readonly owner?: null;
 }
 
 /** Writes a new record. Raises `conflict` when the id is taken. */
@@ -41,6 +43,7 @@ export async function insertRecord(
       status: record.status,
       fault: null,
       maker: record.maker ?? null,
+      owner: record.owner ?? null,
       revision: 1,
       sequence: await nextSequence(transaction),
       created_at: at,
@@ -69,6 +72,7 @@ export async function updateRecord(
       ...(patch.fault === undefined
         ? {}
         : { fault: patch.fault === null ? null : JSON.stringify(patch.fault) }),
+      ...(patch.owner === undefined ? {} : { owner: patch.owner }),
       revision: expression("revision", "+", 1),
       updated_at: at,
     }))
@@ -181,6 +185,7 @@ export function parseRecord(row: RecordsTable): ResourceRecord {
     status: row.status as RecordStatus,
     ...(row.fault === null ? {} : { fault: JSON.parse(row.fault) as Fault }),
     ...(row.maker === null ? {} : { maker: row.maker }),
+    ...(row.owner === null ? {} : { owner: brandId(row.owner) }),
     revision: row.revision,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

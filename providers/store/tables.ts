@@ -34,6 +34,8 @@ export interface RecordsTable {
   status: string;
   fault: string | null;
   maker: string | null;
+  /** Record whose resource made this one for itself. */
+  owner: string | null;
   revision: number;
   /** Number of the write that last touched it; mirrors read what is newer than they are. */
   sequence: number;

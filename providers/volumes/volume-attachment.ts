@@ -9,6 +9,7 @@ import { defineResource, requireEntry, type StepContext, type WorldEntry } from 
 import { requireHost } from "../servers/server-view.ts";
 import { describeAttachedVolume, disksKey, listFreeDevices } from "./attached-volume.ts";
 import { isMultiattach, rejectReach } from "./volume-place.ts";
+import { describeOwner } from "./volume-use.ts";
 
 const inputs = z.strictObject({
   project: projectField(),
@@ -94,6 +95,18 @@ export const volumeAttachment = defineResource({
         return shared === true && other !== undefined && other.inputs["shared"] !== true
           ? "is true, but another server has the volume to itself"
           : undefined;
+      },
+    },
+    {
+      field: "volume",
+      says: "A volume that a server has made for itself is that server's alone.",
+      reads: ["volume"],
+      remedy: "Name another volume, or make one of a snapshot of it.",
+      violated: ({ volume }, { world }) => {
+        const owner = describeOwner(volume, world);
+        return owner === undefined
+          ? undefined
+          : `is the boot volume of ${owner}, which has made it for itself`;
       },
     },
     {

@@ -16,7 +16,7 @@ import {
   type World,
   type WorldEntry,
 } from "../core/resource.ts";
-import type { VolumeObservation, VolumeSource } from "../core/volume-backend.ts";
+import { maxVolumeGib, type VolumeObservation, type VolumeSource } from "../core/volume-backend.ts";
 import { locateVolume } from "../core/volume-location.ts";
 import { toImageSpec } from "../images/image.ts";
 import { ensureImageInPool } from "../images/rbd-image.ts";
@@ -34,8 +34,6 @@ import {
 import { listVolumeUsers } from "./volume-use.ts";
 
 const bytesPerGib = 2 ** 30;
-/** Largest size, GiB (cinder: `db/constants.py` MAX_INT). */
-const maxGib = 2_147_483_647;
 
 /** A source that is left out later is needed no more, and the volume keeps its data; another one would bring other data. */
 const sourceChange: ChangeRule = {
@@ -53,7 +51,7 @@ const inputs = z.strictObject({
     references: "volume-type",
     change: "data-loss",
   }),
-  sizeGib: field(z.int().min(1).max(maxGib).optional(), {
+  sizeGib: field(z.int().min(1).max(maxVolumeGib).optional(), {
     doc: "Size in GiB, at least 1. It grows while servers have it, and never shrinks. Needed for a blank volume. Default: as large as its source takes.",
     computed: "plan",
   }),

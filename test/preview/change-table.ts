@@ -35,6 +35,8 @@ export interface Others {
   readonly group: string;
   readonly pool: string;
   readonly volumeType: string;
+  /** That of the world. */
+  readonly worldType: string;
   /** One whose volumes are files. */
   readonly fileType: string;
   readonly volume: string;
@@ -291,6 +293,45 @@ export function listChanges(other: Others): readonly ChangeCase[] {
       label: "replace",
       before: { image: undefined, bootVolume: { volume: other.system } },
       change: { bootVolume: { volume: other.nextSystem } },
+    },
+    {
+      type: "server",
+      field: "bootVolume",
+      how: "the server has made and has grown",
+      label: "live",
+      before: { bootVolume: { volumeType: other.worldType, sizeGib: 1 } },
+      change: { bootVolume: { volumeType: other.worldType, sizeGib: 2 } },
+    },
+    {
+      type: "server",
+      field: "bootVolume",
+      how: "the server has made and is to stay",
+      label: "live",
+      before: { bootVolume: { volumeType: other.worldType } },
+      change: { bootVolume: { volumeType: other.worldType, deleteOnTermination: false } },
+    },
+    {
+      type: "server",
+      field: "bootVolume",
+      how: "the server has made, and of another type",
+      label: "data-loss",
+      before: { bootVolume: { volumeType: other.worldType } },
+      change: { bootVolume: { volumeType: other.volumeType } },
+    },
+    {
+      type: "server",
+      field: "bootVolume",
+      how: "the server has made and that stays, and of another type",
+      label: "replace",
+      before: { bootVolume: { volumeType: other.worldType, deleteOnTermination: false } },
+      change: { bootVolume: { volumeType: other.volumeType, deleteOnTermination: false } },
+    },
+    {
+      type: "server",
+      field: "bootVolume",
+      how: "takes the place of the root disk",
+      label: "data-loss",
+      change: { bootVolume: { volumeType: other.worldType } },
     },
     { type: "server", field: "keypair", label: "data-loss", change: { keypair: other.keypair } },
     {

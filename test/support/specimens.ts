@@ -33,6 +33,11 @@ export const variants: readonly Variant[] = [
     shape: "that boots a volume",
     inputsOf: (world) => ({ image: undefined, bootVolume: { volume: world.volume.id } }),
   },
+  {
+    type: "server",
+    shape: "that makes the volume that it boots",
+    inputsOf: (world) => ({ bootVolume: { volumeType: world.volumeType.id } }),
+  },
 ];
 
 /** The specimen of a type in the shape of a variant. */

@@ -3354,17 +3354,56 @@ export class DataServerGroup extends StackyardDataSource {
 
 export interface ServerBootVolume {
   /**
-   * Volume, of this server alone.
+   * Volume that is there, of this server alone. It outlives the server.
    * Takes the {@link Volume} itself, or its id.
    */
-  readonly volume: Volume | DataVolume | string;
+  readonly volume?: Volume | DataVolume | string | undefined;
+  /**
+   * Type of a volume that the server makes for itself of its image: in the type's pool, or in a file on the
+   * server's host. Without `volume`.
+   * Takes the {@link VolumeType} itself, or its id.
+   */
+  readonly volumeType?: VolumeType | DataVolumeType | string | undefined;
+  /**
+   * Size in GiB of the volume that it makes, at least what the image needs. It grows while the server runs,
+   * and never shrinks. Default: the flavor's disk, or what the image needs, whichever is more; kept when
+   * the flavor changes.
+   */
+  readonly sizeGib?: number | undefined;
+  /**
+   * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
+   * as a volume of the project. Default true.
+   */
+  readonly deleteOnTermination?: boolean | IResolvable | undefined;
 }
 
 /** `bootVolume` of a {@link Server}, as found. */
 export class ServerBootVolumeOutput extends ComplexObject {
-  /** Volume, of this server alone. */
+  /** Volume that is there, of this server alone. It outlives the server. */
   get volume(): string {
     return this.getStringAttribute("volume");
+  }
+  /**
+   * Type of a volume that the server makes for itself of its image: in the type's pool, or in a file on the
+   * server's host. Without `volume`.
+   */
+  get volumeType(): string {
+    return this.getStringAttribute("volume_type");
+  }
+  /**
+   * Size in GiB of the volume that it makes, at least what the image needs. It grows while the server runs,
+   * and never shrinks. Default: the flavor's disk, or what the image needs, whichever is more; kept when
+   * the flavor changes.
+   */
+  get sizeGib(): number {
+    return this.getNumberAttribute("size_gib");
+  }
+  /**
+   * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
+   * as a volume of the project. Default true.
+   */
+  get deleteOnTermination(): IResolvable {
+    return this.getBooleanAttribute("delete_on_termination");
   }
 }
 
@@ -3533,8 +3572,8 @@ export class ServerBlockDevicesOutput extends ComplexObject {
     return this.getStringAttribute("device");
   }
   /**
-   * What it was made of: the image, nothing, or the disk of the domain that was adopted; or the volume that
-   * it is.
+   * What it was made of: the image, nothing, or the disk of the domain that was adopted; or `volume`, for
+   * one that is declared.
    */
   get source(): string {
     return this.getStringAttribute("source");
@@ -3546,6 +3585,10 @@ export class ServerBlockDevicesOutput extends ComplexObject {
   /** Id of the pool that it is in. */
   get storagePool(): string {
     return this.getStringAttribute("storage_pool");
+  }
+  /** Id of the volume that it is. */
+  get volume(): string {
+    return this.getStringAttribute("volume");
   }
   /** Size, GiB. */
   get sizeGib(): number {
@@ -3642,15 +3685,17 @@ export interface ServerConfig extends TerraformMetaArguments {
    */
   readonly flavor: Flavor | DataFlavor | string;
   /**
-   * What it boots. The root disk is made of it. Needed unless it boots a volume.
+   * What it boots. The root disk is made of it, or the volume that it boots. Needed unless it boots a
+   * volume that is there.
    * Takes the {@link Image} itself, or its id.
    * Changing it replaces the resource, and the data on it is lost.
    */
   readonly image?: Image | DataImage | string | undefined;
   /**
-   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
-   * from the image that the volume was made of.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Volume that is its root disk: one that is there, in place of an image, or one that the server makes of
+   * its image. Kernel and properties come from the image that the volume was made of.
+   * Changing it is `live` for `sizeGib` and `deleteOnTermination`; else `replace`, or `data-loss` where the
+   * root disk goes with the server.
    */
   readonly bootVolume?: ServerBootVolume | IResolvable | undefined;
   /**
@@ -3753,14 +3798,17 @@ export class Server extends StackyardResource {
     return this.getStringAttribute("flavor");
   }
 
-  /** What it boots. The root disk is made of it. Needed unless it boots a volume. */
+  /**
+   * What it boots. The root disk is made of it, or the volume that it boots. Needed unless it boots a
+   * volume that is there.
+   */
   get image(): string {
     return this.getStringAttribute("image");
   }
 
   /**
-   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
-   * from the image that the volume was made of.
+   * Volume that is its root disk: one that is there, in place of an image, or one that the server makes of
+   * its image. Kernel and properties come from the image that the volume was made of.
    */
   get bootVolume(): ServerBootVolumeOutput {
     return new ServerBootVolumeOutput(this, "boot_volume", false);
@@ -3924,14 +3972,17 @@ export class DataServer extends StackyardDataSource {
     return this.getStringAttribute("flavor");
   }
 
-  /** What it boots. The root disk is made of it. Needed unless it boots a volume. */
+  /**
+   * What it boots. The root disk is made of it, or the volume that it boots. Needed unless it boots a
+   * volume that is there.
+   */
   get image(): string {
     return this.getStringAttribute("image");
   }
 
   /**
-   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
-   * from the image that the volume was made of.
+   * Volume that is its root disk: one that is there, in place of an image, or one that the server makes of
+   * its image. Kernel and properties come from the image that the volume was made of.
    */
   get bootVolume(): ServerBootVolumeOutput {
     return new ServerBootVolumeOutput(this, "boot_volume", false);

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { isReplacing } from "../../core/change.ts";
+import { isIdentity } from "../../core/diff.ts";
 import { listLeaves, policyOf, shapeOf, type FieldPolicy } from "../../core/fields.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Definition } from "../../core/resource.ts";
@@ -39,6 +39,5 @@ export function hasLastingUsers(type: string, definitions: readonly Definition[]
 
 function isReplacedBy(inputs: z.ZodObject, key: string): boolean {
   const schema = shapeOf(inputs)[key];
-  const change = schema === undefined ? undefined : policyOf(schema)?.change;
-  return typeof change === "string" ? isReplacing(change) : change?.isIdentity === true;
+  return schema !== undefined && isIdentity(policyOf(schema)?.change);
 }

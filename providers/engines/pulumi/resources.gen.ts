@@ -1554,10 +1554,27 @@ export class ServerGroup extends StackyardResource {
 
 export interface ServerBootVolumeArgs {
   /**
-   * Volume, of this server alone.
+   * Volume that is there, of this server alone. It outlives the server.
    * Takes the {@link Volume} itself, or its id.
    */
-  readonly volume: pulumi.Input<string> | Volume;
+  readonly volume?: pulumi.Input<string> | Volume | undefined;
+  /**
+   * Type of a volume that the server makes for itself of its image: in the type's pool, or in a file on the
+   * server's host. Without `volume`.
+   * Takes the {@link VolumeType} itself, or its id.
+   */
+  readonly volumeType?: pulumi.Input<string> | VolumeType | undefined;
+  /**
+   * Size in GiB of the volume that it makes, at least what the image needs. It grows while the server runs,
+   * and never shrinks. Default: the flavor's disk, or what the image needs, whichever is more; kept when
+   * the flavor changes.
+   */
+  readonly sizeGib?: pulumi.Input<number> | undefined;
+  /**
+   * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
+   * as a volume of the project. Default true.
+   */
+  readonly deleteOnTermination?: pulumi.Input<boolean> | undefined;
 }
 
 export interface ServerNetworksArgs {
@@ -1638,15 +1655,17 @@ export interface ServerArgs {
    */
   readonly flavor: pulumi.Input<string> | Flavor;
   /**
-   * What it boots. The root disk is made of it. Needed unless it boots a volume.
+   * What it boots. The root disk is made of it, or the volume that it boots. Needed unless it boots a
+   * volume that is there.
    * Takes the {@link Image} itself, or its id.
    * Changing it replaces the resource, and the data on it is lost.
    */
   readonly image?: pulumi.Input<string> | Image | undefined;
   /**
-   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
-   * from the image that the volume was made of.
-   * Changing it replaces the resource: it is removed and made anew.
+   * Volume that is its root disk: one that is there, in place of an image, or one that the server makes of
+   * its image. Kernel and properties come from the image that the volume was made of.
+   * Changing it is `live` for `sizeGib` and `deleteOnTermination`; else `replace`, or `data-loss` where the
+   * root disk goes with the server.
    */
   readonly bootVolume?: pulumi.Input<ServerBootVolumeArgs> | undefined;
   /**
@@ -1705,8 +1724,24 @@ export interface ServerArgs {
 }
 
 export interface ServerBootVolume {
-  /** Volume, of this server alone. */
-  readonly volume: string;
+  /** Volume that is there, of this server alone. It outlives the server. */
+  readonly volume?: string;
+  /**
+   * Type of a volume that the server makes for itself of its image: in the type's pool, or in a file on the
+   * server's host. Without `volume`.
+   */
+  readonly volumeType?: string;
+  /**
+   * Size in GiB of the volume that it makes, at least what the image needs. It grows while the server runs,
+   * and never shrinks. Default: the flavor's disk, or what the image needs, whichever is more; kept when
+   * the flavor changes.
+   */
+  readonly sizeGib?: number;
+  /**
+   * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
+   * as a volume of the project. Default true.
+   */
+  readonly deleteOnTermination?: boolean;
 }
 
 export interface ServerNetworks {
@@ -1772,14 +1807,16 @@ export interface ServerBlockDevices {
   /** Device name in the guest. */
   readonly device: string;
   /**
-   * What it was made of: the image, nothing, or the disk of the domain that was adopted; or the volume that
-   * it is.
+   * What it was made of: the image, nothing, or the disk of the domain that was adopted; or `volume`, for
+   * one that is declared.
    */
   readonly source: "image" | "blank" | "adopted" | "volume";
   /** Where it lives: `local`, on the host, `pool`, in a Ceph cluster, or `volume`, wherever that lies. */
   readonly destination: "local" | "pool" | "volume";
   /** Id of the pool that it is in. */
   readonly storagePool?: string;
+  /** Id of the volume that it is. */
+  readonly volume?: string;
   /** Size, GiB. */
   readonly sizeGib: number;
   /** Size that the last apply left it with, bytes. A disk that was grown by hand keeps its size. */
@@ -1833,11 +1870,14 @@ export class Server extends StackyardResource {
   declare readonly hostname: pulumi.Output<string>;
   /** Size. A change keeps host and disk, grows the disk, and power-cycles the server (nova: resize). */
   declare readonly flavor: pulumi.Output<string>;
-  /** What it boots. The root disk is made of it. Needed unless it boots a volume. */
+  /**
+   * What it boots. The root disk is made of it, or the volume that it boots. Needed unless it boots a
+   * volume that is there.
+   */
   declare readonly image: pulumi.Output<string | undefined>;
   /**
-   * Volume that is its root disk, in place of an image. It outlives the server. Kernel and properties come
-   * from the image that the volume was made of.
+   * Volume that is its root disk: one that is there, in place of an image, or one that the server makes of
+   * its image. Kernel and properties come from the image that the volume was made of.
    */
   declare readonly bootVolume: pulumi.Output<ServerBootVolume | undefined>;
   /** Key that may log in. Guests take it at their first boot only. */

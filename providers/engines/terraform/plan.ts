@@ -216,7 +216,8 @@ function planState(
     if (writeOnly) return null;
     if (key === "id") return prior === undefined ? (textOf(inputs, "id") ?? unknown) : before;
     if (key === "drift") return [];
-    if (!attribute.computed) return given;
+    // What is given may leave open what is filled in within it.
+    if (!attribute.computed && (given === null || attribute.type.kind !== "object")) return given;
     if (inputKeys.includes(key)) {
       const completed = unknownKeys.includes(key) ? undefined : inputs[key];
       const last = prior === undefined || unknownKeys.includes(key) ? undefined : before;

@@ -222,6 +222,27 @@ test("while a server moves, its claim counts on both hosts, and nothing of it is
   await expectMoved();
 });
 
+/** Builds the server anew, with a volume of its own in a pool that both hosts reach. */
+async function bootFromOwnVolume(): Promise<void> {
+  await cloud.remove("server", server.id);
+  const cluster = pooled.inputs["storagePool"];
+  const { inputs } = await cloud.find("storage-pool", typeof cluster === "string" ? cluster : "");
+  const volumes = { cluster: inputs["cluster"], imagePool: inputs["imagePool"], content: "volumes" };
+  const pool = await test1.make("storage-pool", "volumes", volumes);
+  const type = await test1.make("volume-type", "pooled", { storagePool: pool.id });
+  server = await test1.make("server", "web", { ...world.server, bootVolume: { volumeType: type.id } });
+  before = await test1.holdings();
+}
+
+test("a server moves with the volume that it has made for itself", async () => {
+  await bootFromOwnVolume();
+
+  await migrate();
+
+  await expectMoved();
+  expect((await cloud.drift()).findings).toEqual([]);
+});
+
 describe("a server whose host does not answer", () => {
   function evacuate(input: JsonObject = {}, by: Cloud = cloud): Promise<JsonObject> {
     return by.act("server", server.id, "evacuate", input);
@@ -254,6 +275,20 @@ describe("a server whose host does not answer", () => {
     expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
     await expectMoved();
   });
+
+  test.each(["h1", "h2"])(
+    "%s: starts on another from the volume that it has made for itself",
+    async (host) => {
+      await bootFromOwnVolume();
+      if (source() !== host) await migrate({ host });
+      server = await cloud.find("server", server.id);
+      lose();
+
+      await evacuate();
+
+      expect(await look()).toMatchObject({ ...settled, host: target(), drift: 0 });
+    },
+  );
 
   test("is not evacuated while it answers, by who is no administrator, nor to where its disk is not reached", async () => {
     await expect(evacuate()).rejects.toMatchObject({ code: "wrong-state" });

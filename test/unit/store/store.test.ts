@@ -70,6 +70,19 @@ describe("the store's files", () => {
     expect(bytes.includes("plaintext-to-forget")).toBe(false);
   });
 
+  test("of the version before the newest are brought up to date, with all that is in them", async () => {
+    const id = await insert("a");
+    await sql`alter table records drop column owner`.execute(database);
+    await database.updateTable("settings").set({ value: "2" }).where("key", "=", "schema_version").execute();
+
+    const opened = await openDatabase(path);
+
+    const record = await readRecord(opened, id);
+    expect(record).toMatchObject({ name: "a" });
+    expect(record).not.toHaveProperty("owner");
+    await opened.destroy();
+  });
+
   test("of a newer version are refused", async () => {
     await database.updateTable("settings").set({ value: "99" }).where("key", "=", "schema_version").execute();
 
