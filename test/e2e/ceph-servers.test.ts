@@ -84,6 +84,13 @@ async function build(name: string, flavor: ResourceView, more: JsonObject = {}):
   return make(cloud, "server", name, { ...inputs, ...more });
 }
 
+/** The volume that a server has made for itself. */
+async function volumeOf(server: ResourceView): Promise<ResourceView> {
+  const volume = (await cloud.list("volume")).find(({ record }) => record.owner === server.id);
+  if (volume === undefined) throw new Error("the server has made no volume");
+  return volume;
+}
+
 /** Runs a command in a server's guest, over SSH. */
 function inGuest(server: ResourceView, command: string): Promise<string> {
   const words = [
@@ -180,4 +187,75 @@ test("a volume is plugged into a guest that runs, and what it writes there survi
   await expect(cloud.remove("server", server.id)).rejects.toMatchObject({ code: "in-use" });
   for (const { type: kind, id } of [attachment, server, grown]) await cloud.remove(kind, id);
   expect([await rbd("ls vms"), await rbd("ls volumes")]).toEqual(["", ""]);
+}, 240_000);
+
+test("a server boots a volume that it has made, which grows under it, and goes with it or stays", async () => {
+  const flavor = await make(cloud, "flavor", "diskless", { vcpus: 1, ramMib: 128 });
+  const own = (more: JsonObject = {}): JsonObject => ({ bootVolume: { volumeType: type.id, ...more } });
+  const [gone, stays] = await Promise.all([
+    build("gone", flavor, own()),
+    build("stays", flavor, own({ deleteOnTermination: false })),
+  ]);
+  const [going, staying] = [await volumeOf(gone), await volumeOf(stays)];
+
+  expect((await rbd("ls volumes")).trim().split("\n").toSorted()).toEqual(
+    [`volume-${going.id}`, `volume-${staying.id}`].toSorted(),
+  );
+  expect((await rbd("ls vms")).trim()).toBe("");
+  for (const [server, volume] of [
+    [gone, going],
+    [stays, staying],
+  ] as const) {
+    expect(server.outputs["blockDevices"]).toMatchObject([
+      { device: "vda", source: "image", destination: "volume", volume: volume.id },
+    ]);
+    const listing = await hosts.onHost(textOf(server.outputs, "host"), `virsh domblklist ${server.id}`);
+    expect(listing).toContain(`volumes/volume-${volume.id}`);
+  }
+  expect((await cloud.drift()).findings).toEqual([]);
+
+  const sizeGib = Number(going.outputs["sizeGib"]) + 1;
+  const readBootId = "cat /proc/sys/kernel/random/boot_id";
+  const boot = await inGuest(gone, readBootId);
+  const grown = await build("gone", flavor, own({ sizeGib }));
+  expect(grown.id).toBe(gone.id);
+  expect((await inGuest(gone, "cat /sys/block/vda/size")).trim()).toBe(String(sizeGib * 2 ** 21));
+  expect(await inGuest(gone, readBootId)).toBe(boot);
+
+  const snapshot = await make(cloud, "snapshot", "held", { volume: going.id });
+  await expect(cloud.remove("server", gone.id)).rejects.toMatchObject({ code: "in-use" });
+  expect(await inGuest(gone, readBootId)).toBe(boot);
+  await cloud.remove("snapshot", snapshot.id);
+  await inGuest(stays, "echo kept | dd of=/dev/vda bs=1M seek=900 conv=notrunc,fsync 2>&1");
+  for (const { id } of [gone, stays]) await cloud.remove("server", id);
+
+  expect((await rbd("ls volumes")).trim()).toBe(`volume-${staying.id}`);
+  const next = await build("next", flavor, { image: undefined, bootVolume: { volume: staying.id } });
+  expect(await inGuest(next, "dd if=/dev/vda bs=1M skip=900 count=1 2> /dev/null | head -n 1")).toBe(
+    "kept\n",
+  );
+  await cloud.remove("server", next.id);
+  await cloud.remove("volume", staying.id);
+  expect([await rbd("ls vms"), await rbd("ls volumes")]).toEqual(["", ""]);
+  expect(await cloud.listLeftovers()).toMatchObject({ leftovers: [] });
+}, 240_000);
+
+test("a server boots a volume that it has made in a file on its host, which grows under it and goes with it", async () => {
+  const flavor = await make(cloud, "flavor", "diskless", { vcpus: 1, ramMib: 128 });
+  const files = await make(cloud, "volume-type", "files");
+  const own = (more: JsonObject = {}): JsonObject => ({ bootVolume: { volumeType: files.id, ...more } });
+
+  const server = await build("filed", flavor, own());
+  const volume = await volumeOf(server);
+  const onHost = (command: string): Promise<string> => hosts.onHost(textOf(server.outputs, "host"), command);
+  const path = textOf(volume.outputs, "location");
+
+  expect(volume.inputs["host"]).toBe(server.outputs["hostId"]);
+  expect(await onHost(`virsh domblklist ${server.id}`)).toContain(path);
+  expect((await cloud.drift()).findings).toEqual([]);
+  await build("filed", flavor, own({ sizeGib: 2 }));
+  expect((await inGuest(server, "cat /sys/block/vda/size")).trim()).toBe(String(2 * 2 ** 21));
+  await cloud.remove("server", server.id);
+  expect((await onHost(`ls ${path} 2>&1 || true`)).trim()).toContain("No such file");
+  expect(await cloud.listLeftovers()).toMatchObject({ leftovers: [] });
 }, 240_000);
