@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
+import { buildGuest } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import { bringUp } from "../../lab/lab.ts";
 import { expectProcess, runProcess, type ProcessResult } from "../../lab/namespace/process.ts";
@@ -9,6 +11,7 @@ import { parseTopology } from "../../lab/topology.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import { openCloud } from "../../providers/wiring.ts";
 import { make } from "../support/cloud.ts";
+import { openGuestShell } from "../support/guest-shell.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
 
@@ -154,10 +157,11 @@ test("images are written and read by the admin's keyring, also after daemons wer
   expect(`${stdout}${stderr}`).not.toContain(key);
 });
 
-test("what is printed makes the cluster part of a cloud, with users and a client", async () => {
+test("what is printed makes the cluster part of a cloud: what is too large for a pool, and a pool that is full, are named; what a guest writes meanwhile waits for room", async () => {
   const { cluster } = parse(await bootstrap(["--yes", "--json"]));
   const { fsid, monitors, user, keyringFile } = clusterSchema.parse(cluster);
-  const cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: join(labs.path, "cloud") }) });
+  const home = join(labs.path, "cloud");
+  const cloud = await openCloud({ config: readConfig({ STACKYARD_HOME: home }) });
   try {
     const [machine] = readInventory(labName).hosts;
     const host = await make(cloud, "host", "h1", { ...machine });
@@ -165,11 +169,69 @@ test("what is printed makes the cluster part of a cloud, with users and a client
     const made = await make(cloud, "ceph-cluster", "small", inputs);
     expect(made.outputs).toMatchObject({ clientHosts: [host.id] });
     expect(await administer("ceph", "auth", "ls")).toContain("client.stackyard-");
-    for (const { type, id } of [made, host]) await cloud.remove(type, id);
+    const pool = await make(cloud, "storage-pool", "disks", {
+      cluster: made.id,
+      content: "volumes",
+      pool: "disks",
+    });
+    const type = await make(cloud, "volume-type", "pooled", { storagePool: pool.id });
+    const blank = { volumeType: type.id, sizeGib: 1 };
+    const full = { code: "host-disk-full", message: expect.stringContaining("disks") as unknown };
+
+    const large = join(labs.path, "large.qcow2");
+    await expectProcess("an image", "qemu-img", ["create", "-q", "-f", "qcow2", large, "8G"]);
+    const image = await make(cloud, "image", "large", { disk: { location: large } });
+    const tooLarge = make(cloud, "volume", "large", { volumeType: type.id, image: image.id });
+    await expect(tooLarge).rejects.toMatchObject(full);
+    expect(await administer("rbd", "ls", "disks")).toBe("");
+
+    const { keypair, inGuest } = await openGuestShell(cloud, home);
+    const { kernel, initrd } = await buildGuest();
+    const disks = { kernel: { location: kernel }, initrd: { location: initrd } };
+    const network = await make(cloud, "network", "net");
+    await make(cloud, "subnet", "subnet", { network: network.id, cidr: "10.50.0.0/24" });
+    const server = await make(cloud, "server", "writer", {
+      flavor: (await make(cloud, "flavor", "tiny", { vcpus: 1, ramMib: 128 })).id,
+      image: (await make(cloud, "image", "guest", disks)).id,
+      keypair: keypair.id,
+      networks: [{ network: network.id }],
+      waitFor: "ssh",
+    });
+    const volume = await make(cloud, "volume", "data", blank);
+    await make(cloud, "volume-attachment", "data", { server: server.id, volume: volume.id });
+    const write = (text: string, atMib: number): Promise<string> =>
+      inGuest(
+        server,
+        `yes ${text} | dd of=/dev/vdb bs=1M count=16 seek=${String(atMib)} iflag=fullblock conv=notrunc,fsync 2>&1`,
+      );
+    const read = (atMib: number): Promise<string> =>
+      inGuest(server, `dd if=/dev/vdb bs=1M skip=${String(atMib)} count=16 2> /dev/null | sort | uniq -c`);
+    await write("first", 0);
+    await administer("ceph", "osd", "pool", "set-quota", "disks", "max_bytes", "8M");
+    await expect
+      .poll(() => administer("ceph", "osd", "pool", "ls", "detail"), { timeout: 60_000, interval: 1_000 })
+      .toMatch(/'disks'.*full_quota/);
+
+    await expect(make(cloud, "volume", "more", blank)).rejects.toMatchObject(full);
+    await expect(make(cloud, "snapshot", "more", { volume: volume.id })).rejects.toMatchObject(full);
+    let isWritten = false;
+    const writing = write("second", 64).then(() => (isWritten = true));
+    await setTimeout(5_000);
+    expect(isWritten).toBe(false);
+    await administer("ceph", "osd", "pool", "set-quota", "disks", "max_bytes", "0");
+    await writing;
+    expect((await read(0)).trim()).toMatch(/^\d+ first(\n|$)/);
+    expect((await read(64)).trim()).toMatch(/^\d+ second(\n|$)/);
+
+    await make(cloud, "volume", "more", blank);
+    expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+    const kinds = ["volume-attachment", "server", "volume", "volume-type", "storage-pool", "ceph-cluster"];
+    for (const kind of [...kinds, "image", "subnet", "network", "host"])
+      for (const { id } of await cloud.list(kind)) await cloud.remove(kind, id);
   } finally {
     await cloud.close();
   }
-});
+}, 300_000);
 
 test("a cluster is not changed by other options, nor taken over by another name", async () => {
   const other = await bootstrap(["--size", "1"]);

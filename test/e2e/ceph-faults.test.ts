@@ -1,10 +1,8 @@
-import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { labCeph, labHosts } from "../../lab/inventory.ts";
 import { bringUp, runOnHost, stopHost } from "../../lab/lab.ts";
-import { expectProcess } from "../../lab/namespace/process.ts";
 import { parseTopology, type Topology } from "../../lab/topology.ts";
 import { deferCompute } from "../../providers/compute/deferred-compute.ts";
 import { cephConfFile } from "../../providers/compute/layout.ts";
@@ -13,7 +11,8 @@ import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import { openHostPool } from "../../providers/hosts/pool.ts";
 import { openCloud } from "../../providers/wiring.ts";
-import { make, textOf } from "../support/cloud.ts";
+import { make } from "../support/cloud.ts";
+import { openGuestShell, type GuestShell } from "../support/guest-shell.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 import { watchCommands } from "../support/watched-pool.ts";
 
@@ -21,6 +20,7 @@ const labName = "ceph-faults";
 
 let labs: LabFolder;
 let cloud: Cloud;
+let inGuest: GuestShell["inGuest"];
 let cluster: ResourceView;
 let type: ResourceView;
 let inputs: JsonObject;
@@ -58,8 +58,8 @@ beforeAll(async () => {
   const vms = await poolOf("vms", { imagePool });
   const volumes = await poolOf("volumes", { imagePool });
   const image = await make(cloud, "image", "guest", { disk: { location: (await buildGuest()).qcow2 } });
-  const keypair = await make(cloud, "keypair", "login");
-  writeFileSync(join(labs.path, "login"), textOf(keypair.outputs, "privateKey"), { mode: 0o600 });
+  const shell = await openGuestShell(cloud, labs.path);
+  inGuest = shell.inGuest;
   const network = await make(cloud, "network", "net");
   await make(cloud, "subnet", "subnet", { network: network.id, cidr: "10.50.0.0/24" });
   const flavor = await make(cloud, "flavor", "cloned", {
@@ -68,7 +68,7 @@ beforeAll(async () => {
   });
   type = await make(cloud, "volume-type", "pooled", { storagePool: volumes.id });
   inputs = {
-    ...{ flavor: flavor.id, image: image.id, keypair: keypair.id },
+    ...{ flavor: flavor.id, image: image.id, keypair: shell.keypair.id },
     networks: [{ network: network.id }],
   };
 });
@@ -86,17 +86,6 @@ function makeHost(): Promise<ResourceView> {
 
 async function onHost(host: string, command: string): Promise<string> {
   return (await runOnHost(labName, host, ["sh", "-c", command])).stdout;
-}
-
-/** Runs a command in a server's guest, over SSH. */
-function inGuest(server: ResourceView, command: string): Promise<string> {
-  const words = [resolve("providers/main.ts"), "server", "ssh", server.id];
-  return expectProcess(
-    command,
-    process.execPath,
-    [...words, "--identity", join(labs.path, "login"), "--", command],
-    { env: { ...process.env, STACKYARD_HOME: labs.path } },
-  );
 }
 
 /**

@@ -1,10 +1,8 @@
-import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { labCeph, labHosts } from "../../lab/inventory.ts";
 import { buildGuest, type GuestFiles } from "../../lab/guest/build.ts";
 import { bringUp } from "../../lab/lab.ts";
-import { expectProcess } from "../../lab/namespace/process.ts";
 import { parseTopology, type Topology } from "../../lab/topology.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
@@ -12,6 +10,7 @@ import type { JsonObject } from "../../providers/core/json.ts";
 import { openCloud } from "../../providers/wiring.ts";
 import { make, textOf } from "../support/cloud.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
+import { openGuestShell, type GuestShell } from "../support/guest-shell.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 
 const labName = "ceph-servers";
@@ -20,6 +19,7 @@ let labs: LabFolder;
 let cloud: Cloud;
 let hosts: LabHosts;
 let guest: GuestFiles;
+let inGuest: GuestShell["inGuest"];
 let cluster: ResourceView;
 let images: ResourceView;
 let disks: ResourceView;
@@ -44,8 +44,7 @@ beforeAll(async () => {
   images = await pool("images");
   disks = await pool("vms", { imagePool: images.id });
   image = await make(cloud, "image", "guest", { disk: { location: guest.qcow2 } });
-  keypair = await make(cloud, "keypair", "login");
-  writeFileSync(join(labs.path, "login"), textOf(keypair.outputs, "privateKey"), { mode: 0o600 });
+  ({ keypair, inGuest } = await openGuestShell(cloud, labs.path));
   network = await make(cloud, "network", "net");
   await make(cloud, "subnet", "subnet", { network: network.id, cidr: "10.50.0.0/24" });
   cloned = await make(cloud, "flavor", "cloned", {
@@ -89,21 +88,6 @@ async function volumeOf(server: ResourceView): Promise<ResourceView> {
   const volume = (await cloud.list("volume")).find(({ record }) => record.owner === server.id);
   if (volume === undefined) throw new Error("the server has made no volume");
   return volume;
-}
-
-/** Runs a command in a server's guest, over SSH. */
-function inGuest(server: ResourceView, command: string): Promise<string> {
-  const words = [
-    resolve("providers/main.ts"),
-    "server",
-    "ssh",
-    server.id,
-    "--identity",
-    join(labs.path, "login"),
-  ];
-  return expectProcess(command, process.execPath, [...words, "--", command], {
-    env: { ...process.env, STACKYARD_HOME: labs.path },
-  });
 }
 
 /** What `rbd` of the cluster's first monitor's host says. */
