@@ -86,7 +86,7 @@ async function writeIntent(
   await mirror.refresh();
 }
 
-/** Carries steps out, in order. What fails is told by the record, too. */
+/** Carries steps out, in order. What fails, or is given up, is told by the record too: only a killed process leaves it at work. */
 async function runSteps(
   services: OwnedRecordServices,
   id: ResourceId,
@@ -102,7 +102,7 @@ async function runSteps(
   } catch (error) {
     const { code, message } = toStackyardError(error, `a step of record ${id}`);
     const fault = { code, message, at: new Date().toISOString() };
-    if (code !== "interrupted") await patch(services, id, () => ({ status: "error", fault }));
+    await patch(services, id, () => ({ status: "error", fault }));
     throw error;
   }
 }

@@ -27,6 +27,8 @@ export function toJsonView(definition: Definition, view: ResourceView): JsonObje
     outputs: maskSecrets(definition.outputs, view.outputs),
     drift: view.drift.map(toJsonDrift),
     fault: record.fault === undefined ? null : { ...record.fault },
+    // The server that has made a volume for itself.
+    ...(record.owner === undefined ? {} : { ownerId: record.owner }),
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
   };
@@ -146,12 +148,13 @@ export function toProperties(
   view: ResourceView,
   names: ReadonlyMap<string, string>,
 ): readonly (readonly string[])[] {
-  const { fault } = view.record;
+  const { fault, owner } = view.record;
   return [
     ...Object.entries(toFields(definition, view)).map(([field, value]) => [
       field,
       formatField(field, value, names),
     ]),
+    ...(owner === undefined ? [] : [["ownerId", owner]]),
     ...(fault === undefined ? [] : [["fault", `${fault.message} [${fault.code}] at ${fault.at}`]]),
     ...view.drift.map((drift) => [
       `drift: ${drift.field}`,

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../../providers/core/cloud.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
 import { smallFsid } from "../../support/ceph.ts";
+import { runStackyard } from "../../support/command-line.ts";
 import {
   addressOfHost,
   hostInputs,
@@ -163,6 +164,25 @@ describe("a server that makes the volume that it boots", () => {
     expect(await test1.holdings()).toEqual(bare);
   });
 
+  test("and is given up while that is made, is one thing to finish", async () => {
+    const stop = new AbortController();
+    const onProgress = (line: string): void => {
+      if (line.startsWith("making the volume")) stop.abort();
+    };
+    const options = { signal: stop.signal, onProgress };
+    await expect(test1.make("server", "web", inputsOf({}), options)).rejects.toMatchObject({
+      code: "interrupted",
+    });
+    expect(await test1.cloud.drift()).toMatchObject({ inWork: 0, interrupted: [] });
+    expect(await test1.cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
+
+    const server = await build();
+
+    expect((await test1.cloud.drift()).findings).toEqual([]);
+    await test1.cloud.remove("server", server.id);
+    expect(await test1.holdings()).toEqual(bare);
+  });
+
   test("grows it while it runs, and never shrinks it", async () => {
     const server = await build();
     const process = test1.compute.processOf(server.id);
@@ -236,6 +256,14 @@ describe("the volume of a server that has made it", () => {
       code: "in-use",
       message: 'volume "web-boot" is used by server "web"',
     });
+  });
+
+  test("is shown with whose it is", async () => {
+    const words = ["volume", "show", volume.id];
+    const json = await runStackyard(await test1.open(), [...words, "--json"]);
+    const text = await runStackyard(await test1.open(), words);
+    expect(JSON.parse(json.stdout)).toMatchObject({ ownerId: server.id });
+    expect(text.stdout).toMatch(new RegExp(`ownerId +${server.id}`));
   });
 
   test("is not given to others", async () => {
