@@ -50,7 +50,11 @@ export function openOwnedRecords(
     },
     release: async (id, outputs) => {
       if ((await readOwned(services, owner, id)) === undefined) return;
-      await patch(services, id, (record) => ({ owner: null, outputs: { ...record.outputs, ...outputs } }));
+      await patch(services, id, (record) => ({
+        owner: null,
+        maker: record.maker ?? `released:${id}`,
+        outputs: { ...record.outputs, ...outputs },
+      }));
     },
   };
 }

@@ -137,14 +137,19 @@ async function findWishes(
   return { wishes: [...wishes.values()], unfinished };
 }
 
-/** Those of a type that somebody made: the cloud's own administrator and project are nobody's to take into a stack. */
+/**
+ * Those of a type that somebody made: the cloud's own administrator and project are nobody's to take into a stack, and what a resource made for itself
+ * comes with that.
+ */
 async function listMade(
   cloud: Cloud,
   { type }: Definition,
   mayBeForbidden: boolean,
 ): Promise<readonly ResourceView[]> {
   try {
-    return (await cloud.list(type)).filter(({ record }) => record.maker !== undefined);
+    return (await cloud.list(type)).filter(
+      ({ record: { maker, owner } }) => maker !== undefined && owner === undefined,
+    );
   } catch (error) {
     if (mayBeForbidden && hasCode(error, "forbidden")) return [];
     throw error;

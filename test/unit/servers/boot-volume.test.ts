@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../../providers/core/cloud.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
+import { registerPulumiCommand } from "../../../providers/engines/pulumi/import-file-command.ts";
 import { smallFsid } from "../../support/ceph.ts";
 import { runStackyard } from "../../support/command-line.ts";
 import {
@@ -156,6 +157,21 @@ describe("a server that makes the volume that it boots", () => {
     expect(again.id).toBe(server.id);
     expect((await volumeOf(again)).id).not.toBe(first.id);
     expect(await listVolumeNames()).toEqual(["data", "web-boot", "web-boot-2"]);
+  });
+
+  test("has it in a stack's import once it has been left, and not before", async () => {
+    const readImport = async (): Promise<string> => {
+      const extensions = [{ name: "pulumi", summary: "stacks", register: registerPulumiCommand }];
+      const words = ["pulumi", "import-file", "volume"];
+      return (await runStackyard(await test1.open(), words, { extensions })).stdout;
+    };
+    const server = await build({ deleteOnTermination: false });
+    const { id } = await volumeOf(server);
+    expect(await readImport()).not.toContain(id);
+
+    await test1.cloud.remove("server", server.id);
+
+    expect(await readImport()).toContain(id);
   });
 
   test("that never ran takes it along, whatever is to stay", async () => {
