@@ -6,7 +6,14 @@ import type { ComputeHost } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { cephClientFolder, cephFolder } from "./layout.ts";
-import { cephRoles, nameCephSecret, nameCephUser, nameSecretUsage, type CephRole } from "./marks.ts";
+import {
+  cephRoles,
+  describeSecret,
+  nameCephSecret,
+  nameCephUser,
+  nameSecretUsage,
+  type CephRole,
+} from "./marks.ts";
 import { renderText, renderXml } from "./render.ts";
 
 /** Keys of the cloud's users. */
@@ -94,15 +101,11 @@ export function listClientFiles(cluster: CephCluster, keys: CephKeys): readonly 
 
 function renderSecret({ cloudId, id }: CephCluster): string {
   return renderXml("secret", {
-    description: describeSecret(cloudId, id),
+    description: describeSecret(cloudId, "cluster", id),
     id: nameCephSecret(id),
-    usage: nameSecretUsage(cloudId, id),
+    ceph: nameSecretUsage(cloudId, id),
+    volume: undefined,
   });
-}
-
-/** Mark of a libvirt secret: it has no other place for one. */
-export function describeSecret(cloudId: string, clusterId: string): string {
-  return `stackyard cloud ${cloudId} cluster ${clusterId}`;
 }
 
 /** What {@link putClient} reads: a line a file with name, mode and content, then the key of the secret. */
@@ -177,7 +180,7 @@ done`);
 
 /** Ids of the clusters that the host has something of a client of, with the cloud's mark: a folder, or a libvirt secret. */
 export function listClients(cloudId: CloudId): Shell {
-  const mark = describeSecret(cloudId, "");
+  const mark = describeSecret(cloudId, "cluster", "");
   return sh`libvirt() { virsh -q -c qemu:///system "$@" < /dev/null; }
 for file in ${cephFolder}/*/${clientMark}; do
   [ ! -f "$file" ] || ! grep -qsF ${`"cloudId":${JSON.stringify(cloudId)}`} "$file" || basename "$(dirname "$file")"

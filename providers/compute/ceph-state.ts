@@ -8,7 +8,6 @@ import { elementsAt, parseXml, textAt } from "../hosts/xml.ts";
 import {
   clientMark,
   confName,
-  describeSecret,
   digest,
   listClientFiles,
   nameKeyring,
@@ -16,7 +15,7 @@ import {
   type CephKeys,
 } from "./ceph-client.ts";
 import { cephClientFolder } from "./layout.ts";
-import { cephRoles, nameCephSecret, nameSecretUsage } from "./marks.ts";
+import { cephRoles, describeSecret, nameCephSecret, nameSecretUsage } from "./marks.ts";
 
 /** A file of a client as found. */
 export interface ClientFileState {
@@ -163,7 +162,7 @@ export function requireOurs({ cloudId, id, name }: NamedCluster, { mark, secret 
   const foreign =
     mark !== undefined && (mark.cloudId !== cloudId || mark.clusterId !== id)
       ? cephClientFolder(id)
-      : secret !== undefined && secret.description !== describeSecret(cloudId, id)
+      : secret !== undefined && secret.description !== describeSecret(cloudId, "cluster", id)
         ? `the libvirt secret ${nameCephSecret(id)}`
         : undefined;
   if (foreign === undefined) return;

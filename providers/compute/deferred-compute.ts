@@ -74,6 +74,8 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       listChildren: async (...given) => (await open()).volumes.listChildren(...given),
       flattenVolume: async (...given) => (await open()).volumes.flattenVolume(...given),
       growVolume: async (...given) => (await open()).volumes.growVolume(...given),
+      attachEncryptor: async (...given) => (await open()).volumes.attachEncryptor(...given),
+      detachEncryptor: async (...given) => (await open()).volumes.detachEncryptor(...given),
       listVolumes: async (...given) => (await open()).volumes.listVolumes(...given),
       importImage: async (...given) => (await open()).volumes.importImage(...given),
       findImage: async (...given) => (await open()).volumes.findImage(...given),

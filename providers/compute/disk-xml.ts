@@ -2,7 +2,7 @@ import { StackyardError } from "../core/errors.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import type { AttachedVolume, RbdPlace, VolumeQos, VolumeRef } from "../core/volume-backend.ts";
 import { volumeFile } from "./layout.ts";
-import { nameCephSecret, nameCephUser } from "./marks.ts";
+import { nameCephSecret, nameCephUser, nameVolumeSecret } from "./marks.ts";
 import { renderXml } from "./render.ts";
 import type { TemplateContext } from "./render.ts";
 import { nameImage } from "./volumes/rbd/rbd-client.ts";
@@ -16,13 +16,15 @@ export interface DiskTarget {
 /** What else a disk can be. */
 type DiskOptions = Partial<Pick<AttachedVolume, "isReadOnly" | "isShared" | "qos">> & {
   readonly serial?: string | undefined;
+  /** Uuid of the libvirt secret with its key. Default: it is not encrypted. */
+  readonly secretId?: string | undefined;
 };
 
 /** A disk that is a qcow2 file, as the template `disk` takes it. */
 export function describeFileDisk(
   path: string,
   { target, bus }: DiskTarget,
-  { serial, isReadOnly = false, isShared = false, qos = {} }: DiskOptions = {},
+  { serial, secretId, isReadOnly = false, isShared = false, qos = {} }: DiskOptions = {},
 ): TemplateContext {
   return {
     type: "file",
@@ -30,6 +32,7 @@ export function describeFileDisk(
     cache: chooseCache(isShared),
     path,
     rbd: undefined,
+    encryption: secretId === undefined ? undefined : { secretId },
     target,
     bus,
     serial,
@@ -89,6 +92,7 @@ function describeVolumeDisk(
   const file = describeFileDisk(volumeFile(host.folder, volume.id), target, {
     ...options,
     serial: volume.id,
+    secretId: volume.encryption === undefined ? undefined : nameVolumeSecret(volume.id),
   });
   if (place.backend === "file") return file;
   const rbd = {

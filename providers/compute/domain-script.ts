@@ -9,6 +9,7 @@ import { findUnreached } from "./ceph-reach.ts";
 import { processFunctions } from "./domain-process.ts";
 import { serverFolder } from "./layout.ts";
 import { domainNamespace, nameDomain } from "./marks.ts";
+import { nameKeyFault } from "./volumes/volume-key.ts";
 
 /** Last words of a script that refuses to go on; it ends well, so that every other failure is told apart. */
 const refusals = ["foreign", "absent", "disk-too-small"] as const;
@@ -59,7 +60,7 @@ export function openRunner(pool: HostPool): RunOnServer {
         signal,
       })
       .catch((error: unknown) => {
-        throw nameDiskFault(error, host, id, attempting);
+        throw nameDiskFault(nameKeyFault(error), host, id, attempting);
       });
     throwIfRefused(result.stdout, host, id, attempting);
     return result.stdout;

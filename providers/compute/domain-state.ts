@@ -1,6 +1,7 @@
 import { StackyardError } from "../core/errors.ts";
 import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
 import type { Drift } from "../core/resource.ts";
+import { listEncrypted } from "../core/volume-backend.ts";
 import { sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { describeDomains, parseDescriptions, parseDomain } from "../hosts/virsh.ts";
@@ -8,10 +9,12 @@ import type { DescribedDomain, Domain, DomainDisk, DomainState } from "../hosts/
 import { hasFileDisk, renderDomain } from "./domain-xml.ts";
 import { detectFormat, readBackingFile } from "./image-format.ts";
 import { serversFolder } from "./layout.ts";
-import { domainNamespace, nameDomain } from "./marks.ts";
+import { domainNamespace, nameDomain, nameVolumeSecret } from "./marks.ts";
 
 /** Domains of a host by what could be wanted of them. */
 export interface DomainStates {
+  /** Uuids of the host's libvirt secrets; none where they were not asked for. */
+  readonly secretIds: ReadonlySet<string>;
   readonly domains: readonly DescribedDomain[];
   /** Root disks by the id of their server; a server that has none is absent. */
   readonly disks: ReadonlyMap<string, DiskState>;
@@ -30,11 +33,21 @@ export interface DiskState {
 const headBytes = 4096;
 const bytesPerGib = 1024 ** 3;
 /** Between the parts of the answer; no XML can hold them. */
-const separators = { disks: "<<disks>>\n", heads: "<<heads>>\n" } as const;
+const separators = { secrets: "<<secrets>>\n", disks: "<<disks>>\n", heads: "<<heads>>\n" } as const;
 
-/** Looks at servers: one script of a few processes, however many they are. Root disks that are files are those of `withDisk`. */
-export function observeDomains(folder: string, ids: readonly string[], withDisk: readonly string[]): Shell {
+/**
+ * Looks at servers: one script of a few processes, however many they are. Root disks that are files are those of `withDisk`; the host's secrets are
+ * asked for where one of the servers has an encrypted volume.
+ */
+export function observeDomains(
+  folder: string,
+  ids: readonly string[],
+  withDisk: readonly string[],
+  hasEncrypted: boolean,
+): Shell {
   return sh`${describeDomains(ids, ids.map(nameDomain))}
+printf ${separators.secrets}
+${hasEncrypted ? sh`libvirt secret-list` : sh`:`}
 printf ${separators.disks}
 if cd -- ${serversFolder(folder)} 2> /dev/null; then
   set --
@@ -49,14 +62,19 @@ fi`;
 
 /** Reads the answer of {@link observeDomains}. Raises `command-failed` when a host answers anything else. */
 export function parseDomainStates(output: string): DomainStates {
-  const [descriptions = "", disks] = output.split(separators.disks);
+  const [told = "", disks] = output.split(separators.disks);
+  const [descriptions = "", secrets = ""] = told.split(separators.secrets);
   if (disks === undefined) {
     throw new StackyardError("command-failed", {
       message: "A host described its servers in words that cannot be read",
     });
   }
   const [sizes = "", heads = ""] = disks.split(separators.heads);
-  return { domains: parseDescriptions(descriptions), disks: readDisks(sizes, Buffer.from(heads, "base64")) };
+  return {
+    domains: parseDescriptions(descriptions),
+    secretIds: new Set(secrets.split("\n").map((line) => line.trim().split(/\s/)[0] ?? "")),
+    disks: readDisks(sizes, Buffer.from(heads, "base64")),
+  };
 }
 
 /** Lines `BYTES SERVER/disk`, and the begins of these files one after the other. */
@@ -109,6 +127,7 @@ export function findDomain(
     diskBytes: spec.rootVolume === undefined ? disk?.sizeBytes : undefined,
     drift: [
       ...compareDomain(found, parseDomain(renderDomain(host, spec)), spec),
+      ...compareSecrets(states, spec),
       ...(hasFileDisk(spec) ? compareDisk(disk, spec, found.state !== "shut off") : []),
     ],
   };
@@ -165,7 +184,7 @@ function listAspects(spec: DomainSpec): readonly Aspect[] {
       ({ disks }) =>
         disks
           .filter((disk) => !isVolume(spec, disk))
-          .map(({ target, source }) => `${target} ${source ?? "empty"}`)
+          .map(({ target, source, secretId }) => `${target} ${source ?? "empty"}${describeKey(secretId)}`)
           .join(", "),
     ],
     ["volumes", ({ disks }) => listVolumes(spec, disks).join(", ") || "none"],
@@ -194,9 +213,14 @@ function listVolumes(spec: DomainSpec, disks: readonly DomainDisk[]): readonly s
   return disks
     .filter((disk) => isVolume(spec, disk))
     .map(
-      ({ target, source, isReadOnly }) => `${target} ${source ?? "empty"}${isReadOnly ? " read-only" : ""}`,
+      ({ target, source, isReadOnly, secretId }) =>
+        `${target} ${source ?? "empty"}${isReadOnly ? " read-only" : ""}${describeKey(secretId)}`,
     )
     .toSorted();
+}
+
+function describeKey(secretId: string | undefined): string {
+  return secretId === undefined ? "" : ` encrypted with the key ${secretId}`;
 }
 
 function describePart(current: number, all: number): string {
@@ -243,6 +267,16 @@ function compareDomain(found: DescribedDomain, expected: Domain, spec: DomainSpe
     ...(found.isTransient
       ? [{ field: "definition", expected: "persistent", found: "undefined", ...redefined }]
       : []),
+  ];
+}
+
+/** What runs has its keys; it could not be started again without them. */
+function compareSecrets({ secretIds }: DomainStates, spec: DomainSpec): readonly Drift[] {
+  const missing = listEncrypted(spec).filter(({ id }) => !secretIds.has(nameVolumeSecret(id)));
+  if (missing.length === 0) return [];
+  const found = `missing: ${missing.map(({ id }) => id).join(", ")}`;
+  return [
+    { field: "secrets", expected: "present", found, repair: "gives libvirt the keys again", label: "live" },
   ];
 }
 

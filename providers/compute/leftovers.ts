@@ -13,6 +13,7 @@ import { listClients } from "./ceph-client.ts";
 import { cloudFile } from "./layout.ts";
 import { domainNamespace, ovsKeys } from "./marks.ts";
 import { releasePorts, removeNetwork, removeTunnel } from "./network-scripts.ts";
+import { listVolumeSecrets } from "./volumes/volume-secret.ts";
 
 export function openLeftovers(
   pool: HostPool,
@@ -25,6 +26,7 @@ export function openLeftovers(
         listServers(connection, host, signal),
         listOthers(connection, host, signal),
         listCephClients(connection, host, signal),
+        listSecrets(connection, host, signal),
       ]);
       return found.flat().sort((a, b) => (a.description < b.description ? -1 : 1));
     },
@@ -54,6 +56,8 @@ export function openLeftovers(
         case "volume":
         case "rbd-image":
           return removeVolume(volumes, host, thing, signal);
+        case "volume-secret":
+          return volumes.detachEncryptor(host, brandId(id), signal);
         case "ceph-client":
           return ceph.removeClient(host, { id: brandId(id), name: id, cloudId: host.cloudId }, signal);
       }
@@ -156,6 +160,17 @@ async function listCephClients(
   return [...ids].map((id) => describe("ceph-client", id, `client of Ceph cluster ${id}`));
 }
 
+async function listSecrets(
+  connection: HostConnection,
+  { cloudId }: ComputeHost,
+  signal: AbortSignal,
+): Promise<readonly MarkedThing[]> {
+  const options = { attempting: "list keys of volumes", signal };
+  const { stdout } = await connection.run(script(listVolumeSecrets(cloudId)), options);
+  const ids = stdout.split("\n").filter((id) => isUuid(id));
+  return ids.map((id) => describe("volume-secret", id, `key of volume ${id} in libvirt`));
+}
+
 function findVolumes(paths: readonly string[]): readonly MarkedThing[] {
   return paths.flatMap((path) => {
     const [top, id, file] = path.split("/");
@@ -166,7 +181,7 @@ function findVolumes(paths: readonly string[]): readonly MarkedThing[] {
 }
 
 function describe(
-  kind: "server" | "image" | "network" | "volume" | "ceph-client",
+  kind: "server" | "image" | "network" | "volume" | "ceph-client" | "volume-secret",
   id: string,
   description: string,
 ): MarkedThing {

@@ -87,3 +87,18 @@ export function nameCephSecret(clusterId: ResourceId): string {
 export function nameSecretUsage(cloudId: CloudId, clusterId: ResourceId): string {
   return `client.${nameCephUser(cloudId, "libvirt")} of ${clusterId}`;
 }
+
+/** Uuid of the libvirt secret, on each host whose servers have an encrypted volume, with the volume's key. */
+export function nameVolumeSecret(volumeId: ResourceId): string {
+  return deriveId("volume secret", volumeId);
+}
+
+/** What libvirt says that it is for; unique among a host's secrets. */
+export function nameVolumeSecretUsage(cloudId: CloudId, volumeId: string): string {
+  return `stackyard-${cloudId.slice(0, 8)} volume ${volumeId}`;
+}
+
+/** Mark of a libvirt secret: it has no other place for one than its description. */
+export function describeSecret(cloudId: CloudId, kind: "cluster" | "volume", id: string): string {
+  return `stackyard cloud ${cloudId} ${kind} ${id}`;
+}

@@ -12,6 +12,7 @@ import type {
   ScanPort,
 } from "../core/ports.ts";
 import type { Drift } from "../core/resource.ts";
+import { listEncrypted } from "../core/volume-backend.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
@@ -155,6 +156,7 @@ async function scanHost(
       folder,
       domains.map(({ spec }) => spec.id),
       domains.flatMap(({ spec }) => (spec.rootVolume === undefined ? [spec.id] : [])),
+      domains.some(({ spec }) => listEncrypted(spec).length > 0),
     ),
     networks: observeNetworks(networksFolder(folder), networkIds, portIds),
     images: observeFiles(folder, paths, deepPaths),

@@ -3,7 +3,7 @@ import { hasCode, StackyardError, toStackyardError } from "../core/errors.ts";
 import type { Exclusive } from "../core/exclusive.ts";
 import type { CloudId } from "../core/ids.ts";
 import type { ComputeHost, LeftoversPort, MarkedThing } from "../core/ports.ts";
-import type { World } from "../core/resource.ts";
+import type { World, WorldEntry } from "../core/resource.ts";
 import type { RbdPlace } from "../core/volume-backend.ts";
 import { listComputeHosts } from "../servers/host.ts";
 import { networkKey } from "../servers/rewire.ts";
@@ -12,6 +12,7 @@ import { serverInputs } from "../servers/server-fields.ts";
 import type { Database } from "../store/database.ts";
 import type { RecordMirror } from "../store/mirror.ts";
 import { viewStore } from "../store/world.ts";
+import { listVolumeUsers } from "../volumes/volume-use.ts";
 import { isClient, listWatchedPlaces } from "../volumes/watched-place.ts";
 import { askHosts } from "./host-waits.ts";
 import { listAtWork, listInterrupted, type Interrupted } from "./interrupted.ts";
@@ -128,13 +129,20 @@ function judgeOf(
   host: ComputeHost,
   world: World,
 ): (thing: MarkedThing, atWork: ReadonlySet<string>) => boolean {
-  const [onHost, inPools] = [listOwned(host, world), listStored(world)];
+  const [onHost, inPools, opened] = [listOwned(host, world), listStored(world), listOpened(host, world)];
   return ({ kind, ownerIds, isHalfMade = false }, atWork) => {
-    const owned = kind === "rbd-image" ? inPools : onHost;
+    const owned = kind === "rbd-image" ? inPools : kind === "volume-secret" ? opened : onHost;
     if (!isHalfMade) return ownerIds.every((id) => owned.has(id));
     const isImage = ownerIds.some((id) => world.find("image", id) !== undefined);
     return isImage ? atWork.size > 0 : ownerIds.some((id) => atWork.has(id));
   };
+}
+
+/** Ids of the volumes that servers of a host have: it needs their keys. */
+function listOpened(host: ComputeHost, world: World): ReadonlySet<string> {
+  const isHere = (server: WorldEntry): boolean => listHostIds(server).includes(host.id);
+  const used = world.all("volume").filter(({ id }) => listVolumeUsers(id, world).some(isHere));
+  return new Set(used.map(({ id }) => id));
 }
 
 /** Ids of what may be in a pool, whichever host works on it. */

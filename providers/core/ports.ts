@@ -438,9 +438,18 @@ export interface PlacementPort {
 export interface MarkedThing {
   /**
    * `port` is a DHCP entry, `tunnel` a VXLAN port, `volume` one that is a file, `rbd-image` a root disk, a volume or an image in a pool,
-   * `ceph-client` what a client of a cluster needs.
+   * `ceph-client` what a client of a cluster needs, `volume-secret` the key of an encrypted volume in libvirt.
    */
-  readonly kind: "server" | "image" | "network" | "port" | "tunnel" | "volume" | "rbd-image" | "ceph-client";
+  readonly kind:
+    | "server"
+    | "image"
+    | "network"
+    | "port"
+    | "tunnel"
+    | "volume"
+    | "rbd-image"
+    | "ceph-client"
+    | "volume-secret";
   /** Of a port `NETWORK/PORT`, of a tunnel `NETWORK/HOST`, of an RBD image `CLUSTER/POOL/NAME`; else the resource's. */
   readonly id: string;
   /** Resources that it is for: once one of them has no record, or none on this host, it is left over. */

@@ -24,6 +24,14 @@ export interface RbdPlace {
 /** Where a volume lies. Another backend is another entry here, a folder beside the others, and its run of the contract suite. */
 export type VolumePlace = FilePlace | RbdPlace;
 
+/**
+ * Encryption of a volume as LUKS 1, by QEMU itself (cinder: volume type encryption, provider `luks`, control location `front-end`). No key is in it.
+ */
+export interface VolumeEncryption {
+  /** File with the passphrase, an absolute path on the machine that runs the stack. It is sent by standard input. */
+  readonly keyFile: string;
+}
+
 /** A volume, by its place and id. */
 export interface VolumeRef {
   readonly place: VolumePlace;
@@ -33,6 +41,8 @@ export interface VolumeRef {
    * name.
    */
   readonly name?: string | undefined;
+  /** Absent: what is written lies there as it is. */
+  readonly encryption?: VolumeEncryption | undefined;
 }
 
 /** Limits of what a guest does on a disk, each a second (libvirt: `iotune`; cinder: QoS specs of the consumer `front-end`). */
@@ -56,6 +66,18 @@ export interface AttachedVolume {
   readonly qos: VolumeQos;
 }
 
+/** The encrypted volumes among those that a domain has: its host needs their keys. */
+export function listEncrypted({
+  rootVolume,
+  volumes = [],
+}: {
+  readonly rootVolume?: VolumeRef | undefined;
+  readonly volumes?: readonly AttachedVolume[] | undefined;
+}): readonly VolumeRef[] {
+  const all = [...(rootVolume === undefined ? [] : [rootVolume]), ...volumes.map(({ volume }) => volume)];
+  return all.filter(({ encryption }) => encryption !== undefined);
+}
+
 /** What a volume holds at first. */
 export type VolumeSource =
   | { readonly kind: "blank" }
@@ -66,15 +88,18 @@ export type VolumeSource =
       readonly format: "qcow2" | "raw";
       readonly virtualSizeBytes: number;
     }
-  /** A protected snapshot of the same cluster, such as {@link VolumesPort.importImage} leaves: cloned. For volumes in RBD only. */
+  /**
+   * A protected snapshot of the same cluster, such as {@link VolumesPort.importImage} leaves: cloned, or copied into what is encrypted. For volumes in
+   * RBD only.
+   */
   | { readonly kind: "parent"; readonly parent: RbdParent }
-  /** A snapshot in the same place: cloned in RBD, copied from a file. */
+  /** A snapshot in the same place, encrypted with the same key or not at all: cloned in RBD, copied from a file. */
   | {
       readonly kind: "snapshot";
       readonly volume: Omit<VolumeRef, "place">;
       readonly snapshotId: ResourceId;
     }
-  /** Another volume in the same place, copied. */
+  /** Another volume in the same place, encrypted with the same key or not at all: copied. */
   | { readonly kind: "volume"; readonly volume: Omit<VolumeRef, "place"> };
 
 /** A snapshot of an RBD image. */
@@ -99,6 +124,7 @@ export interface SnapshotObservation {
 
 /** A volume as found. */
 export interface VolumeObservation {
+  /** As guests see it: without the header of an encrypted RBD image. */
   readonly sizeBytes: number;
   readonly format: "qcow2" | "raw";
   /** What it lies on: a path, or `POOL/IMAGE@SNAPSHOT`. */
@@ -130,8 +156,9 @@ export interface ImportedImage {
 
 /**
  * Volumes, whatever they lie on. All calls may be repeated, and come from several processes at a time; what is not whole never has a volume's name.
- * RBD images carry the mark in their metadata (`stackyard-owner`, `CLOUD:ID`), files by lying in the host's folder. Raises, beside what work on
- * hosts may: `not-ours` for an RBD image of the name without the mark; `ceph-unreachable` and `ceph-refused` of RBD; `not-found` for a pool that is
+ * RBD images carry the mark in their metadata (`stackyard-owner`, `CLOUD:ID`), files by lying in the host's folder. Where what is done takes the key
+ * of an encrypted volume it is read from its file. Raises, beside what work on hosts may: `invalid-input` (encryption.keyFile) for that file, and for
+ * a key that does not open the volume; `not-ours` for an RBD image of the name without the mark; `ceph-unreachable` and `ceph-refused` of RBD; `not-found` for a pool that is
  * not there.
  */
 export interface VolumesPort {
@@ -196,6 +223,14 @@ export interface VolumesPort {
    * `not-found`, and `invalid-input` (sizeGib) where it would shrink.
    */
   growVolume(host: ComputeHost, volume: VolumeRef, sizeGib: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Gives the libvirt of `host` the key of an encrypted volume, as a secret of its own, before a domain there opens it (nova: `virt/libvirt/driver.py`
+   * `_attach_encryptor`). It outlives the host's reboots, and nobody can read it from libvirt. Repeatable; nothing to do for a volume that is not
+   * encrypted.
+   */
+  attachEncryptor(host: ComputeHost, volume: VolumeRef, signal: AbortSignal): Promise<void>;
+  /** Takes the secret back (nova: `_detach_encryptor`). Tolerates absence. */
+  detachEncryptor(host: ComputeHost, volumeId: ResourceId, signal: AbortSignal): Promise<void>;
   /** All that carries the mark of the host's cloud, for gc, and nothing without it. */
   listVolumes(host: ComputeHost, place: VolumePlace, signal: AbortSignal): Promise<readonly MarkedVolume[]>;
   /**

@@ -86,7 +86,11 @@ export const examples: readonly Example[] = [
   {
     type: "volume-type",
     name: "fast",
-    inputs: { storagePool: new Reference("storage-pool"), qos: { totalIopsSec: 2000 } },
+    inputs: {
+      storagePool: new Reference("storage-pool"),
+      encryption: { keyFile: "/etc/stackyard/volumes.key" },
+      qos: { totalIopsSec: 2000 },
+    },
   },
   {
     type: "flavor",

@@ -27,6 +27,8 @@ export interface DomainDisk {
   /** What a guest knows it by; absent where it was given none. */
   readonly serial: string | undefined;
   readonly isReadOnly: boolean;
+  /** Uuid of the secret with its key; absent for one that is not encrypted. */
+  readonly secretId: string | undefined;
 }
 
 /** A network interface of a domain. */
@@ -215,6 +217,9 @@ function toDisk(disk: XmlElement): DomainDisk {
     target: required(attributeAt(disk, "dev", "target"), "the target of a disk"),
     serial: textAt(disk, "serial"),
     isReadOnly: elementsAt(disk, "readonly").length > 0,
+    secretId:
+      attributeAt(disk, "uuid", "source", "encryption", "secret") ??
+      attributeAt(disk, "uuid", "encryption", "secret"),
   };
 }
 

@@ -13,6 +13,7 @@ import { findBootImage, listStorageHosts } from "./boot-source.ts";
 import { toComputeHost } from "./host.ts";
 import type { ServerInputs, ServerOutputs } from "./server-fields.ts";
 import { ensureNetwork, releaseInterfaces } from "./server-networks.ts";
+import { giveKeys, takeKeys } from "./volume-keys.ts";
 import { listInterfaces, placeServer, readFlavor, requireHost, toDomainSpec } from "./server-view.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
@@ -71,6 +72,7 @@ export const liveMigrate: TaskAction<ServerInputs, ServerOutputs> = {
       name: "files",
       run: async (context) => {
         const { source, target } = requirePlaces(context);
+        await giveKeys(context, target);
         await context.ports.domains.copyFiles(source, target, context.record.id, context.signal);
         return undefined;
       },
@@ -285,6 +287,7 @@ export async function settleMigration(context: Context): ReturnType<ServerStep["
   progress(hasMoved ? `taking leave of host ${source.name}` : `taking the move to host ${target.name} back`);
   if (!hasMoved && here?.state === "paused") await ports.domains.start(source, record.id, signal);
   await ports.domains.remove(leaves, record.id, signal);
+  await takeKeys(context, leaves);
   if (hasMoved) await ports.placement.moveClaim(record.id);
   const elsewhere = placeServer(world, record.id, stays.id);
   await releaseInterfaces(context, leaves, outputs.interfaces ?? [], elsewhere, () => true);

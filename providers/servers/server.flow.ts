@@ -20,6 +20,7 @@ import {
   toReadinessRequest,
   type ServerInterface,
 } from "./server-view.ts";
+import { giveKeys, takeKeys } from "./volume-keys.ts";
 import { disksKey } from "../volumes/attached-volume.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
@@ -234,6 +235,7 @@ const spawn: ServerStep = {
           progress("shutting down");
           await domains.stop(host, record.id, inputs.timeouts.shutdown * 1000, signal);
         }
+        await giveKeys(context, host);
         progress(inputs.running ? "starting the domain" : "defining the domain");
         await domains.spawn(host, spec, inputs.running, signal);
         // A power cycle is a boot too. Of a guest that was told already nothing is due, so that this may be broken off and repeated.
@@ -256,8 +258,10 @@ const spawn: ServerStep = {
 async function removeOrGiveBack(context: Context): Promise<void> {
   const { outputs, record, world, cloudId, ports: services, signal } = context;
   if (outputs.hostId === undefined) return;
+  const host = requireHost(outputs, world, cloudId);
   if (isBeingAdopted(record, outputs)) await giveBackAdopted(context);
-  else await services.domains.remove(requireHost(outputs, world, cloudId), record.id, signal);
+  else await services.domains.remove(host, record.id, signal);
+  await takeKeys(context, host);
 }
 
 /** Whether a domain in this state runs without a new start: a paused guest is let go on. */

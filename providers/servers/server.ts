@@ -25,6 +25,7 @@ import {
   toDomainSpec,
   toReadinessRequest,
 } from "./server-view.ts";
+import { giveKeys } from "./volume-keys.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
 
@@ -171,6 +172,7 @@ export const server = defineResource({
       doc: "Starts a stopped server and waits as far as `waitFor` says. The declaration stays: one with `running: false` then shows drift.",
       input: z.strictObject({}),
       run: async (context) => {
+        await giveKeys(context, hostOf(context));
         context.progress("starting the domain");
         await context.ports.domains.start(hostOf(context), context.record.id, context.signal);
         await waitUntilReady(context);
@@ -194,6 +196,7 @@ export const server = defineResource({
       }),
       run: async (context, input) => {
         const kind = input["kind"] === "hard" ? "hard" : "soft";
+        await giveKeys(context, hostOf(context));
         context.progress("rebooting the guest");
         await context.ports.domains.reboot(hostOf(context), context.record.id, kind, context.signal);
         await waitUntilReady(context);

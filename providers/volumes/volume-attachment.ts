@@ -8,7 +8,7 @@ import type { ComputeHost } from "../core/ports.ts";
 import { defineResource, requireEntry, type StepContext, type WorldEntry } from "../core/resource.ts";
 import { requireHost } from "../servers/server-view.ts";
 import { describeAttachedVolume, disksKey, listFreeDevices } from "./attached-volume.ts";
-import { isMultiattach, rejectReach } from "./volume-place.ts";
+import { isEncrypted, isMultiattach, rejectReach } from "./volume-place.ts";
 import { describeOwner } from "./volume-use.ts";
 
 const inputs = z.strictObject({
@@ -157,6 +157,8 @@ export const volumeAttachment = defineResource({
           // It may have moved since.
           const server = requireEntry("server", desired.server, world, "server");
           const place = requireReach(desired, server, context);
+          if (attached.volume.encryption !== undefined)
+            await ports.volumes.attachEncryptor(place, attached.volume, signal);
           await ports.domains.attachVolume(place, server.id, attached, signal);
           return place;
         });
@@ -183,6 +185,9 @@ async function detach(context: Context): Promise<void> {
     if (server === undefined) return;
     const host = requireHost({ hostId: textOf(server.outputs, "hostId") }, world, cloudId);
     await ports.domains.detachVolume(host, server.id, volumeId, limitMs, signal);
+    const entry = world.find("volume", desired.volume);
+    if (entry !== undefined && isEncrypted(entry, world))
+      await ports.volumes.detachEncryptor(host, volumeId, signal);
   });
 }
 

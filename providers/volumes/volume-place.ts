@@ -16,6 +16,7 @@ const limit = z.int().optional();
 const typeInputs = z.object({
   storagePool: z.string().optional(),
   multiattach: z.boolean(),
+  encryption: z.object({ keyFile: z.string() }).optional(),
   qos: z
     .object({
       totalBytesSec: limit,
@@ -44,10 +45,11 @@ export function placeVolume(
   cloudId: CloudId,
 ): PlacedVolume {
   const { host: hostId } = volumeInputs.parse(entry.inputs);
-  const { storagePool, qos = {} } = requireType(entry, world);
+  const { storagePool, qos = {}, encryption } = requireType(entry, world);
+  const own = { id: entry.id, ...(encryption === undefined ? {} : { encryption }) };
   if (storagePool !== undefined) {
     const place = placeOfPool(storagePool, world, cloudId);
-    return { host: findVia(place.clusterId, world, cloudId), ref: { place, id: entry.id }, qos };
+    return { host: findVia(place.clusterId, world, cloudId), ref: { place, ...own }, qos };
   }
   const place: VolumePlace = { backend: "file" };
   const machine = hostId === undefined ? undefined : world.find("host", hostId);
@@ -58,12 +60,31 @@ export function placeVolume(
       field: "host",
       value: hostId ?? null,
     });
-  return { host, ref: { place, id: entry.id }, qos };
+  return { host, ref: { place, ...own }, qos };
 }
 
 /** Whether several servers may have the volume at the same time. */
 export function isMultiattach(entry: Pick<WorldEntry, "inputs">, world: World): boolean {
   return findType(entry, world)?.multiattach ?? false;
+}
+
+/** Whether what lies of the volume is ciphertext. */
+export function isEncrypted(entry: Pick<WorldEntry, "inputs">, world: World): boolean {
+  return findType(entry, world)?.encryption !== undefined;
+}
+
+/** Why a volume of a type cannot be made of another: its ciphertext is opened with one key. `undefined` when it can. */
+export function rejectKey(
+  entry: Pick<WorldEntry, "inputs">,
+  source: WorldEntry,
+  world: World,
+): string | undefined {
+  const [own, other] = [findType(entry, world), findType(source, world)];
+  if (own === undefined || other === undefined) return undefined;
+  if (own.encryption?.keyFile === other.encryption?.keyFile) return undefined;
+  const describe = ({ encryption }: VolumeTypeInputs): string =>
+    encryption === undefined ? "not encrypted" : `encrypted with the key in ${encryption.keyFile}`;
+  return `is ${describe(other)}, and this one ${describe(own)}: volume ${JSON.stringify(source.name)}`;
 }
 
 /** The hosts whose servers can have the volume; none while its type is not there. */

@@ -1,6 +1,12 @@
 import { z } from "zod";
-import { descriptionField, idSchema, nameField, reserveName } from "../core/common-fields.ts";
-import { field } from "../core/fields.ts";
+import {
+  descriptionField,
+  idSchema,
+  nameField,
+  printableSchema,
+  reserveName,
+} from "../core/common-fields.ts";
+import { field, type ChangeRule } from "../core/fields.ts";
 import { defineResource } from "../core/resource.ts";
 import { findPoolContent } from "./pool-place.ts";
 
@@ -17,13 +23,20 @@ const limitGroups = [
   ["totalIopsSec", "readIopsSec", "writeIopsSec"],
 ] as const;
 
+/** Ciphertext stays what it is. Its passphrase may be in another file; that it is the same is seen when a volume is opened. */
+const encryptionChange: ChangeRule = {
+  says: "`live` when only `keyFile` changes: the file must hold the same passphrase; else `replace`",
+  isIdentity: true,
+  label: (from, to) => (from === undefined || to === undefined ? "replace" : "live"),
+};
+
 /** A kind of volumes: where they lie, and what servers may do with them (cinder: volume types, with QoS specs of the consumer `front-end`). */
 export const volumeType = defineResource({
   type: "volume-type",
   plural: "volume-types",
   service: "block-storage",
   summary:
-    "A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, and whether several servers may have one.",
+    "A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, whether encrypted, and whether several servers may have one.",
   scope: "cloud",
   inputs: z.strictObject({
     name: nameField({ doc: "Name, unique in the cloud." }),
@@ -33,6 +46,19 @@ export const volumeType = defineResource({
       references: "storage-pool",
       change: "replace",
     }),
+    encryption: field(
+      z
+        .strictObject({
+          keyFile: field(printableSchema(4096).regex(/^\//, "must be an absolute path"), {
+            doc: "File with the passphrase, an absolute path on the machine that runs the stack: one line of 32 to 512 characters, made by a machine (`openssl rand -base64 48`), closed to everybody else. It is read when a volume is made, changed or given to a server, sent to that host alone, and kept in its libvirt while a server there has the volume.",
+          }),
+        })
+        .optional(),
+      {
+        doc: "Encrypts what guests write, as LUKS (cinder: provider `luks`): QEMU on the server's host does it, and the pool or the file holds ciphertext. All volumes of the type have one passphrase; without it their data is lost. Default none.",
+        change: encryptionChange,
+      },
+    ),
     qos: field(
       z
         .strictObject({
@@ -72,6 +98,16 @@ export const volumeType = defineResource({
       violated: ({ multiattach, storagePool }) =>
         multiattach && storagePool === undefined
           ? "is true, but volumes of the type are files on hosts"
+          : undefined,
+    },
+    {
+      field: "multiattach",
+      says: "An encrypted volume is for one server at a time, as in Cinder.",
+      reads: ["multiattach", "encryption"],
+      remedy: "Leave multiattach or encryption out.",
+      violated: ({ multiattach, encryption }) =>
+        multiattach && encryption !== undefined
+          ? "is true, but volumes of the type are encrypted"
           : undefined,
     },
     {

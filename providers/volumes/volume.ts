@@ -21,7 +21,7 @@ import { locateVolume } from "../core/volume-location.ts";
 import { toImageSpec } from "../images/image.ts";
 import { ensureImageInPool } from "../images/rbd-image.ts";
 import { requireHost } from "../servers/server-view.ts";
-import { placeVolume, type PlacedVolume } from "./volume-place.ts";
+import { placeVolume, rejectKey, type PlacedVolume } from "./volume-place.ts";
 import {
   findSourceGib,
   findSourceVolume,
@@ -166,6 +166,18 @@ export const volume = defineResource({
       violated: (desired, { world }) => {
         const source = findSourceVolume(desired, world);
         const problem = source === undefined ? undefined : rejectPlace(desired, source, world);
+        return problem === undefined ? undefined : { field: nameSource(desired) ?? "snapshot", problem };
+      },
+    },
+    {
+      field: "snapshot",
+      says: "A snapshot or volume that a volume is made of is encrypted with the same key, or not at all as the volume itself.",
+      reads: ["snapshot", "volume", "volumeType"],
+      remedy:
+        "Choose a type with the key of the volume that the data is of. To encrypt what is not, copy it in a server that has both volumes.",
+      violated: (desired, { world }) => {
+        const source = findSourceVolume(desired, world);
+        const problem = source === undefined ? undefined : rejectKey({ inputs: desired }, source, world);
         return problem === undefined ? undefined : { field: nameSource(desired) ?? "snapshot", problem };
       },
     },

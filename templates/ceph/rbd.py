@@ -1,6 +1,6 @@
 """Does one piece of work on RBD images, in one process with one connection: each `rbd` takes some 40 ms to start and connect.
 
-The only argument is what to do, as JSON. The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such
+The only argument is what to do, as JSON. Work with `luks` has the key of an encrypted volume at file descriptor 3. The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such
 a line on standard error, {"failed": ...}, and exit code 1; a program that fails for us is told by its own exit code.
 
 What is being made has the name `part`, and gets its own when it is whole.
@@ -25,6 +25,11 @@ try:
     import rbd
 except ImportError as lacking:
     sys.exit("no bindings of Ceph for Python: %s" % lacking)
+
+# QEMU measures some 8 ms of its own work to choose how often it hashes a passphrase, by a clock that may tick every 4 ms, or not at all while others
+# have the processor (qemu: crypto/pbkdf.c). That is tried again.
+CLOCK_STOOD_STILL = b"Unable to get accurate CPU usage"
+MOST_TRIES = 20
 
 # A cluster without a manager may never answer what space it has.
 MONITOR_SECONDS = 3
@@ -195,6 +200,56 @@ def create(pool, work, size):
     make_part(pool, work["part"], lambda: images.create(pool, work["part"], size))
     with rbd.Image(pool, work["part"]) as image:
         set_mark(image, work["mark"])
+        if "luks" in work:
+            image.write(make_header(work["luks"]), 0)
+
+
+def read_key():
+    """Once: what is read from a pipe is there no more."""
+    if not key:
+        with open(3, "rb") as given:
+            key.append(given.read())
+    return key[0]
+
+
+key = []
+
+
+def hold_key():
+    """A pipe with the key, for one program that reads it to its end: a key is in no argument, and in no file."""
+    reader, writer = os.pipe()
+    os.write(writer, read_key())
+    os.close(writer)
+    os.set_inheritable(reader, True)
+    return reader
+
+
+def with_key(command, reader):
+    tool, verb, *rest = command
+    return [tool, verb, "--object", "secret,id=key,file=/dev/fd/%d" % reader, *rest]
+
+
+def make_header(luks):
+    """The header of a LUKS container, with a master key of its own: QEMU makes it in memory."""
+    import subprocess
+
+    memory = os.memfd_create("header")
+    command = ["qemu-img", "create", "-q", "-f", "luks", "-o", luks["options"], "/dev/fd/%d" % memory, "0"]
+    for tries in range(MOST_TRIES):
+        reader = hold_key()
+        made = subprocess.run(with_key(command, reader), pass_fds=(reader, memory), stderr=subprocess.PIPE)
+        os.close(reader)
+        if made.returncode == 0 or CLOCK_STOOD_STILL not in made.stderr:
+            break
+    if made.returncode != 0:
+        sys.stderr.write(made.stderr.decode(errors="replace"))
+        raise Ended(made.returncode)
+    header = os.pread(memory, 2 * luks["bytes"], 0)
+    os.close(memory)
+    if len(header) != luks["bytes"]:
+        sys.stderr.write("qemu-img made a LUKS header of %d bytes\n" % len(header))
+        raise Ended(1)
+    return header
 
 
 def require_source(pool, source):
@@ -232,6 +287,15 @@ def clone(client, pool, work, parent):
         raise Refusal("source", size)
 
 
+def size_of(client, parent):
+    """That of a snapshot of an image."""
+    try:
+        with rbd.Image(client.open(parent["pool"]), parent["image"], snapshot=parent["snapshot"], read_only=True) as image:
+            return image.size()
+    except rbd.ImageNotFound as missing:
+        raise Refusal("absent", "snapshot %(pool)s/%(image)s@%(snapshot)s" % parent) from missing
+
+
 def grow(client, pool, work):
     """Nothing is made smaller."""
     with require_image(pool, work, writes=True) as image:
@@ -258,6 +322,11 @@ def ensure(client, pool, work):
         if not os.path.exists(source["path"]):
             raise Refusal("absent", "file %s" % source["path"])
         return "copy"
+    if source["kind"] == "snapshot":
+        size = size_of(client, source["parent"]) + source["overhead"]
+        if want != 0 and size > want:
+            raise Refusal("source", size)
+        return "copy"
     if source["kind"] == "volume":
         with require_source(pool, source) as image:
             size = image.size()
@@ -274,16 +343,22 @@ def ensure(client, pool, work):
     return "whole"
 
 
-def run(command):
+def run(command, takes_key=False):
     """Runs a program of ours to its end, and gives its exit code."""
     sys.stdout.flush()
-    return os.spawnvp(os.P_WAIT, command[0], command)
+    if not takes_key:
+        return os.spawnvp(os.P_WAIT, command[0], command)
+    reader = hold_key()
+    try:
+        return os.spawnvp(os.P_WAIT, command[0], with_key(command, reader))
+    finally:
+        os.close(reader)
 
 
 def fill(pool, work, size):
     """A new image that programs copy into, and compare then where that is asked for. `qemu-img compare` ends with 1 where contents differ."""
     create(pool, work, size)
-    code = run(work["convert"])
+    code = run(work["convert"], takes_key="luks" in work)
     if code != 0:
         raise Ended(code)
     if "compare" in work:
@@ -308,6 +383,8 @@ def copy(client, pool, work):
         image.close()
         return "whole"
     size, moment = work["want"], work.get("moment")
+    if "parent" in work:
+        size = size or size_of(client, work["parent"]) + work["luks"]["bytes"]
     if moment is None:
         fill(pool, work, size)
         return "whole"

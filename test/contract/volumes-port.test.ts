@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
+import { digest } from "../../providers/compute/ceph-client.ts";
+import { readVolumeKey } from "../../providers/compute/volumes/volume-key.ts";
 import { nameImage, partSuffix } from "../../providers/compute/volumes/rbd/rbd-client.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { EnrolRequest } from "../../providers/core/ports.ts";
@@ -10,9 +13,16 @@ import type { FakePool } from "../fakes/ceph.ts";
 import type { FakeVolume } from "../fakes/volume.ts";
 import { makeCephKey, writeKeyring } from "../support/ceph-keyring.ts";
 import { samplePool } from "../support/ceph-samples.ts";
+import { writeVolumeKeys } from "../support/volume-keys.ts";
 import { cloudId } from "../support/compute-specimens.ts";
 import { describePoolLeftovers, type PoolStage } from "./pool-leftovers.ts";
-import { describeVolumesPort, imageByte, imageBytes, type VolumeStage } from "./volumes-port.ts";
+import {
+  describeEncryptedVolumes,
+  describeVolumesPort,
+  imageByte,
+  imageBytes,
+  type VolumeStage,
+} from "./volumes-port.ts";
 
 const { signal } = new AbortController();
 const address = { name: "h1", transport: "ssh", address: "h1.test" } as const;
@@ -37,6 +47,8 @@ const host = {
   folder: enrolment.folder,
 } as const;
 const gib = 1024 ** 3;
+const keys = mkdtempSync(join(tmpdir(), "stackyard-volume-keys-"));
+afterAll(() => rmSync(keys, { recursive: true }));
 const halfMade = (): FakeVolume => ({ sizeBytes: gib, bytes: { "8": 0x77 }, snapshots: {}, holders: [] });
 
 /** An enrolled host with the images of the suite, and hands for what lies in one place. */
@@ -45,6 +57,7 @@ async function openHost(
   holder: string,
   diskOf: (volume: VolumeRef) => FakeVolume | undefined,
 ): Promise<Omit<VolumeStage, "place" | "gone" | "clones" | "live" | "leaveHalf" | "close">> {
+  const keyFiles = writeVolumeKeys(keys);
   compute.addMachine(address.address);
   await compute.hosts.enrol(enrolment, signal);
   const checksum = `sha256:${imageByte.toString(16).repeat(32)}`;
@@ -75,6 +88,14 @@ async function openHost(
         bytes[atMib] = byte;
       }),
     read: (volume, atMib) => change(volume, ({ bytes }) => bytes[atMib] ?? 0),
+    keyFiles,
+    shows: (volume, byte) =>
+      change(volume, ({ bytes, key }) => key === undefined && Object.values(bytes).includes(byte)),
+    opens: async (volume) => {
+      const wanted =
+        volume.encryption === undefined ? undefined : digest(await readVolumeKey(volume.encryption));
+      return change(volume, ({ key }) => key === wanted);
+    },
     hold: async (volume) => {
       await change(volume, (found) => {
         found.holders = [...found.holders, holder];
@@ -179,4 +200,6 @@ async function openRbd(): Promise<RbdHands> {
 
 describeVolumesPort("volumes in files of the fake", openFiles);
 describeVolumesPort("volumes in RBD of the fake", openRbd);
+describeEncryptedVolumes("encrypted volumes in files of the fake", openFiles);
+describeEncryptedVolumes("encrypted volumes in RBD of the fake", openRbd);
 describePoolLeftovers("leftovers in pools of the fake", openRbd);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { DryRun } from "../../providers/core/dry-run.ts";
@@ -35,6 +36,12 @@ export interface VolumeStage {
   read(volume: VolumeRef, atMib: number): Promise<number>;
   /** Opens it in a process, until the answer is called. */
   hold(volume: VolumeRef): Promise<() => Promise<void>>;
+  /** Files with two keys, on the machine of the tests. */
+  readonly keyFiles: readonly [string, string];
+  /** Whether what lies of a volume, in the place itself, has a run of this byte. */
+  shows(volume: VolumeRef, byte: number): Promise<boolean>;
+  /** Whether the key of its {@link VolumeRef.encryption} opens it. */
+  opens(volume: VolumeRef): Promise<boolean>;
   /** Leaves what a process that died while it made the volume leaves, with wrong data in it. */
   leaveHalf(volume: VolumeRef): Promise<void>;
   close(): Promise<void>;
@@ -379,6 +386,128 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         await remove("origin");
         expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
       });
+    });
+  });
+}
+
+/** The same stage; ends with a place that holds no volume of ours. */
+export function describeEncryptedVolumes(name: string, open: () => Promise<VolumeStage>): void {
+  describe(name, () => {
+    let stage: VolumeStage;
+    let volumes: VolumesPort;
+    let host: ComputeHost;
+
+    beforeAll(async () => {
+      stage = await open();
+      ({ volumes, host } = stage);
+    }, 120_000);
+    afterAll(async () => {
+      expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
+      await stage.close();
+    }, 60_000);
+
+    const refOf = (label: string, keyFile = stage.keyFiles[0]): VolumeRef => ({
+      place: stage.place,
+      id: deriveId<"resource">("encrypted", label),
+      encryption: { keyFile },
+    });
+    const ensure = (label: string, source: VolumeSource, sizeGib = 1): Promise<void> =>
+      volumes.ensureVolume(host, { ...refOf(label), sizeGib, source }, silent, signal);
+    const remove = (label: string): Promise<void> => volumes.removeVolume(host, refOf(label), signal);
+    const observe = (label: string): Promise<VolumeObservation | undefined> =>
+      volumes.observeVolume(host, refOf(label), signal);
+    const snapshotId = deriveId<"resource">("encrypted snapshot");
+
+    test("a blank one has its whole size for its data, which only its key opens, and which lies nowhere as it is", async () => {
+      await ensure("blank", { kind: "blank" });
+      await stage.write(refOf("blank"), 0x5a, 1023);
+      expect(await stage.read(refOf("blank"), 1023)).toBe(0x5a);
+      expect(await observe("blank")).toMatchObject({ sizeBytes: gib, parent: undefined, holders: [] });
+      expect(await stage.shows(refOf("blank"), 0x5a)).toBe(false);
+      expect(await stage.opens(refOf("blank"))).toBe(true);
+      expect(await stage.opens(refOf("blank", stage.keyFiles[1]))).toBe(false);
+    });
+
+    test("it grows, keeps its data, and never shrinks", async () => {
+      await volumes.growVolume(host, refOf("blank"), 2, signal);
+      await ensure("blank", { kind: "blank" }, 3);
+      expect(await observe("blank")).toMatchObject({ sizeBytes: 3 * gib });
+      expect(await stage.read(refOf("blank"), 1023)).toBe(0x5a);
+      await stage.write(refOf("blank"), 0x5b, 3071);
+      await expect(ensure("blank", { kind: "blank" })).rejects.toMatchObject({
+        code: "invalid-input",
+        field: "sizeGib",
+        message: expect.stringMatching(/1 GiB.*3 GiB/) as unknown,
+      });
+    });
+
+    test("what comes from its snapshot, or is a copy of it, has its data, as ciphertext", async () => {
+      await volumes.ensureSnapshot(host, refOf("blank"), snapshotId, signal);
+      await stage.write(refOf("blank"), 0x44, 1023);
+      const { id } = refOf("blank");
+      await Promise.all([
+        ensure("restored", { kind: "snapshot", volume: { id }, snapshotId }, 4),
+        ensure("twin", { kind: "volume", volume: { id } }, 0),
+      ]);
+      expect(await stage.read(refOf("restored"), 1023)).toBe(0x5a);
+      expect(await stage.read(refOf("twin"), 1023)).toBe(0x44);
+      expect(await observe("restored")).toMatchObject({ sizeBytes: 4 * gib });
+      expect(await observe("twin")).toMatchObject({ sizeBytes: 3 * gib, parent: undefined });
+      expect(await stage.shows(refOf("twin"), 0x44)).toBe(false);
+      await volumes.flattenVolume(host, refOf("restored"), silent, signal);
+      await volumes.removeSnapshot(host, refOf("blank"), snapshotId, signal);
+      await remove("blank");
+      expect(await stage.read(refOf("restored"), 1023)).toBe(0x5a);
+      await remove("restored");
+      await remove("twin");
+    });
+
+    test("one of an image has its data and its holes, after a making that was broken off, and needs it no more once it is flat", async () => {
+      await stage.leaveHalf(refOf("system"));
+      await ensure("system", stage.images.qcow2);
+      await stage.write(refOf("system"), 0x66, 40);
+      await volumes.flattenVolume(host, refOf("system"), silent, signal);
+      expect(await observe("system")).toMatchObject({ sizeBytes: gib, parent: undefined });
+      for (const [atMib, byte] of [
+        [0, imageByte],
+        [8, 0],
+        [40, 0x66],
+      ] as const)
+        expect(await stage.read(refOf("system"), atMib)).toBe(byte);
+      expect(await stage.shows(refOf("system"), imageByte)).toBe(false);
+      await remove("system");
+    });
+
+    test("one of an image is as large as that where no size is asked for, and never smaller", async () => {
+      await ensure("sizeless", stage.images.raw, 0);
+      expect(await observe("sizeless")).toMatchObject({ sizeBytes: imageBytes });
+      await remove("sizeless");
+      const large = { ...stage.images.qcow2, virtualSizeBytes: 2 * gib };
+      await expect(ensure("small", large)).rejects.toMatchObject({
+        code: "invalid-input",
+        field: "sizeGib",
+        message: expect.stringMatching(/1 GiB.*2 GiB/) as unknown,
+      });
+    });
+
+    test("without the file of its key none is made", async () => {
+      const spec = { ...refOf("keyless", "/nowhere/key"), sizeGib: 1, source: { kind: "blank" } as const };
+      await expect(volumes.ensureVolume(host, spec, silent, signal)).rejects.toMatchObject({
+        code: "invalid-input",
+        field: "encryption.keyFile",
+        value: "/nowhere/key",
+      });
+    });
+
+    test("a dry run notes its making and its key, without either", async () => {
+      const { ports, commands } = await stage.dryRun();
+      const planned: VolumeSpec = { ...refOf("planned"), sizeGib: 1, source: { kind: "blank" } };
+      await ports.volumes.ensureVolume(host, planned, silent, signal);
+      await ports.volumes.attachEncryptor(host, planned, signal);
+      expect(commands.length).toBeGreaterThanOrEqual(2);
+      expect(await observe("planned")).toBeUndefined();
+      const [text = ""] = stage.keyFiles.map((file) => readFileSync(file, "utf8").trim());
+      expect(JSON.stringify(commands)).not.toContain(text);
     });
   });
 }

@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { cephClientFolder, cephConfFile } from "../../providers/compute/layout.ts";
-import { nameCephUser } from "../../providers/compute/marks.ts";
+import { nameCephUser, nameVolumeSecret } from "../../providers/compute/marks.ts";
 import { blockNode } from "../../providers/compute/volumes/rbd/rbd-client.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost, DomainSpec } from "../../providers/core/ports.ts";
@@ -13,11 +14,17 @@ import type {
   VolumeSpec,
 } from "../../providers/core/volume-backend.ts";
 import { describePoolLeftovers } from "../contract/pool-leftovers.ts";
-import { describeVolumesPort, imageByte, imageBytes } from "../contract/volumes-port.ts";
+import {
+  describeEncryptedVolumes,
+  describeVolumesPort,
+  imageByte,
+  imageBytes,
+} from "../contract/volumes-port.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
 import { cloudId, readinessOf, serverOf } from "../support/compute-specimens.ts";
 import { openCephLab, type CephLab } from "../support/ceph-lab.ts";
 import { samplePool } from "../support/ceph-samples.ts";
+import { writeVolumeKeys } from "../support/volume-keys.ts";
 import { rbd, stageFiles, stageRbd } from "../support/volume-stage.ts";
 import type { VolumeHost } from "../support/volume-stage.ts";
 
@@ -41,9 +48,15 @@ beforeAll(async () => {
   place = { backend: "rbd", clusterId, monitors, pool: "volumes", content: "volumes" };
   deaf = { ...place, clusterId: deriveId<"resource">("deaf") };
   await run(
-    `cp -r ${cephClientFolder(clusterId)} ${cephClientFolder(deaf.clusterId)} && sed -i -e 's/${clusterId}/${deaf.clusterId}/g' -e 's/^mon_host.*/mon_host = 127.0.0.1/; s/^mon host.*/mon host = 127.0.0.1/' ${cephConfFile(deaf.clusterId)}`,
+    `cp -r ${cephClientFolder(clusterId)} ${cephClientFolder(deaf.clusterId)} && sed -i -e 's/${clusterId}/${deaf.clusterId}/g' -e 's/^mon_host.*/mon_host = 127.0.0.1/; s/^mon host.*/mon host = 127.0.0.1/' ${cephConfFile(deaf.clusterId)} && sed -i 's/"secretId":"[^"]*"/"secretId":"none"/' ${cephClientFolder(deaf.clusterId)}/client.json`,
   );
-  on = { host, volumes: compute.volumes, dryRun: compute.dryRun, run };
+  on = {
+    host,
+    volumes: compute.volumes,
+    dryRun: compute.dryRun,
+    run,
+    keyFiles: writeVolumeKeys(lab.folder),
+  };
   unreachable = { ...host, address: { ...host.address, port: 1 } };
 }, 120_000);
 
@@ -51,6 +64,8 @@ afterAll(() => lab.close(), 60_000);
 
 describeVolumesPort("volumes in files", () => stageFiles(on, unreachable));
 describeVolumesPort("volumes in RBD", () => stageRbd(on, place, deaf));
+describeEncryptedVolumes("encrypted volumes in files", () => stageFiles(on, unreachable));
+describeEncryptedVolumes("encrypted volumes in RBD", () => stageRbd(on, place, deaf));
 describePoolLeftovers("leftovers in pools", async () => ({
   ...(await stageRbd(on, place, deaf)),
   leftovers: lab.compute.leftovers,
@@ -292,6 +307,60 @@ echo written by the guest | dd of=/dev/vdb conv=fsync 2> /dev/null
       expect(await listDisks()).not.toContain(more.volume.id);
       // Fails while somebody has it open.
       await on.volumes.removeVolume(on.host, more.volume, signal);
+    },
+  );
+
+  test.each(["rbd", "file"] as const)(
+    "takes an encrypted volume of the backend %s while it is on and keeps its key from everybody, grows it, and finds its data again",
+    async (backend) => {
+      const where = backend === "rbd" ? place : ({ backend } as const);
+      const [keyFile] = on.keyFiles;
+      const encrypted: AttachedVolume = {
+        ...attachedOf(`secret ${backend}`, "vde"),
+        volume: { place: where, id: deriveId<"resource">("secret", backend), encryption: { keyFile } },
+      };
+      const { volume } = encrypted;
+      const key = readFileSync(keyFile, "utf8").trim();
+      const secretId = nameVolumeSecret(volume.id);
+      await on.run(
+        `touch /run/watching; nohup sh -c 'while [ -e /run/watching ]; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ; sleep 0.005; done' > /run/seen 2> /dev/null < /dev/null &`,
+      );
+      await makeBlank(encrypted);
+      const attach = () => domainsOf().attachVolume(on.host, spec.id, encrypted, signal);
+      await expect(attach()).rejects.toMatchObject({ code: "command-failed" });
+      await on.volumes.attachEncryptor(
+        on.host,
+        { ...volume, encryption: { keyFile: on.keyFiles[1] } },
+        signal,
+      );
+      await expect(attach()).rejects.toMatchObject({ code: "invalid-input", field: "encryption.keyFile" });
+      await on.volumes.attachEncryptor(on.host, volume, signal);
+      await attach();
+      const withIt = { ...spec, volumes: [data, encrypted] };
+      expect(await domainsOf().observe(on.host, withIt, signal)).toMatchObject({ drift: [] });
+
+      await domainsOf().resizeVolume(on.host, spec.id, volume.id, gib, signal);
+      if (backend === "rbd") await on.volumes.growVolume(on.host, volume, 2, signal);
+      await domainsOf().resizeVolume(on.host, spec.id, volume.id, 2 * gib, signal);
+      expect(await on.run(`virsh domblkinfo ${spec.id} vde`)).toMatch(
+        new RegExp(`Capacity: +${String(2 * gib)}\n`),
+      );
+      expect(await on.volumes.observeVolume(on.host, volume, signal)).toMatchObject({ sizeBytes: 2 * gib });
+
+      const detach = async (): Promise<void> => {
+        await domainsOf().detachVolume(on.host, spec.id, volume.id, 60_000, signal);
+        await on.volumes.detachEncryptor(on.host, volume.id, signal);
+      };
+      const listed = await lab.compute.leftovers.list(on.host, signal);
+      expect(listed.filter(({ kind }) => kind === "volume-secret")).toMatchObject([{ id: volume.id }]);
+      await detach();
+      await detach();
+      await on.run("rm /run/watching");
+      expect(lab.commands.filter((command) => command.includes(key))).toEqual([]);
+      expect(await on.run(`grep -ac -F ${key} /run/seen || true`)).toBe("0\n");
+      expect(await on.run("virsh -q secret-list")).not.toContain(secretId);
+      expect(await on.run("ls /run | grep stackyard-luks || true")).toBe("");
+      await on.volumes.removeVolume(on.host, volume, signal);
     },
   );
 

@@ -129,6 +129,7 @@ export class FakeCompute extends Faults implements ComputePorts {
           ...listBareFolders(host).map((id) => `disks ${id}`),
           ...Object.keys(host.tunnels).map((tunnel) => `tunnel ${tunnel}`),
           ...Object.keys(host.cephClients).map((id) => `ceph client ${id}`),
+          ...Object.keys(host.volumeSecrets).map((id) => `secret of volume ${id}`),
           ...Object.entries(host.volumes).map(([id, folder]) => `volume ${id} ${JSON.stringify(folder)}`),
           ...Object.entries(host.networks).flatMap(([id, network]) => [
             `network ${id}`,

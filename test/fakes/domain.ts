@@ -11,6 +11,8 @@ import type {
 } from "../../providers/core/ports.ts";
 import type { Drift } from "../../providers/core/resource.ts";
 import type { AttachedVolume, VolumeRef } from "../../providers/core/volume-backend.ts";
+import { listEncrypted } from "../../providers/core/volume-backend.ts";
+import { wrongKey } from "./volume.ts";
 import type { FakeAttachment, FakeDefinition, FakeDisk, FakeDomain, FakeHost } from "./host.ts";
 
 const bytesPerGib = 1024 ** 3;
@@ -55,6 +57,7 @@ export function buildDomain(machine: FakeHost, host: ComputeHost, spec: DomainSp
       machine,
       defined.volumes.map(({ source }) => source),
     );
+    requireSecrets(machine, { volumes: defined.volumes });
     domain.live = addMissing(domain.live, defined.volumes);
   }
   return domain;
@@ -114,6 +117,7 @@ function defineDomain(spec: DomainSpec): FakeDefinition {
     vcpus: spec.vcpus,
     ramMib: spec.ramMib,
     disks: describeRoot(spec),
+    encryptedRoot: spec.rootVolume?.encryption === undefined ? undefined : spec.rootVolume.id,
     volumes: (spec.volumes ?? []).map(toAttachment),
     interfaces: interfaces.map((nic) => ({ ...nic })),
     bootFiles: [image.kernelPath, image.initrdPath].filter((path) => path !== undefined),
@@ -123,7 +127,8 @@ function defineDomain(spec: DomainSpec): FakeDefinition {
 
 function describeRoot(spec: DomainSpec): string {
   const { rootVolume, hardware } = spec;
-  if (rootVolume !== undefined) return `${nameSource(rootVolume)} on ${hardware.diskBus}`;
+  if (rootVolume !== undefined)
+    return `${nameSource(rootVolume)} on ${hardware.diskBus}${rootVolume.encryption === undefined ? "" : " encrypted"}`;
   return hasDisk(spec) ? `root on ${hardware.diskBus}` : "none";
 }
 
@@ -168,13 +173,29 @@ function requireFiles(machine: FakeHost, sources: readonly string[]): void {
     if (id !== "" && machine.volumes[id]?.disk === undefined) throw missingFile(`volume ${id}`);
 }
 
+/** A process opens what is encrypted with the key that libvirt has of it; of a volume in a pool any is taken for right. */
+function requireSecrets(
+  machine: FakeHost,
+  { encryptedRoot, volumes }: Pick<FakeDefinition, "encryptedRoot" | "volumes">,
+): void {
+  const ids = volumes.filter(({ isEncrypted }) => isEncrypted).map(({ id }) => id);
+  for (const id of encryptedRoot === undefined ? ids : [encryptedRoot, ...ids]) {
+    const secret = machine.volumeSecrets[id];
+    if (secret === undefined)
+      throw new StackyardError("command-failed", { message: `Secret not found: that of volume ${id}` });
+    const file = machine.volumes[id]?.disk;
+    if (file !== undefined && file.key !== secret.key) throw wrongKey(`open volume ${id}`);
+  }
+}
+
 function toAttachment({ volume, device, isReadOnly, isShared }: AttachedVolume): FakeAttachment {
   if (volume.place.backend === "file" && isShared && !isReadOnly)
     throw new StackyardError("invalid-input", {
       message: `volume ${volume.id} is a file, which one server at a time can write to`,
       field: "isShared",
     });
-  return { id: volume.id, source: nameSource(volume), device, isReadOnly };
+  const isEncrypted = volume.encryption !== undefined;
+  return { id: volume.id, source: nameSource(volume), device, isReadOnly, isEncrypted };
 }
 
 /** What a guest that is on can be given. */
@@ -206,6 +227,7 @@ export function attachVolume(
   }
   if (live !== undefined) {
     requireFiles(machine, [volume.source]);
+    requireSecrets(machine, { volumes: [volume] });
     domain.live = addMissing(live, [volume]);
   }
   if (isPersistent) domain.defined = addMissing(defined, [volume]);
@@ -274,6 +296,7 @@ export function startDomain(machine: FakeHost, id: string, domain: FakeDomain): 
     if (missing !== undefined) throw missingFile(missing);
     const { disks, volumes } = domain.defined;
     requireFiles(machine, [disks.replace(/ on .*/, ""), ...volumes.map(({ source }) => source)]);
+    requireSecrets(machine, domain.defined);
     machine.processes += 1;
     domain.processId = machine.processes;
     domain.isFenced = undefined;
@@ -342,6 +365,7 @@ export function migrateDomain(from: FakeHost, source: ComputeHost, to: FakeHost,
   if (missing !== undefined) throw missingFile(missing);
   if (live.disks.startsWith("root on")) throw missingFile(`root disk of ${id}`);
   requireFiles(to, [live.disks.replace(/ on .*/, ""), ...live.volumes.map(({ source: name }) => name)]);
+  requireSecrets(to, live);
   to.processes += 1;
   to.domains[id] = { ...domain, isPersistent: true, processId: to.processes };
   for (const { portId, localVlan } of live.interfaces) to.tags[portId] = localVlan;
@@ -369,8 +393,21 @@ export function observeDomain(
     state: domain.state,
     processId: domain.processId,
     diskBytes: spec.rootVolume === undefined ? disk?.sizeBytes : undefined,
-    drift: [...compareDomain(domain, spec), ...(hasDisk(spec) ? compareDisk(disk, spec, isOn) : [])],
+    drift: [
+      ...compareDomain(domain, spec),
+      ...compareSecrets(machine, spec),
+      ...(hasDisk(spec) ? compareDisk(disk, spec, isOn) : []),
+    ],
   };
+}
+
+function compareSecrets(machine: FakeHost, spec: DomainSpec): readonly Drift[] {
+  const missing = listEncrypted(spec).filter(({ id }) => machine.volumeSecrets[id] === undefined);
+  if (missing.length === 0) return [];
+  const found = `missing: ${missing.map(({ id }) => id).join(", ")}`;
+  return [
+    { field: "secrets", expected: "present", found, repair: "gives libvirt the keys again", label: "live" },
+  ];
 }
 
 const redefined = { repair: "defines it anew", label: "live" } as const;
@@ -428,7 +465,10 @@ function compareDefinition(
 
 function describeVolumes({ volumes }: FakeDefinition): readonly string[] {
   return volumes
-    .map(({ device, source, isReadOnly }) => `${device} ${source}${isReadOnly ? " read-only" : ""}`)
+    .map(
+      ({ device, source, isReadOnly, isEncrypted }) =>
+        `${device} ${source}${isReadOnly ? " read-only" : ""}${isEncrypted ? " encrypted" : ""}`,
+    )
     .toSorted();
 }
 

@@ -106,6 +106,9 @@ export function openFakeDryRun({
         removeSnapshot: (host) => note(host, "volumes.removeSnapshot"),
         flattenVolume: (host) => note(host, "volumes.flattenVolume"),
         growVolume: (host) => note(host, "volumes.growVolume"),
+        attachEncryptor: (host, { encryption }) =>
+          encryption === undefined ? Promise.resolve() : note(host, "volumes.attachEncryptor"),
+        detachEncryptor: (host) => note(host, "volumes.detachEncryptor"),
         importImage: async (host, { pool }, { name }) => {
           await note(host, "volumes.importImage");
           return { pool, image: name, snapshot: "snap" };

@@ -7,7 +7,7 @@ export type ComputeMethod =
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume" | "copyFiles" | "migrate" | "abortMigration"}`
   | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient" | "fence"}`
-  | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
+  | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "attachEncryptor" | "detachEncryptor" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "listPool" | "remove"}`
   | "scan.ask";
 
@@ -46,6 +46,8 @@ export const changingMethods = [
   "volumes.removeSnapshot",
   "volumes.flattenVolume",
   "volumes.growVolume",
+  "volumes.attachEncryptor",
+  "volumes.detachEncryptor",
   "volumes.importImage",
   "volumes.removeImage",
   "leftovers.remove",

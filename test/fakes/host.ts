@@ -27,8 +27,16 @@ export interface FakeHost {
   readonly cephClients: Record<string, FakeCephClient>;
   /** Volumes that are files. */
   readonly volumes: Record<string, FakeVolumeFolder>;
+  /** Keys of encrypted volumes in libvirt, by volume. */
+  readonly volumeSecrets: Record<string, FakeVolumeSecret>;
   /** Processes started so far: each start of a domain is one more. */
   processes: number;
+}
+
+export interface FakeVolumeSecret {
+  readonly cloudId: string;
+  /** Digest of the key. */
+  readonly key: string;
 }
 
 export interface FakeEnrolment {
@@ -112,6 +120,7 @@ export interface FakeAttachment {
   readonly source: string;
   readonly device: string;
   readonly isReadOnly: boolean;
+  readonly isEncrypted: boolean;
   /** That its guest was told last; absent as long as it was told none. */
   readonly sizeBytes?: number | undefined;
 }
@@ -121,6 +130,8 @@ export interface FakeDefinition {
   readonly ramMib: number;
   /** Root disk. */
   readonly disks: string;
+  /** Id of an encrypted volume that is its root disk. */
+  readonly encryptedRoot?: string | undefined;
   /** Of what runs: size of a volume that is its root disk, as its guest was told last. */
   readonly rootBytes?: number | undefined;
   /** Beside it. */
@@ -160,6 +171,7 @@ export function makeHost(offers: Partial<HostInventory>): FakeHost {
     files: {},
     cephClients: {},
     volumes: {},
+    volumeSecrets: {},
     processes: 0,
   };
 }

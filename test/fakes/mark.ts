@@ -108,6 +108,9 @@ export function listMarked(machine: FakeHost, cloudId: string): readonly MarkedT
       ...describeThing("volume", id, [id]),
       isHalfMade: disk === undefined,
     })),
+    ...Object.entries(machine.volumeSecrets).flatMap(([id, secret]) =>
+      secret.cloudId === cloudId ? [describeThing("volume-secret", id, [id])] : [],
+    ),
     ...Object.entries(machine.cephClients).flatMap(([id, client]) =>
       client.cloudId === cloudId ? [describeThing("ceph-client", id, [id])] : [],
     ),
@@ -145,6 +148,9 @@ export function removeMarked(
     case "volume":
     case "rbd-image":
       removeMarkedVolume(machine, host, thing, reach);
+      return;
+    case "volume-secret":
+      Reflect.deleteProperty(machine.volumeSecrets, id);
       return;
     case "ceph-client":
       removeClient(machine, host, { id: brandId(id), name: id, cloudId: host.cloudId });

@@ -132,7 +132,7 @@ export function openRbdShelf(reach: PoolReach): Shelf {
         case "volume": {
           const from = find({ ...source.volume, place: spec.place });
           if (from === undefined) throw notFound(`volume ${source.volume.id}`, where);
-          return { sizeBytes: from.sizeBytes, bytes: from.bytes };
+          return { sizeBytes: from.sizeBytes, bytes: from.bytes, key: from.key };
         }
       }
     },

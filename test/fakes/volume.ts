@@ -1,3 +1,5 @@
+import { digest } from "../../providers/compute/ceph-client.ts";
+import { readVolumeKey } from "../../providers/compute/volumes/volume-key.ts";
 import {
   hasSnapshots,
   heldOpen,
@@ -36,9 +38,11 @@ export interface FakeVolume {
   readonly snapshots: Record<string, FakeSnapshot>;
   /** Who has it open. */
   holders: readonly string[];
+  /** Digest of the key that opens it; absent for one that is not encrypted. */
+  readonly key?: string | undefined;
 }
 
-export type FakeSnapshot = Pick<FakeVolume, "sizeBytes" | "bytes">;
+export type FakeSnapshot = Pick<FakeVolume, "sizeBytes" | "bytes" | "key">;
 
 /** Folder of a volume that is a file; without `disk` it is half-made. */
 export interface FakeVolumeFolder {
@@ -94,12 +98,29 @@ export function openFakeVolumes({ onHost, listCephs, listHosts }: Reach): Volume
     signal: AbortSignal,
     work: (shelf: Shelf) => T,
   ): Promise<T> => onHost(method, host, signal, (machine) => work(open(machine, host, place)));
+  /** What opens the volume: a file takes its key. */
+  const opened = async (
+    method: ComputeMethod,
+    host: ComputeHost,
+    volume: VolumeRef,
+    signal: AbortSignal,
+    work: (shelf: Shelf, found: FakeVolume) => void,
+  ): Promise<void> => {
+    const key = volume.place.backend === "file" ? await readKey(volume) : undefined;
+    await at(method, host, volume.place, signal, (shelf) => {
+      const found = requireVolume(shelf, volume);
+      if (volume.place.backend === "file" && found.key !== key) throw wrongKey(`open volume ${volume.id}`);
+      work(shelf, found);
+    });
+  };
   return {
-    ensureVolume: (host, spec, _progress, signal) =>
-      onHost("volumes.ensureVolume", host, signal, (machine) => {
+    ensureVolume: async (host, spec, _progress, signal) => {
+      const key = await readKey(spec);
+      return onHost("volumes.ensureVolume", host, signal, (machine) => {
         requireEnrolled(host, machine);
-        makeVolume(open(machine, host, spec.place), spec);
-      }),
+        makeVolume(open(machine, host, spec.place), spec, key);
+      });
+    },
     observeVolume: (host, volume, signal) =>
       at("volumes.observeVolume", host, volume.place, signal, (shelf) => {
         const found = shelf.find(volume);
@@ -110,12 +131,12 @@ export function openFakeVolumes({ onHost, listCephs, listHosts }: Reach): Volume
     removeHalfMade: (host, volume, signal) =>
       at("volumes.removeHalfMade", host, volume.place, signal, (shelf) => shelf.dropHalf(volume)),
     ensureSnapshot: (host, volume, snapshotId, signal) =>
-      at("volumes.ensureSnapshot", host, volume.place, signal, (shelf) => {
-        const found = requireVolume(shelf, volume);
+      opened("volumes.ensureSnapshot", host, volume, signal, (shelf, found) => {
         const name = nameSnapshot(snapshotId);
         if (found.snapshots[name] !== undefined) return;
         requireFree(shelf, volume, found, "make a snapshot of volume");
-        found.snapshots[name] = { sizeBytes: found.sizeBytes, bytes: { ...found.bytes } };
+        const { sizeBytes, bytes, key } = found;
+        found.snapshots[name] = { sizeBytes, bytes: { ...bytes }, key };
       }),
     removeSnapshot: (host, volume, snapshotId, signal) =>
       at("volumes.removeSnapshot", host, volume.place, signal, (shelf) => {
@@ -128,16 +149,26 @@ export function openFakeVolumes({ onHost, listCephs, listHosts }: Reach): Volume
         return shelf.listChildren(volume);
       }),
     flattenVolume: (host, volume, _progress, signal) =>
-      at("volumes.flattenVolume", host, volume.place, signal, (shelf) => {
-        const found = requireVolume(shelf, volume);
+      opened("volumes.flattenVolume", host, volume, signal, (shelf, found) => {
         if (found.parent === undefined) return;
         requireFree(shelf, volume, found, "flatten volume");
         found.parent = undefined;
       }),
     growVolume: (host, volume, sizeGib, signal) =>
-      at("volumes.growVolume", host, volume.place, signal, (shelf) =>
-        growVolume(shelf, { ...volume, sizeGib }, requireVolume(shelf, volume)),
+      opened("volumes.growVolume", host, volume, signal, (shelf, found) =>
+        growVolume(shelf, { ...volume, sizeGib }, found),
       ),
+    attachEncryptor: async (host, volume, signal) => {
+      const key = await readKey(volume);
+      if (key === undefined) return;
+      await onHost("volumes.attachEncryptor", host, signal, (machine) => {
+        machine.volumeSecrets[volume.id] = { cloudId: host.cloudId, key };
+      });
+    },
+    detachEncryptor: (host, volumeId, signal) =>
+      onHost("volumes.detachEncryptor", host, signal, (machine) => {
+        Reflect.deleteProperty(machine.volumeSecrets, volumeId);
+      }),
     listVolumes: (host, place, signal) =>
       at("volumes.listVolumes", host, place, signal, (shelf) => shelf.list()),
     importImage: (host, place, image, _progress, signal) =>
@@ -180,7 +211,19 @@ function openShelf(reach: Omit<PoolReach, "place">, place: VolumePlace): Shelf {
     : openRbdShelf({ ...reach, place });
 }
 
-function makeVolume(shelf: Shelf, spec: VolumeSpec): void {
+/** Digest of the key of an encrypted volume, from the file on the machine of the tests. */
+async function readKey({ encryption }: Pick<VolumeRef, "encryption">): Promise<string | undefined> {
+  return encryption === undefined ? undefined : digest(await readVolumeKey(encryption));
+}
+
+export function wrongKey(attempting: string): StackyardError {
+  return new StackyardError("invalid-input", {
+    message: `Could not ${attempting}: the key of the volume's type is not the one that the volume was made with`,
+    field: "encryption.keyFile",
+  });
+}
+
+function makeVolume(shelf: Shelf, spec: VolumeSpec, key: string | undefined): void {
   const known = shelf.find(spec);
   if (known !== undefined) {
     if (spec.sizeGib !== 0) growVolume(shelf, spec, known);
@@ -191,7 +234,18 @@ function makeVolume(shelf: Shelf, spec: VolumeSpec): void {
   const sizeBytes = spec.sizeGib === 0 ? filling.sizeBytes : readSize(spec);
   if (filling.sizeBytes > sizeBytes) throw tooSmall(spec, "source", filling.sizeBytes);
   const { parent, bytes } = filling;
-  shelf.put(spec, { sizeBytes, parent, bytes: { ...bytes }, snapshots: {}, holders: [] });
+  const isOfVolume = source.kind === "volume" || source.kind === "snapshot";
+  if (isOfVolume && filling.key !== key) throw wrongKey(`make volume ${spec.id}`);
+  // What is copied into ciphertext lies on nothing.
+  const isCopied = source.kind === "parent" && key !== undefined;
+  shelf.put(spec, {
+    sizeBytes,
+    parent: isCopied ? undefined : parent,
+    bytes: { ...bytes },
+    snapshots: {},
+    holders: [],
+    key,
+  });
 }
 
 function growVolume(shelf: Shelf, spec: VolumeRef & { readonly sizeGib: number }, found: FakeVolume): void {
@@ -287,12 +341,13 @@ function openFileShelf(machine: FakeHost, host: ComputeHost): Shelf {
           const volume = { ...source.volume, place: spec.place };
           const from = requireVolume(shelf, volume);
           requireFree(shelf, volume, from, "copy volume");
-          if (source.kind === "volume") return { sizeBytes: from.sizeBytes, bytes: from.bytes };
+          const { sizeBytes, bytes, key } = from;
+          if (source.kind === "volume") return { sizeBytes, bytes, key };
           const name = nameSnapshot(source.snapshotId);
           const snapshot = from.snapshots[name];
           if (snapshot === undefined) throw notFound(`snapshot ${name}`, where);
           // A qcow2 file has one size for all of its snapshots.
-          return { sizeBytes: from.sizeBytes, bytes: snapshot.bytes };
+          return { sizeBytes, bytes: snapshot.bytes, key };
         }
       }
     },

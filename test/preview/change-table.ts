@@ -151,6 +151,28 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "volume-type", field: "name", label: "live", change: { name: "renamed" } },
     { type: "volume-type", field: "description", label: "live", change: { description: "after" } },
     { type: "volume-type", field: "storagePool", label: "replace", change: { storagePool: other.pool } },
+    {
+      type: "volume-type",
+      field: "encryption",
+      label: "replace",
+      change: { encryption: { keyFile: "/keys/volumes" } },
+    },
+    {
+      type: "volume-type",
+      field: "encryption",
+      how: "is left out",
+      label: "replace",
+      before: { encryption: { keyFile: "/keys/volumes" } },
+      change: { encryption: null },
+    },
+    {
+      type: "volume-type",
+      field: "encryption",
+      how: "names another file",
+      label: "live",
+      before: { encryption: { keyFile: "/keys/volumes" } },
+      change: { encryption: { keyFile: "/keys/moved" } },
+    },
     { type: "volume-type", field: "qos", label: "live", change: { qos: { readBytesSec: 1_000_000 } } },
     { type: "volume-type", field: "multiattach", label: "live", change: { multiattach: true } },
 

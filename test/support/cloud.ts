@@ -9,6 +9,7 @@ import { openCloud } from "../../providers/wiring.ts";
 import { FakeCompute } from "../fakes/compute.ts";
 import { addCephs, cephInputs } from "./ceph.ts";
 import { testCost } from "./identity-store.ts";
+import { writeVolumeKey } from "./volume-keys.ts";
 
 /** What of an apply a test may choose. */
 export type MakeOptions = Partial<Pick<ApplyRequest, "onProgress" | "signal">>;
@@ -261,6 +262,8 @@ export interface FullWorld extends SmallWorld {
   readonly volumeType: ResourceView;
   /** Blank, of 1 GiB, in the pool. */
   readonly volume: ResourceView;
+  /** Blank, of 1 GiB, in the pool, of a type of its own that encrypts it. */
+  readonly encryptedVolume: ResourceView;
   /** A server that runs. */
   readonly instance: ResourceView;
   /** Servers of it have their root disks in a pool of their own. */
@@ -279,6 +282,12 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
   });
   const volumeType = await test.make("volume-type", "pooled", { storagePool: pool.id });
   const volume = await test.make("volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
+  const keyFile = writeVolumeKey(test.folder, "volumes.key");
+  const encrypting = await test.make("volume-type", "encrypted", {
+    storagePool: pool.id,
+    encryption: { keyFile },
+  });
+  const encryptedVolume = await test.make("volume", "vault", { volumeType: encrypting.id, sizeGib: 1 });
   const instance = await test.make("server", "instance", { ...small.server, networks: [] });
   const roots = await test.make("storage-pool", "roots", { cluster: ceph.id, content: "vms", pool: "roots" });
   const clonedFlavor = await test.make("flavor", "cloned", {
@@ -287,5 +296,5 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
     diskGib: 1,
     storagePool: roots.id,
   });
-  return { ...small, ceph, pool, volumeType, volume, instance, clonedFlavor };
+  return { ...small, ceph, pool, volumeType, volume, encryptedVolume, instance, clonedFlavor };
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost, DomainSpec } from "../../providers/core/ports.ts";
-import type { AttachedVolume, RbdPlace } from "../../providers/core/volume-backend.ts";
+import type { AttachedVolume, RbdPlace, VolumeRef } from "../../providers/core/volume-backend.ts";
 
 /** A host with the kernel's datapath and KVM. */
 export const sampleHost: ComputeHost = {
@@ -104,6 +104,21 @@ export const volumeServer: DomainSpec = {
   volumes: [fileVolume, rbdVolume],
 };
 
+/** Encrypted; the key's file is on the machine that runs the stack. */
+function encrypt(volume: VolumeRef): VolumeRef {
+  return { ...volume, encryption: { keyFile: "/nowhere/volume.key" } };
+}
+
+/** A server whose root disk is an encrypted volume, with two more. */
+export const encryptedServer: DomainSpec & { readonly rootVolume: VolumeRef } = {
+  ...sampleServer,
+  rootVolume: encrypt({ place: samplePlace, id: deriveId<"resource">("sample boot volume") }),
+  volumes: [
+    { ...fileVolume, volume: encrypt(fileVolume.volume) },
+    { ...rbdVolume, isShared: false, volume: encrypt(rbdVolume.volume) },
+  ],
+};
+
 function interfaceOf(n: number): DomainSpec["interfaces"][number] {
   return {
     portId: deriveId<"resource">("sample port", String(n)),
@@ -153,8 +168,13 @@ export const anyDomain: fc.Arbitrary<readonly [ComputeHost, DomainSpec]> = fc
     nicModel: fc.constantFrom("virtio", "e1000", "rtl8139"),
     guestAgent: fc.boolean(),
     rng: fc.boolean(),
-    rootVolume: fc.constantFrom(undefined, fileVolume.volume, volumeServer.rootVolume),
-    volumes: fc.subarray([fileVolume, rbdVolume]),
+    rootVolume: fc.constantFrom(
+      undefined,
+      fileVolume.volume,
+      volumeServer.rootVolume,
+      encryptedServer.rootVolume,
+    ),
+    volumes: fc.subarray([fileVolume, rbdVolume, ...(encryptedServer.volumes ?? [])]),
   })
   .map(({ host, nicCount, buses, nicModel, guestAgent, rng, ...rest }) => [
     host,

@@ -5,6 +5,7 @@ import type { Issue } from "../../providers/core/cloud.ts";
 import { findPackageRoot } from "../../providers/core/package-root.ts";
 import { examples, findExample, resolveInputs } from "../../providers/docs/examples.ts";
 import { makeCephKey, writeKeyring } from "./ceph-keyring.ts";
+import { writeVolumeKey } from "./volume-keys.ts";
 import { makerOf, passwordOf, type TestCloud } from "./cloud.ts";
 
 const root = findPackageRoot();
@@ -75,12 +76,14 @@ export function wrapInStack(printed: string): string {
 export async function makeExamples(test: TestCloud): Promise<readonly Issue[]> {
   test.compute.addMachine("rack1.example.org");
   const ceph = bringCeph(test);
+  const keyFile = writeVolumeKey(test.folder, "example.key");
   const ids = new Map<string, string>();
   const issues: Issue[] = [];
   for (const { type, name, inputs } of examples) {
     const resolved = {
       ...resolveInputs(inputs, (other) => ids.get(other) ?? "", passwordOf),
       ...(type === ceph.type ? { keyringFile: ceph.keyringFile } : {}),
+      ...(type === "volume-type" ? { encryption: { keyFile } } : {}),
     };
     const planned = await test.cloud.plan({
       type,

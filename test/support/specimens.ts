@@ -38,6 +38,21 @@ export const variants: readonly Variant[] = [
     shape: "that makes the volume that it boots",
     inputsOf: (world) => ({ bootVolume: { volumeType: world.volumeType.id } }),
   },
+  {
+    type: "server",
+    shape: "that boots an encrypted volume",
+    inputsOf: (world) => ({ image: undefined, bootVolume: { volume: world.encryptedVolume.id } }),
+  },
+  {
+    type: "server",
+    shape: "that makes the encrypted volume that it boots",
+    inputsOf: ({ encryptedVolume: { inputs } }) => ({ bootVolume: { volumeType: inputs["volumeType"] } }),
+  },
+  {
+    type: "volume-attachment",
+    shape: "of an encrypted volume",
+    inputsOf: (world) => ({ volume: world.encryptedVolume.id }),
+  },
 ];
 
 /** The specimen of a type in the shape of a variant. */

@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import type { DryRun } from "../../providers/core/dry-run.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
 import type { RbdPlace, VolumeRef, VolumesPort } from "../../providers/core/volume-backend.ts";
 import {
   blockNode,
   listClientOptions,
+  luksNode,
   nameImage,
   partSuffix,
 } from "../../providers/compute/volumes/rbd/rbd-client.ts";
@@ -18,6 +20,8 @@ export interface VolumeHost {
   readonly dryRun: () => DryRun;
   /** Gives what a shell command prints; raises when it fails. */
   readonly run: (command: string) => Promise<string>;
+  /** Files with keys of volumes, on this machine. */
+  readonly keyFiles: readonly [string, string];
 }
 
 const mib = 1024 ** 2;
@@ -38,7 +42,16 @@ export async function stageFiles(on: VolumeHost, gone: ComputeHost): Promise<Vol
   const { host, run } = on;
   const place = { backend: "file" } as const;
   return {
-    ...describeHands(on, (volume) => `-f qcow2 '${volumeFile(host.folder, volume.id)}'`),
+    ...describeHands(on, {
+      nodeOf: (volume) => `-f qcow2 '${volumeFile(host.folder, volume.id)}'`,
+      openedOf: ({ id }) =>
+        `json:${JSON.stringify({
+          driver: "qcow2",
+          encrypt: { "key-secret": "key" },
+          file: { driver: "file", filename: volumeFile(host.folder, id) },
+        })}`,
+      bytesOf: ({ id }) => `cat '${volumeFile(host.folder, id)}'`,
+    }),
     place,
     gone: { host: gone, place, code: "host-unreachable" },
     images: await makeImages(on),
@@ -57,7 +70,12 @@ export async function stageFiles(on: VolumeHost, gone: ComputeHost): Promise<Vol
 export async function stageRbd(on: VolumeHost, place: RbdPlace, deaf: RbdPlace): Promise<VolumeStage> {
   const { host, run } = on;
   return {
-    ...describeHands(on, (volume) => `'${blockNode(host, place, nameImage(volume))}'`),
+    ...describeHands(on, {
+      nodeOf: (volume) => `'${blockNode(host, place, nameImage(volume))}'`,
+      openedOf: (volume) => luksNode(host, place, nameImage(volume)),
+      bytesOf: (volume) =>
+        `${rbd(host, place)} export-diff --no-progress ${place.pool}/${nameImage(volume)} -`,
+    }),
     place,
     gone: { host, place: deaf, code: "ceph-unreachable" },
     images: await makeImages(on),
@@ -77,24 +95,56 @@ export function rbd(host: ComputeHost, place: RbdPlace): string {
   return `rbd ${listClientOptions(host, place).join(" ")}`;
 }
 
+/** How a test's own hands reach a volume. */
+interface Hands {
+  /** As `qemu-io` opens what lies there. */
+  readonly nodeOf: (volume: VolumeRef) => string;
+  /** The same for what is in an encrypted one, with the secret `key`. */
+  readonly openedOf: (volume: VolumeRef) => string;
+  /** Prints what lies there. */
+  readonly bytesOf: (volume: VolumeRef) => string;
+}
+
+/** Bytes of a run that no ciphertext has by chance. */
+const runBytes = 64;
+
 function describeHands(
-  { host, volumes, dryRun, run }: VolumeHost,
-  nodeOf: (volume: VolumeRef) => string,
-): Pick<VolumeStage, "host" | "volumes" | "dryRun" | "write" | "read" | "hold" | "close"> {
+  { host, volumes, dryRun, run, keyFiles }: VolumeHost,
+  { nodeOf, openedOf, bytesOf }: Hands,
+): Pick<
+  VolumeStage,
+  "host" | "volumes" | "dryRun" | "write" | "read" | "keyFiles" | "shows" | "opens" | "hold" | "close"
+> {
+  const target = (volume: VolumeRef): string =>
+    volume.encryption === undefined
+      ? nodeOf(volume)
+      : `--object secret,id=key,data=${readFileSync(volume.encryption.keyFile, "utf8").trim()} '${openedOf(volume)}'`;
   return {
     host,
     volumes,
     dryRun,
+    keyFiles,
     write: async (volume, byte, atMib) => {
-      await run(`qemu-io -c 'write -q -P ${String(byte)} ${String(atMib)}M 1M' ${nodeOf(volume)}`);
+      await run(`qemu-io -c 'write -q -P ${String(byte)} ${String(atMib)}M 1M' ${target(volume)}`);
     },
     read: async (volume, atMib) => {
       const at = String(atMib * mib);
       const byte = await run(
-        `byte=$(qemu-io -r -c 'read -v ${at} 1' ${nodeOf(volume)} | sed -n 's/^[0-9a-f]*: *\\([0-9a-f][0-9a-f]\\).*/\\1/p')
-        qemu-io -r -c "read -q -P 0x$byte ${at} 1M" ${nodeOf(volume)} && echo "$byte"`,
+        `byte=$(qemu-io -r -c 'read -v ${at} 1' ${target(volume)} | sed -n 's/^[0-9a-f]*: *\\([0-9a-f][0-9a-f]\\).*/\\1/p')
+        qemu-io -r -c "read -q -P 0x$byte ${at} 1M" ${target(volume)} && echo "$byte"`,
       );
       return Number.parseInt(byte, 16);
+    },
+    shows: async (volume, byte) => {
+      const row = `^( ${byte.toString(16).padStart(2, "0")}){${String(runBytes)}}$`;
+      const found = await run(
+        `${bytesOf(volume)} | od -A n -t x1 -w${String(runBytes)} | grep -cE '${row}' || true`,
+      );
+      return Number(found) > 0;
+    },
+    opens: async (volume) => {
+      const said = await run(`qemu-io -r -c length ${target(volume)} 2>&1 || true`);
+      return !said.includes("Invalid password");
     },
     hold: async (volume) => {
       // By its own end: a client of RBD that is killed counts as there for 30 s.

@@ -12,7 +12,7 @@ import type { Job, JobSpec } from "../../hosts/job.ts";
 /** What a backend does with the volumes of its place: {@link VolumesPort}, for the place that it was opened with. */
 export interface VolumeBackend extends Omit<
   VolumesPort,
-  "listVolumes" | "importImage" | "findImage" | "removeImage"
+  "listVolumes" | "importImage" | "findImage" | "removeImage" | "attachEncryptor" | "detachEncryptor"
 > {
   listVolumes(host: ComputeHost, signal: AbortSignal): Promise<readonly MarkedVolume[]>;
 }

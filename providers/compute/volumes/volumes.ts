@@ -3,6 +3,7 @@ import type { HostPool } from "../../hosts/pool.ts";
 import { openFileVolumes } from "./file/file-volumes.ts";
 import { findImage, importImage, removeImage } from "./rbd/rbd-import.ts";
 import { openRbdVolumes } from "./rbd/rbd-volumes.ts";
+import { openVolumeSecrets } from "./volume-secret.ts";
 import type { VolumeBackend } from "./volume-backend.ts";
 
 /** Volumes in whichever place they lie. */
@@ -18,6 +19,7 @@ export function openVolumes(pool: HostPool): VolumesPort {
     listChildren: (host, volume, ...rest) => at(volume.place).listChildren(host, volume, ...rest),
     flattenVolume: (host, volume, ...rest) => at(volume.place).flattenVolume(host, volume, ...rest),
     growVolume: (host, volume, ...rest) => at(volume.place).growVolume(host, volume, ...rest),
+    ...openVolumeSecrets(pool),
     listVolumes: (host, place, signal) => at(place).listVolumes(host, signal),
     importImage: (host, place: RbdPlace, ...rest) => importImage(pool, host, place, ...rest),
     findImage: (host, place, ...rest) => findImage(pool, host, place, ...rest),

@@ -1365,6 +1365,29 @@ export class DataStoragePool extends StackyardDataSource {
   }
 }
 
+export interface VolumeTypeEncryption {
+  /**
+   * File with the passphrase, an absolute path on the machine that runs the stack: one line of 32 to 512
+   * characters, made by a machine (`openssl rand -base64 48`), closed to everybody else. It is read when a
+   * volume is made, changed or given to a server, sent to that host alone, and kept in its libvirt while a
+   * server there has the volume.
+   */
+  readonly keyFile: string;
+}
+
+/** `encryption` of a {@link VolumeType}, as found. */
+export class VolumeTypeEncryptionOutput extends ComplexObject {
+  /**
+   * File with the passphrase, an absolute path on the machine that runs the stack: one line of 32 to 512
+   * characters, made by a machine (`openssl rand -base64 48`), closed to everybody else. It is read when a
+   * volume is made, changed or given to a server, sent to that host alone, and kept in its libvirt while a
+   * server there has the volume.
+   */
+  get keyFile(): string {
+    return this.getStringAttribute("key_file");
+  }
+}
+
 export interface VolumeTypeQos {
   /** Bytes read and written a second. Default no limit. */
   readonly totalBytesSec?: number | undefined;
@@ -1428,6 +1451,14 @@ export interface VolumeTypeConfig extends TerraformMetaArguments {
    */
   readonly storagePool?: StoragePool | DataStoragePool | string | undefined;
   /**
+   * Encrypts what guests write, as LUKS (cinder: provider `luks`): QEMU on the server's host does it, and
+   * the pool or the file holds ciphertext. All volumes of the type have one passphrase; without it their
+   * data is lost. Default none.
+   * Changing it is `live` when only `keyFile` changes: the file must hold the same passphrase; else
+   * `replace`.
+   */
+  readonly encryption?: VolumeTypeEncryption | IResolvable | undefined;
+  /**
    * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
    * servers at their next power cycle. Default none.
    * Changing it is live: nothing stops.
@@ -1443,14 +1474,14 @@ export interface VolumeTypeConfig extends TerraformMetaArguments {
 }
 
 /**
- * A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, and whether several
- * servers may have one. Terraform's `stackyard_volume_type`.
+ * A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, whether encrypted, and
+ * whether several servers may have one. Terraform's `stackyard_volume_type`.
  */
 export class VolumeType extends StackyardResource {
   static readonly tfResourceType = "stackyard_volume_type";
 
   constructor(scope: Construct, id: string, config: VolumeTypeConfig = {}) {
-    const shape = { type: VolumeType.tfResourceType, objects: { qos: {} } };
+    const shape = { type: VolumeType.tfResourceType, objects: { encryption: {}, qos: {} } };
     super(scope, id, shape, { ...config, name: config.name ?? id });
   }
 
@@ -1474,6 +1505,15 @@ export class VolumeType extends StackyardResource {
   /** Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host. */
   get storagePool(): string {
     return this.getStringAttribute("storage_pool");
+  }
+
+  /**
+   * Encrypts what guests write, as LUKS (cinder: provider `luks`): QEMU on the server's host does it, and
+   * the pool or the file holds ciphertext. All volumes of the type have one passphrase; without it their
+   * data is lost. Default none.
+   */
+  get encryption(): VolumeTypeEncryptionOutput {
+    return new VolumeTypeEncryptionOutput(this, "encryption", false);
   }
 
   /**
@@ -1537,6 +1577,15 @@ export class DataVolumeType extends StackyardDataSource {
   /** Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host. */
   get storagePool(): string {
     return this.getStringAttribute("storage_pool");
+  }
+
+  /**
+   * Encrypts what guests write, as LUKS (cinder: provider `luks`): QEMU on the server's host does it, and
+   * the pool or the file holds ciphertext. All volumes of the type have one passphrase; without it their
+   * data is lost. Default none.
+   */
+  get encryption(): VolumeTypeEncryptionOutput {
+    return new VolumeTypeEncryptionOutput(this, "encryption", false);
   }
 
   /**

@@ -17,13 +17,20 @@ const diskFields = [
   "diskBytes",
   "disks",
   "volumes",
+  "secrets",
   "domain",
   "definition.disks",
   "definition.volumes",
 ];
 
 /** Kinds of leftovers that hold data, or a key to it. */
-const storageKinds: readonly Leftover["kind"][] = ["volume", "rbd-image", "ceph-client", "image"];
+const storageKinds: readonly Leftover["kind"][] = [
+  "volume",
+  "rbd-image",
+  "ceph-client",
+  "volume-secret",
+  "image",
+];
 
 /** Something that the store, the places of data and the domains do not agree on. */
 interface Disagreement {

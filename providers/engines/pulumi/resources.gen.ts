@@ -628,6 +628,16 @@ export class StoragePool extends StackyardResource {
   }
 }
 
+export interface VolumeTypeEncryptionArgs {
+  /**
+   * File with the passphrase, an absolute path on the machine that runs the stack: one line of 32 to 512
+   * characters, made by a machine (`openssl rand -base64 48`), closed to everybody else. It is read when a
+   * volume is made, changed or given to a server, sent to that host alone, and kept in its libvirt while a
+   * server there has the volume.
+   */
+  readonly keyFile: pulumi.Input<string>;
+}
+
 export interface VolumeTypeQosArgs {
   /** Bytes read and written a second. Default no limit. */
   readonly totalBytesSec?: pulumi.Input<number> | undefined;
@@ -662,6 +672,14 @@ export interface VolumeTypeArgs {
    */
   readonly storagePool?: pulumi.Input<string> | StoragePool | undefined;
   /**
+   * Encrypts what guests write, as LUKS (cinder: provider `luks`): QEMU on the server's host does it, and
+   * the pool or the file holds ciphertext. All volumes of the type have one passphrase; without it their
+   * data is lost. Default none.
+   * Changing it is `live` when only `keyFile` changes: the file must hold the same passphrase; else
+   * `replace`.
+   */
+  readonly encryption?: pulumi.Input<VolumeTypeEncryptionArgs> | undefined;
+  /**
    * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
    * servers at their next power cycle. Default none.
    * Changing it is live: nothing stops.
@@ -674,6 +692,16 @@ export interface VolumeTypeArgs {
    * @default false
    */
   readonly multiattach?: pulumi.Input<boolean> | undefined;
+}
+
+export interface VolumeTypeEncryption {
+  /**
+   * File with the passphrase, an absolute path on the machine that runs the stack: one line of 32 to 512
+   * characters, made by a machine (`openssl rand -base64 48`), closed to everybody else. It is read when a
+   * volume is made, changed or given to a server, sent to that host alone, and kept in its libvirt while a
+   * server there has the volume.
+   */
+  readonly keyFile: string;
 }
 
 export interface VolumeTypeQos {
@@ -692,8 +720,8 @@ export interface VolumeTypeQos {
 }
 
 /**
- * A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, and whether several
- * servers may have one.
+ * A kind of volumes: in a pool of a Ceph cluster or in files on hosts, how fast, whether encrypted, and
+ * whether several servers may have one.
  */
 export class VolumeType extends StackyardResource {
   /**
@@ -704,6 +732,12 @@ export class VolumeType extends StackyardResource {
   declare readonly description: pulumi.Output<string | undefined>;
   /** Pool that its volumes are in, one for `volumes`. Default: each is a qcow2 file on a host. */
   declare readonly storagePool: pulumi.Output<string | undefined>;
+  /**
+   * Encrypts what guests write, as LUKS (cinder: provider `luks`): QEMU on the server's host does it, and
+   * the pool or the file holds ciphertext. All volumes of the type have one passphrase; without it their
+   * data is lost. Default none.
+   */
+  declare readonly encryption: pulumi.Output<VolumeTypeEncryption | undefined>;
   /**
    * Limits of each of its volumes in a server. A change concerns volumes that are attached later, and
    * servers at their next power cycle. Default none.
@@ -719,7 +753,7 @@ export class VolumeType extends StackyardResource {
     const shape = {
       type: "volume-type",
       className: "VolumeType",
-      properties: ["name", "description", "storagePool", "qos", "multiattach"],
+      properties: ["name", "description", "storagePool", "encryption", "qos", "multiattach"],
       secretInputs: [],
       secretOutputs: [],
     };

@@ -12,6 +12,7 @@ import {
   anyDomain,
   bareServer,
   emulatedHost,
+  encryptedServer,
   fileVolume,
   rbdVolume,
   richServer,
@@ -36,6 +37,7 @@ test.each([
   ["a kernel under emulation", "kernel-emulated", emulatedHost, bareServer],
   ["a q35 with two NICs of another model", "rich-emulated", emulatedHost, richServer],
   ["a root disk in RBD with two volumes", "volumes-kvm", sampleHost, volumeServer],
+  ["encrypted volumes", "encrypted-kvm", sampleHost, encryptedServer],
 ])("the domain of %s is as before", async (_, file, host, server) => {
   await expect(renderDomain(host, server)).toMatchFileSnapshot(`../../fixtures/compute/${file}.xml`);
 });
@@ -45,6 +47,7 @@ test.each([
   ["a kernel under emulation", emulatedHost, bareServer],
   ["hostile names", emulatedHost, richServer],
   ["volumes", sampleHost, volumeServer],
+  ["encrypted volumes", sampleHost, encryptedServer],
 ])("virt-xml-validate accepts %s", async (name, host, server) => {
   const file = join(folder, `${name}.xml`);
   writeFileSync(file, renderDomain(host, server));

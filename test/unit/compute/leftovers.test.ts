@@ -33,6 +33,7 @@ test("a mark that names no resource is not taken for ours: its text becomes a fo
     "list servers' folders": "",
     "list what is on the host": `${bridges}<>\nvolumes/..\nvolumes/../disk\n`,
     "list clients of Ceph": "../../etc\n",
+    "list keys of volumes": "../../etc\n",
   });
 
   const things = await openCompute({ pool }).leftovers.list(host, new AbortController().signal);

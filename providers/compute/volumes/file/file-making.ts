@@ -5,14 +5,35 @@ import type { Shell } from "../../../hosts/command.ts";
 import { imageLimits } from "../../image-state.ts";
 import { volumeFile, volumeFolder } from "../../layout.ts";
 import { nameSnapshot, readSize } from "../volume-backend.ts";
+import { keySecret, stretchMs } from "../volume-key.ts";
+
+/** A file as `qemu-img` opens it, with the key where it is encrypted. */
+function nodeOf(path: string, encryption: VolumeRef["encryption"]): string {
+  if (encryption === undefined) return path;
+  const file = { driver: "file", filename: path };
+  return `json:${JSON.stringify({ driver: "qcow2", encrypt: { "key-secret": keySecret }, file })}`;
+}
+
+/** Options of a new file: LUKS within the qcow2, whose size stays that of the data. */
+function listFormatOptions({ encryption }: Pick<VolumeRef, "encryption">): readonly string[] {
+  return encryption === undefined
+    ? []
+    : ["-o", `encrypt.format=luks,encrypt.key-secret=${keySecret},encrypt.iter-time=${String(stretchMs)}`];
+}
 
 /**
- * Functions of all scripts about one file. A holder is a process with the file open, be it only to read: its name and id a line. `require_free` ends
+ * Functions of all scripts about one file, beside `qemu_img` of {@link defineQemuImg}. `$node` is how that opens the file, `$part_node` the one that is
+ * being made. A holder is a process with the file open, be it only to read: its name and id a line. `require_free` ends
  * the script while there is one.
  */
-export function defineFile(host: ComputeHost, { id }: Pick<VolumeRef, "id">): Shell {
+export function defineFile(
+  host: ComputeHost,
+  { id, encryption }: Pick<VolumeRef, "id" | "encryption">,
+): Shell {
+  const disk = volumeFile(host.folder, id);
   return sh`umask 066
-folder=${volumeFolder(host.folder, id)} disk=${volumeFile(host.folder, id)}
+folder=${volumeFolder(host.folder, id)} disk=${disk}
+node=${nodeOf(disk, encryption)} part_node=${nodeOf(`${disk}.part`, encryption)}
 refuse() { echo "refused $1"; shift; [ $# -eq 0 ] || printf '%s\n' "$@"; exit 0; }
 list_holders_of() {
   for handle in /proc/[0-9]*/fd/*; do
@@ -46,20 +67,22 @@ export const growDisk: Shell = sh`size=$(virtual_size "$disk")
 [ "$size" -le "$want" ] || refuse shrinks "$size"
 if [ "$size" -lt "$want" ]; then
   require_free
-  qemu-img resize -q -f qcow2 "$disk" "$want"
+  qemu_img resize -q -f qcow2 "$node" "$want"
 fi`;
 
-function makeDisk(host: ComputeHost, { source }: VolumeSpec): Shell {
+function makeDisk(host: ComputeHost, spec: VolumeSpec): Shell {
+  const { source } = spec;
+  const options = listFormatOptions(spec);
   switch (source.kind) {
     case "blank":
       return sh`mkdir -p -- "$folder"
-qemu-img create -q -f qcow2 "$disk.part" "$want"
+qemu_img create -q -f qcow2 ${options} "$disk.part" "$want"
 mv -- "$disk.part" "$disk"`;
     case "image":
       return sh`fits ${source.virtualSizeBytes}
 [ -e ${source.path} ] || refuse absent "file "${source.path}
 mkdir -p -- "$folder"
-qemu-img create -q -f qcow2 -b ${source.path} -F ${source.format} "$disk.part" "$want"
+qemu_img create -q -f qcow2 ${options} -b ${source.path} -F ${source.format} "$disk.part" "$want"
 mv -- "$disk.part" "$disk"`;
     case "parent":
       return sh`refuse parent`;
@@ -112,11 +135,12 @@ function copyFrom(
   options: readonly string[],
 ): Shell {
   const want = readSize(spec);
+  const source = volumeFile(host.folder, sourceId);
   return sh`[ ! -e "$disk" ] || exit 0
-source=${volumeFile(host.folder, sourceId)}
+source=${source}
 mkdir -p -- "$folder"
 code=0
-qemu-img convert -p -f qcow2 -O qcow2 ${options} "$source" "$disk.part" 2> "$folder/errors" || code=$?
+qemu_img convert -p -f qcow2 -O qcow2 ${listFormatOptions(spec)} ${options} ${nodeOf(source, spec.encryption)} "$disk.part" 2> "$folder/errors" || code=$?
 if [ "$code" -ne 0 ]; then
   cat "$folder/errors" >&2
   if grep -q 'Failed to get shared' "$folder/errors"; then
@@ -126,6 +150,6 @@ if [ "$code" -ne 0 ]; then
   exit "$code"
 fi
 rm -f -- "$folder/errors"
-[ ${want} -eq 0 ] || qemu-img resize -q -f qcow2 "$disk.part" ${want}
+[ ${want} -eq 0 ] || qemu_img resize -q -f qcow2 "$part_node" ${want}
 mv -- "$disk.part" "$disk"`;
 }

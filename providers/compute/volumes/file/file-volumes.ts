@@ -21,6 +21,7 @@ import {
   volumeJob,
 } from "../volume-backend.ts";
 import type { VolumeBackend } from "../volume-backend.ts";
+import { defineQemuImg, nameKeyFault, packKey } from "../volume-key.ts";
 import { copySource, defineFile, ensureDisk, growDisk } from "./file-making.ts";
 import { part, readDisk, readHolders, readSnapshots } from "./file-output.ts";
 
@@ -36,36 +37,79 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
     attempting: string,
     commands: Shell,
     signal: AbortSignal,
-    { how = "-x", assumed = "" }: { readonly how?: "-x" | "-s"; readonly assumed?: string } = {},
+    {
+      how = "-x",
+      assumed = "",
+      stdin,
+    }: { readonly how?: "-x" | "-s"; readonly assumed?: string; readonly stdin?: string | undefined } = {},
   ): Promise<string> {
     const connection = await pool.get(host.address, signal);
     const sentence = `${attempting} ${volume.id}`;
-    const all = script(lockVolume(host, volume.id, how), defineFile(host, volume), commands);
-    const { stdout } = await connection.run(all, {
+    const all = script(
+      defineQemuImg(stdin === undefined ? {} : volume),
+      lockVolume(host, volume.id, how),
+      defineFile(host, volume),
+      commands,
+    );
+    const options = {
       attempting: sentence,
       timeoutMs: scriptTimeoutMs,
       readOnly: how === "-s",
       assumed,
       signal,
-    });
-    throwIfRefused(stdout, host, volume, sentence);
-    return stdout;
+    };
+    try {
+      const { stdout } = await connection.run(all, stdin === undefined ? options : { ...options, stdin });
+      throwIfRefused(stdout, host, volume, sentence);
+      return stdout;
+    } catch (error) {
+      throw nameKeyFault(error);
+    }
+  }
+
+  /** The same for commands that open the file by `qemu_img`: with its key where it is encrypted. */
+  async function runWithKey(
+    host: ComputeHost,
+    volume: SizedVolume,
+    attempting: string,
+    commands: Shell,
+    signal: AbortSignal,
+    options: { readonly assumed?: string } = {},
+  ): Promise<string> {
+    return run(host, volume, attempting, commands, signal, { ...options, stdin: await packKey(volume) });
+  }
+
+  /** Runs the job of a volume until `isDone`, with its key where it is encrypted. */
+  async function copyInto(
+    host: ComputeHost,
+    volume: SizedVolume,
+    attempting: string,
+    commands: Shell,
+    isDone: () => Promise<boolean>,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const connection = await pool.get(host.address, signal);
+    const command = script(defineQemuImg(volume), defineFile(host, volume), commands);
+    const job = { ...volumeJob(host, volume.id), command, stdin: await packKey(volume) };
+    const check = (log: string): boolean => {
+      throwIfRefused(log, host, volume, `${attempting} ${volume.id}`);
+      return false;
+    };
+    try {
+      await copyUntil(connection, job, { isDone, check }, progress, signal);
+    } catch (error) {
+      throw nameKeyFault(error);
+    }
   }
 
   return {
     async ensureVolume(host, spec, progress, signal) {
       const isDone = async (): Promise<boolean> => {
-        const output = await run(host, spec, "make volume", ensureDisk(host, spec), signal);
+        const output = await runWithKey(host, spec, "make volume", ensureDisk(host, spec), signal);
         return output.trim() !== "copy";
       };
-      const check = (log: string): boolean => {
-        throwIfRefused(log, host, spec, `make volume ${spec.id}`);
-        return false;
-      };
-      const connection = await pool.get(host.address, signal);
-      const command = script(defineFile(host, spec), copySource(host, spec));
-      const job = { ...volumeJob(host, spec.id), command };
-      await copyUntil(connection, job, { isDone, check }, progress, signal);
+      await copyInto(host, spec, "make volume", copySource(host, spec), isDone, progress, signal);
     },
     async observeVolume(host, volume, signal) {
       const look = sh`[ -e "$disk" ] || { echo absent; exit 0; }
@@ -90,8 +134,8 @@ prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk"`;
 ${findSnapshot(name)}
 [ "$state" = absent ] || exit 0
 require_free
-qemu-img snapshot -c ${name} "$disk"`;
-      await run(host, volume, "make a snapshot of volume", make, signal);
+qemu_img snapshot -c ${name} "$node"`;
+      await runWithKey(host, volume, "make a snapshot of volume", make, signal);
     },
     async removeSnapshot(host, volume, snapshotId, signal) {
       const name = nameSnapshot(snapshotId);
@@ -99,8 +143,8 @@ qemu-img snapshot -c ${name} "$disk"`;
 ${findSnapshot(name)}
 [ "$state" = present ] || exit 0
 require_free
-qemu-img snapshot -d ${name} "$disk"`;
-      await run(host, volume, "remove a snapshot of volume", remove, signal);
+qemu_img snapshot -d ${name} "$node"`;
+      await runWithKey(host, volume, "remove a snapshot of volume", remove, signal);
     },
     async listChildren(host, volume, signal) {
       await run(host, volume, "look at volume", requireDisk, signal, { how: "-s" });
@@ -113,25 +157,16 @@ ${stopIfFlat}
 require_free`;
         return (await run(host, volume, "flatten volume", look, signal, { assumed: flat })) === flat;
       };
-      const check = (log: string): boolean => {
-        throwIfRefused(log, host, volume, `flatten volume ${volume.id}`);
-        return false;
-      };
-      const command = script(
-        defineFile(host, volume),
-        sh`${requireDisk}
+      const flatten = sh`${requireDisk}
 ${stopIfFlat}
-qemu-img rebase -p -f qcow2 -b '' "$disk"`,
-      );
-      const connection = await pool.get(host.address, signal);
-      const job = { ...volumeJob(host, volume.id), command };
-      await copyUntil(connection, job, { isDone, check }, progress, signal);
+qemu_img rebase -p -f qcow2 -b '' "$node"`;
+      await copyInto(host, volume, "flatten volume", flatten, isDone, progress, signal);
     },
     async growVolume(host, volume, sizeGib, signal) {
       const grow = sh`${requireDisk}
 want=${readSize({ sizeGib })}
 ${growDisk}`;
-      await run(host, { ...volume, sizeGib }, "grow volume", grow, signal);
+      await runWithKey(host, { ...volume, sizeGib }, "grow volume", grow, signal);
     },
     async listVolumes(host, signal) {
       const connection = await pool.get(host.address, signal);

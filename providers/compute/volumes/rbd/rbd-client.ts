@@ -3,6 +3,7 @@ import type { RbdPlace } from "../../../core/volume-backend.ts";
 import { nameImage } from "../../../core/volume-location.ts";
 import { cephConfFile } from "../../layout.ts";
 import { nameCephUser } from "../../marks.ts";
+import { keySecret } from "../volume-key.ts";
 
 /** Key of an image's metadata with {@link markOf}. A clone has its parent's until it gets its own. */
 export const metaKey = "stackyard-owner";
@@ -44,15 +45,15 @@ export function listClientOptions(host: ComputeHost, place: RbdPlace): readonly 
 
 /** An image as `qemu-img` opens it; no character of a name ends a word of it, as in `rbd:POOL/NAME:conf=FILE`. */
 export function blockNode(host: ComputeHost, place: RbdPlace, image: string, snapshot?: string): string {
-  const { pool } = place;
+  return `json:${JSON.stringify({ driver: "raw", file: rbdNode(host, place, image, snapshot) })}`;
+}
+
+/** What is in an encrypted image, as `qemu-img` opens it with the key {@link keySecret}. */
+export function luksNode(host: ComputeHost, place: RbdPlace, image: string): string {
+  return `json:${JSON.stringify({ driver: "luks", "key-secret": keySecret, file: rbdNode(host, place, image) })}`;
+}
+
+function rbdNode(host: ComputeHost, place: RbdPlace, image: string, snapshot?: string) {
   const { confFile, user } = clientOf(host, place);
-  const file = {
-    driver: "rbd",
-    pool,
-    image,
-    snapshot,
-    conf: confFile,
-    user,
-  };
-  return `json:${JSON.stringify({ driver: "raw", file })}`;
+  return { driver: "rbd", pool: place.pool, image, snapshot, conf: confFile, user };
 }

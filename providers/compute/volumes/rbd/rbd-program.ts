@@ -10,12 +10,19 @@ import type { Shell } from "../../../hosts/command.ts";
 import type { RunOptions } from "../../../hosts/connection.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import { lockVolume } from "../volume-backend.ts";
+import { packKey } from "../volume-key.ts";
 import { clientOf, markOf, metaKey, nameImage, partSuffix } from "./rbd-client.ts";
 
 /** Our mark on an image. */
 interface Mark {
   readonly key: string;
   readonly value: string;
+}
+
+/** A LUKS container in an image: bytes before its data, and `qemu-img`'s options for it. */
+export interface RbdLuks {
+  readonly bytes: number;
+  readonly options: string;
 }
 
 /** What an image is made of. Sizes in bytes. */
@@ -30,12 +37,19 @@ export type RbdSource =
       readonly id: string;
       readonly mark: Mark;
     }
+  /** An image that is copied into an encrypted one, which is larger. */
+  | { readonly kind: "snapshot"; readonly parent: RbdParent; readonly overhead: number }
   | { readonly kind: "file"; readonly path: string; readonly size: number }
   | { readonly kind: "volume"; readonly name: string; readonly id: string; readonly mark: Mark };
 
-/** What `templates/ceph/rbd.py` does, by its names. `want` is a size in bytes; 0 is any. */
+/** What `templates/ceph/rbd.py` does, by its names. `want` is a size in bytes; 0 is any. With `luks` it is given the volume's key. */
 export type RbdWork =
-  | { readonly do: "ensure"; readonly want: number; readonly source: RbdSource }
+  | {
+      readonly do: "ensure";
+      readonly want: number;
+      readonly source: RbdSource;
+      readonly luks?: RbdLuks;
+    }
   | { readonly do: "grow"; readonly want: number }
   | {
       readonly do: "copy";
@@ -43,6 +57,9 @@ export type RbdWork =
       /** The program that copies into the image that is being made, and the one that compares then. */
       readonly convert: readonly string[];
       readonly compare?: readonly string[];
+      readonly luks?: RbdLuks;
+      /** What is copied into an encrypted image, which is as large as that where any size is right. */
+      readonly parent?: RbdParent;
       /** Snapshot that the copy gets. */
       readonly protect?: string;
       /** Snapshot of another image that is copied, and is there meanwhile. */
@@ -137,9 +154,25 @@ export async function askAboutVolume<T>(
   signal: AbortSignal,
 ): Promise<T> {
   const how = question.options?.readOnly === true ? "-s" : "-x";
-  const commands = [lockVolume(host, volume.id, how), sh`${python} ${render(host, volume, work)}`];
-  const output = await run(pool, host, volume.place, commands, question, signal);
+  const key = await packKeyFor(volume, work);
+  const program = sh`${python} ${render(host, volume, work)}`;
+  // The rest of the input is the program.
+  const commands =
+    key === undefined
+      ? [lockVolume(host, volume.id, how), program]
+      : [
+          sh`read -r key`,
+          lockVolume(host, volume.id, how),
+          sh`exec 4<&0
+printf '%s' "$key" | { exec 3<&0 0<&4 4<&-; ${program}; }`,
+        ];
+  const output = await run(pool, host, volume.place, commands, question, signal, key);
   return readAnswer(output, question);
+}
+
+/** The line with the volume's key, for work that takes it. */
+export function packKeyFor(volume: VolumeRef, work: RbdWork): Promise<string | undefined> {
+  return packKey("luks" in work ? volume : {});
 }
 
 async function run<T>(
@@ -149,12 +182,13 @@ async function run<T>(
   commands: readonly Shell[],
   { attempting, options = {}, assumed }: RbdQuestion<T>,
   signal: AbortSignal,
+  key = "",
 ): Promise<string> {
   const connection = await pool.get(host.address, signal);
   try {
     const { stdout } = await connection.run(script(...commands), {
       attempting,
-      stdin: readProgram(),
+      stdin: key + readProgram(),
       timeoutMs: scriptTimeoutMs,
       assumed: JSON.stringify({ answer: assumed }),
       signal,
@@ -194,13 +228,16 @@ function refuseUnknown(): never {
   throw new StackyardError("command-failed", { message: "A host refused in an unknown way to list volumes" });
 }
 
-/** The command of a job that has the program do its work. It answers in the job's log. */
+/** The command of a job that has the program do its work. It answers in the job's log, and reads the line of {@link packKeyFor}. */
 export function jobCommand(
   host: ComputeHost,
   volume: VolumeRef & { readonly place: RbdPlace },
   work: RbdWork,
 ): Shell {
-  return script(sh`printf '%s' ${readProgram()} | ${python} ${render(host, volume, work, jobSeconds)}`);
+  const run = sh`printf '%s' ${readProgram()} | ${python} ${render(host, volume, work, jobSeconds)}`;
+  if (!("luks" in work)) return script(run);
+  return script(sh`read -r key
+printf '%s' "$key" | { exec 3<&0; ${run}; }`);
 }
 
 /** What the program answered, be it in a job's log. Raises what `onRefusal` does. */

@@ -10,12 +10,12 @@ import {
   heldOpen,
   nameSnapshot,
   notFound,
-  readSize,
   tooSmall,
   volumeJob,
 } from "../volume-backend.ts";
 import type { VolumeBackend } from "../volume-backend.ts";
 import { markOf, partSuffix } from "./rbd-client.ts";
+import { imageSize, overheadOf } from "./rbd-luks.ts";
 import { copySource, ensureImage } from "./rbd-making.ts";
 import {
   answers,
@@ -23,6 +23,7 @@ import {
   jobCommand,
   listMarked,
   nameFault,
+  packKeyFor,
   readAnswer,
   type RbdQuestion,
   type RbdRefusal,
@@ -74,7 +75,7 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
       if (found === null) return undefined;
       const { size, parent, snapshots, watchers } = found;
       return {
-        sizeBytes: size,
+        sizeBytes: size - overheadOf(volume),
         format: "raw",
         parent: parent ?? undefined,
         snapshots: snapshots.map((name) => ({ name })),
@@ -116,7 +117,7 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
       await copyRbd(pool, host, { ...volume, place }, { do: "flatten" }, question, progress, signal);
     },
     async growVolume(host, volume, sizeGib, signal) {
-      const work = { do: "grow", want: readSize({ sizeGib }) } as const;
+      const work = { do: "grow", want: imageSize({ ...volume, sizeGib }) } as const;
       await ask(host, { ...volume, sizeGib }, work, doing(`grow volume ${volume.id}`), signal);
     },
     async listVolumes(host, signal) {
@@ -147,7 +148,8 @@ export async function copyRbd<T>(
   };
   const connection = await pool.get(host.address, signal);
   try {
-    const job = { ...volumeJob(host, volume.id), command: jobCommand(host, volume, work) };
+    const command = jobCommand(host, volume, work);
+    const job = { ...volumeJob(host, volume.id), command, stdin: await packKeyFor(volume, work) };
     await copyUntil(connection, job, { isDone, check }, progress, signal);
   } catch (error) {
     throw nameFault(error, host, volume.place, attempting);
@@ -187,7 +189,11 @@ export function refuse(refusal: RbdRefusal, volume: RbdVolume, attempting: strin
       });
     case "shrinks":
     case "source":
-      throw tooSmall({ ...volume, sizeGib: volume.sizeGib ?? 0 }, refusal.why, refusal.detail);
+      throw tooSmall(
+        { ...volume, sizeGib: volume.sizeGib ?? 0 },
+        refusal.why,
+        refusal.detail - overheadOf(volume),
+      );
     case "snapshots":
       throw hasSnapshots(volume, refusal.detail.snapshots, refusal.detail.children);
     case "held":
