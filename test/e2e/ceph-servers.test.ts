@@ -12,6 +12,7 @@ import { make, textOf } from "../support/cloud.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
 import { openGuestShell, type GuestShell } from "../support/guest-shell.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
+import { writeVolumeKey } from "../support/volume-keys.ts";
 
 const labName = "ceph-servers";
 
@@ -28,6 +29,8 @@ let network: ResourceView;
 let keypair: ResourceView;
 let cloned: ResourceView;
 let type: ResourceView;
+/** Its volumes are encrypted. */
+let encrypting: ResourceView;
 
 beforeAll(async () => {
   labs = openLabFolder("ceph-servers");
@@ -55,6 +58,10 @@ beforeAll(async () => {
   });
   const volumes = await pool("volumes", { imagePool: images.id });
   type = await make(cloud, "volume-type", "pooled", { storagePool: volumes.id });
+  encrypting = await make(cloud, "volume-type", "encrypted", {
+    storagePool: volumes.id,
+    encryption: { keyFile: writeVolumeKey(labs.path, "volumes.key") },
+  });
 });
 
 afterAll(async () => {
@@ -243,3 +250,38 @@ test("a server boots a volume that it has made in a file on its host, which grow
   expect((await onHost(`ls ${path} 2>&1 || true`)).trim()).toContain("No such file");
   expect(await cloud.listLeftovers()).toMatchObject({ leftovers: [] });
 }, 240_000);
+
+test("a server boots an encrypted volume of an image and has another, whose data is in the pool as ciphertext alone", async () => {
+  const system = await make(cloud, "volume", "system", { volumeType: encrypting.id, image: image.id });
+  const vault = await make(cloud, "volume", "vault", { volumeType: encrypting.id, sizeGib: 1 });
+  const server = await build("sealed", cloned, { image: undefined, bootVolume: { volume: system.id } });
+  const inputs = { server: server.id, volume: vault.id };
+  const [word, count] = ["plain-text-of-the-guest", 4096];
+  const read = "head -c 23 /dev/vdb";
+
+  let attachment = await make(cloud, "volume-attachment", "vault", inputs);
+  await inGuest(server, `yes ${word} | head -n ${String(count)} | dd of=/dev/vdb conv=fsync 2>&1; sync`);
+  expect((await inGuest(server, "cat /sys/block/vdb/size")).trim()).toBe(String(2 ** 21));
+  await cloud.remove("volume-attachment", attachment.id);
+  attachment = await make(cloud, "volume-attachment", "vault", inputs);
+  expect(await inGuest(server, read)).toBe(word);
+
+  for (const { id } of [system, vault]) {
+    const stored = `export-diff --no-progress volumes/volume-${id} - > /tmp/stored`;
+    await rbd(stored);
+    const onHost = (command: string): Promise<string> => hosts.onHost("h1", command);
+    expect((await onHost(`grep -acE '${word}|Linux' /tmp/stored || true`)).trim()).toBe("0");
+    expect(Number(await onHost("stat -c %s /tmp/stored; rm /tmp/stored"))).toBeGreaterThan(2 ** 17);
+  }
+
+  const host = textOf(server.outputs, "host");
+  const forget = `for id in $(virsh -q secret-list | awk '/ volume / { print $1 }'); do virsh secret-undefine $id; done`;
+  await hosts.onHost(host, forget);
+  expect((await cloud.drift()).findings).toMatchObject([{ field: "secrets", host }]);
+  await cloud.act("server", server.id, "reboot", { kind: "hard" });
+  expect(await inGuest(server, read)).toBe(word);
+  expect((await cloud.drift()).findings).toEqual([]);
+  for (const { type: kind, id } of [attachment, server, vault, system]) await cloud.remove(kind, id);
+  expect(await hosts.onHost(host, "virsh -q secret-list")).not.toContain(" volume ");
+  expect(await rbd("ls volumes")).toBe("");
+}, 300_000);

@@ -13,6 +13,7 @@ import { openCloud } from "../../providers/wiring.ts";
 import { make, textOf } from "../support/cloud.ts";
 import { lookAtHosts, type LabHosts } from "../support/lab-hosts.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
+import { writeVolumeKey } from "../support/volume-keys.ts";
 
 const labName = "migration";
 
@@ -23,6 +24,8 @@ let server: ResourceView;
 /** Another guest of the network. */
 let peer: ResourceView;
 let volume: ResourceView;
+/** An encrypted one, at vdc. */
+let vault: ResourceView;
 /** Of both. */
 let inputs: JsonObject;
 let key: string;
@@ -63,6 +66,12 @@ beforeAll(async () => {
   const volumeType = await make(cloud, "volume-type", "pooled", { storagePool: volumes.id });
   volume = await make(cloud, "volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
   await make(cloud, "volume-attachment", "data", { server: server.id, volume: volume.id });
+  const encrypted = await make(cloud, "volume-type", "encrypted", {
+    storagePool: volumes.id,
+    encryption: { keyFile: writeVolumeKey(labs.path, "volumes.key") },
+  });
+  vault = await make(cloud, "volume", "vault", { volumeType: encrypted.id, sizeGib: 1 });
+  await make(cloud, "volume-attachment", "vault", { server: server.id, volume: vault.id });
 }, 300_000);
 
 afterAll(async () => {
@@ -102,7 +111,10 @@ const bootId = "cat /proc/sys/kernel/random/boot_id";
 test("a guest moves with its disks while it runs, and is hardly missed", async () => {
   const [source, target] = [await whereIs(server), (await whereIs(server)) === "h1" ? "h2" : "h1"];
   const boot = await inGuest(server, bootId);
-  await inGuest(server, "echo before > /data/file; sync; echo disk | dd of=/dev/vdb bs=512 conv=sync,fsync");
+  await inGuest(
+    server,
+    "echo before > /data/file; sync; for disk in b c; do echo disk | dd of=/dev/vd$disk bs=512 conv=sync,fsync; done",
+  );
   const address = (await cloud.guestAccess(server.id)).address;
   const pings = inGuest(
     peer,
@@ -126,14 +138,21 @@ test("a guest moves with its disks while it runs, and is hardly missed", async (
   expect(answers.filter((word) => word === "loss").length).toBeLessThanOrEqual(6);
   expect(await inGuest(server, bootId)).toBe(boot);
   expect(
-    await inGuest(server, "cat /data/file; head -c 4 /dev/vdb; echo after >> /data/file; sync"),
-  ).toContain("before\ndisk");
+    await inGuest(
+      server,
+      "cat /data/file; head -c 4 /dev/vdb; head -c 4 /dev/vdc; echo after >> /data/file; sync",
+    ),
+  ).toContain("before\ndiskdisk");
   const left = await hosts.onHost(
     source,
     `virsh -q list --all --uuid; find /var/lib/libvirt/images -path '*${server.id}*'; ls /run/libvirt | grep move || true`,
   );
   expect(left).not.toContain(server.id);
   expect(left).not.toContain("move");
+  const secrets = await Promise.all(
+    [source, target].map((name) => hosts.onHost(name, "virsh -q secret-list")),
+  );
+  expect(secrets.map((listed) => listed.includes(vault.id))).toEqual([false, true]);
   expect(await hosts.onHost(source, "ovs-vsctl --bare --columns=external_ids list interface")).not.toContain(
     server.id,
   );
@@ -171,13 +190,17 @@ test("a server of a host that is cut off starts on another, and what still runs 
     `for i in $(seq 90); do ! grep -aqE 'I/O error|EXT4-fs error' ${console} || exit 0; sleep 1; done; exit 1`,
   );
   expect(await onLost(lost, `virsh -q domstate ${server.id}`)).toMatch(/running|paused/);
-  expect(await inGuest(server, "cat /data/file; ls /data/mark; head -c 4 /dev/vdb")).toBe(
-    "before\nafter\nlast\n/data/mark\ndisk",
+  expect(await inGuest(server, "cat /data/file; ls /data/mark; head -c 4 /dev/vdb; head -c 4 /dev/vdc")).toBe(
+    "before\nafter\nlast\n/data/mark\ndiskdisk",
   );
 
   await onLost(lost, "/usr/sbin/sshd");
   const { leftovers } = await cloud.listLeftovers();
-  expect(leftovers).toContainEqual(expect.objectContaining({ kind: "server", host: lost, id: server.id }));
+  for (const thing of [
+    { kind: "server", id: server.id },
+    { kind: "volume-secret", id: vault.id },
+  ])
+    expect(leftovers).toContainEqual(expect.objectContaining({ ...thing, host: lost }));
   for (const leftover of leftovers) await cloud.removeLeftover(leftover);
 
   expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });

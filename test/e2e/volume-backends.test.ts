@@ -149,6 +149,25 @@ describe("only in RBD", () => {
     expect(await find()).toBeUndefined();
   });
 
+  test("an encrypted volume is a copy of an imported image, which only its key opens", async () => {
+    const parent = await importInto(images);
+    const volume = { ...refOf("sealed"), encryption: { keyFile: on.keyFiles[0] } };
+    const source = { kind: "parent", parent } as const;
+    const ensure = (sizeGib: number): Promise<void> =>
+      on.volumes.ensureVolume(on.host, { ...volume, sizeGib, source }, silent, signal);
+    await ensure(0);
+    expect(await on.volumes.observeVolume(on.host, volume, signal)).toMatchObject({
+      sizeBytes: imageBytes,
+      parent: undefined,
+    });
+    await on.volumes.removeImage(on.host, images, image, signal);
+    expect([await stage.read(volume, 0), await stage.read(volume, 8)]).toEqual([imageByte, 0]);
+    expect(await stage.shows(volume, imageByte)).toBe(false);
+    await on.volumes.removeVolume(on.host, volume, signal);
+    await expect(ensure(1)).rejects.toMatchObject({ code: "not-found" });
+    expect(await on.volumes.listVolumes(on.host, place, signal)).toEqual([]);
+  });
+
   test("what space a cluster without a manager has is not checked, and that is told", async () => {
     const other = {
       ...image,
