@@ -40,9 +40,10 @@ function listFailures(calls: number, isCreate: boolean): readonly Failure[] {
 async function countCalls(
   type: string,
   makeSpecimen: (test: TestCloud, world: FullWorld) => Specimen,
+  isEncrypted: boolean,
 ): Promise<Readonly<Record<"create" | "update" | "remove", readonly Failure[]>>> {
   await using test1 = await TestCloud.open();
-  const specimen = makeSpecimen(test1, await makeFullWorld(test1));
+  const specimen = makeSpecimen(test1, await makeFullWorld(test1, { isEncrypted }));
   // What the first one leaves in caches is there for all after it.
   await test1.cloud.remove(type, (await test1.make(type, specimenName, specimen.inputs)).id);
   const counts: number[] = [];
@@ -65,19 +66,24 @@ const suites = await Promise.all(
     ...definitions.map(({ type }) => ({
       title: type,
       type,
+      isEncrypted: false,
       makeSpecimen: (test: TestCloud, world: FullWorld) => specimenOf(type, test, world),
     })),
     ...variants.map((variant) => ({
       title: `${variant.type} ${variant.shape}`,
       type: variant.type,
+      isEncrypted: variant.isEncrypted ?? false,
       makeSpecimen: (test: TestCloud, world: FullWorld) => specimenOfVariant(variant, test, world),
     })),
-  ].map(async (suite) => ({ ...suite, failures: await countCalls(suite.type, suite.makeSpecimen) })),
+  ].map(async (suite) => ({
+    ...suite,
+    failures: await countCalls(suite.type, suite.makeSpecimen, suite.isEncrypted),
+  })),
 );
 
 describe.each(suites.filter(({ failures }) => failures.create.length > 0))(
   "$title",
-  ({ type, makeSpecimen, failures }) => {
+  ({ type, makeSpecimen, isEncrypted, failures }) => {
     const request = { type, maker: makerOf(type, specimenName), defaultName: specimenName };
     let test1: TestCloud;
     let specimen: Specimen;
@@ -100,7 +106,7 @@ describe.each(suites.filter(({ failures }) => failures.create.length > 0))(
 
     beforeAll(async () => {
       test1 = await TestCloud.open();
-      specimen = makeSpecimen(test1, await makeFullWorld(test1));
+      specimen = makeSpecimen(test1, await makeFullWorld(test1, { isEncrypted }));
       bare = await test1.holdings();
       ({ id } = await apply(specimen.inputs));
       made = await test1.holdings();

@@ -262,16 +262,17 @@ export interface FullWorld extends SmallWorld {
   readonly volumeType: ResourceView;
   /** Blank, of 1 GiB, in the pool. */
   readonly volume: ResourceView;
-  /** Blank, of 1 GiB, in the pool, of a type of its own that encrypts it. */
-  readonly encryptedVolume: ResourceView;
   /** A server that runs. */
   readonly instance: ResourceView;
   /** Servers of it have their root disks in a pool of their own. */
   readonly clonedFlavor: ResourceView;
 }
 
-/** Makes a {@link FullWorld}. */
-export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
+/** Makes a {@link FullWorld}; with `isEncrypted` its type of volumes encrypts them. */
+export async function makeFullWorld(
+  test: TestCloud,
+  { isEncrypted = false }: { readonly isEncrypted?: boolean } = {},
+): Promise<FullWorld> {
   const small = await makeSmallWorld(test);
   addCephs(test.compute, test.folder);
   const ceph = await test.make("ceph-cluster", "ceph", cephInputs("small", test.folder, small.hosts[0]?.id));
@@ -280,14 +281,11 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
     content: "volumes",
     pool: "disks",
   });
-  const volumeType = await test.make("volume-type", "pooled", { storagePool: pool.id });
-  const volume = await test.make("volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
-  const keyFile = writeVolumeKey(test.folder, "volumes.key");
-  const encrypting = await test.make("volume-type", "encrypted", {
+  const volumeType = await test.make("volume-type", "pooled", {
     storagePool: pool.id,
-    encryption: { keyFile },
+    ...(isEncrypted ? { encryption: { keyFile: writeVolumeKey(test.folder, "volumes.key") } } : {}),
   });
-  const encryptedVolume = await test.make("volume", "vault", { volumeType: encrypting.id, sizeGib: 1 });
+  const volume = await test.make("volume", "data", { volumeType: volumeType.id, sizeGib: 1 });
   const instance = await test.make("server", "instance", { ...small.server, networks: [] });
   const roots = await test.make("storage-pool", "roots", { cluster: ceph.id, content: "vms", pool: "roots" });
   const clonedFlavor = await test.make("flavor", "cloned", {
@@ -296,5 +294,5 @@ export async function makeFullWorld(test: TestCloud): Promise<FullWorld> {
     diskGib: 1,
     storagePool: roots.id,
   });
-  return { ...small, ceph, pool, volumeType, volume, encryptedVolume, instance, clonedFlavor };
+  return { ...small, ceph, pool, volumeType, volume, instance, clonedFlavor };
 }

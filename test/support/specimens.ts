@@ -23,6 +23,8 @@ export interface Variant {
   readonly type: string;
   readonly shape: string;
   readonly inputsOf: (world: FullWorld) => JsonObject;
+  /** Whether the world's type of volumes encrypts them. Default false. */
+  readonly isEncrypted?: boolean;
 }
 
 /** Shapes that tasks go other ways for. */
@@ -41,17 +43,20 @@ export const variants: readonly Variant[] = [
   {
     type: "server",
     shape: "that boots an encrypted volume",
-    inputsOf: (world) => ({ image: undefined, bootVolume: { volume: world.encryptedVolume.id } }),
+    inputsOf: (world) => ({ image: undefined, bootVolume: { volume: world.volume.id } }),
+    isEncrypted: true,
   },
   {
     type: "server",
     shape: "that makes the encrypted volume that it boots",
-    inputsOf: ({ encryptedVolume: { inputs } }) => ({ bootVolume: { volumeType: inputs["volumeType"] } }),
+    inputsOf: (world) => ({ bootVolume: { volumeType: world.volumeType.id } }),
+    isEncrypted: true,
   },
   {
     type: "volume-attachment",
     shape: "of an encrypted volume",
-    inputsOf: (world) => ({ volume: world.encryptedVolume.id }),
+    inputsOf: () => ({}),
+    isEncrypted: true,
   },
 ];
 

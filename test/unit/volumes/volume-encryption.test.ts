@@ -21,7 +21,7 @@ let keyFile: string;
 
 beforeEach(async () => {
   test1 = await TestCloud.open();
-  world = await makeFullWorld(test1);
+  world = await makeFullWorld(test1, { isEncrypted: true });
   keyFile = join(test1.folder, "volumes.key");
 });
 
@@ -39,7 +39,7 @@ function secretsOn(n: number): readonly string[] {
   return test1.compute.withMachine(addressOfHost(n), ({ volumeSecrets }) => Object.keys(volumeSecrets));
 }
 
-function attach(volume = world.encryptedVolume): Promise<ResourceView> {
+function attach(volume = world.volume): Promise<ResourceView> {
   return test1.make("volume-attachment", "vault", { server: world.instance.id, volume: volume.id });
 }
 
@@ -64,17 +64,18 @@ describe("a type that encrypts", () => {
       await makeType("own", keyFile),
       await makeType("other", writeVolumeKey(test1.folder, "other.key")),
     ];
-    const snapshot = await test1.make("snapshot", "before", { volume: world.encryptedVolume.id });
-    for (const source of [{ snapshot: snapshot.id }, { volume: world.encryptedVolume.id }]) {
+    const plain = await test1.make("volume-type", "plain", { storagePool: world.pool.id });
+    const open = await test1.make("volume", "open", { volumeType: plain.id, sizeGib: 1 });
+    const snapshot = await test1.make("snapshot", "before", { volume: world.volume.id });
+    for (const source of [{ snapshot: snapshot.id }, { volume: world.volume.id }]) {
       const [field = ""] = Object.keys(source);
       expect(await issuesOf("volume", { volumeType: own.id, ...source })).toEqual([]);
-      for (const type of [other, world.volumeType])
+      for (const type of [other, plain])
         expect(await issuesOf("volume", { volumeType: type.id, ...source })).toMatchObject([
           { field, message: expect.stringContaining(`is encrypted with the key in ${keyFile}`) as unknown },
         ]);
     }
-    const plain = { volumeType: own.id, volume: world.volume.id };
-    expect(await issuesOf("volume", plain)).toMatchObject([
+    expect(await issuesOf("volume", { volumeType: own.id, volume: open.id })).toMatchObject([
       { field: "volume", message: expect.stringContaining("is not encrypted") as unknown },
     ]);
   });
@@ -107,7 +108,7 @@ describe("the key of a volume", () => {
   test("is in the libvirt of a server's host while the server has the volume", async () => {
     expect(secretsOn(1)).toEqual([]);
     const attachment = await attach();
-    expect(secretsOn(1)).toEqual([world.encryptedVolume.id]);
+    expect(secretsOn(1)).toEqual([world.volume.id]);
     await test1.cloud.remove("volume-attachment", attachment.id);
     expect(secretsOn(1)).toEqual([]);
   });
@@ -122,9 +123,9 @@ describe("the key of a volume", () => {
     const server = await test1.make("server", "vault", {
       ...world.server,
       image: undefined,
-      bootVolume: { volume: world.encryptedVolume.id },
+      bootVolume: { volume: world.volume.id },
     });
-    expect(secretsOn(1)).toEqual([world.encryptedVolume.id]);
+    expect(secretsOn(1)).toEqual([world.volume.id]);
     await test1.cloud.remove("server", server.id);
     expect(secretsOn(1)).toEqual([]);
   });
@@ -133,7 +134,7 @@ describe("the key of a volume", () => {
     await attach();
     const lose = (): void =>
       test1.compute.withMachine(addressOfHost(1), ({ volumeSecrets }) => {
-        Reflect.deleteProperty(volumeSecrets, world.encryptedVolume.id);
+        Reflect.deleteProperty(volumeSecrets, world.volume.id);
       });
     lose();
     expect((await test1.cloud.drift()).findings).toMatchObject([
@@ -141,16 +142,16 @@ describe("the key of a volume", () => {
     ]);
     const processId = test1.compute.processOf(world.instance.id);
     await test1.make("server", "instance", { ...world.server, networks: [] });
-    expect(secretsOn(1)).toEqual([world.encryptedVolume.id]);
+    expect(secretsOn(1)).toEqual([world.volume.id]);
     expect(test1.compute.processOf(world.instance.id)).toBe(processId);
 
     await test1.cloud.act("server", world.instance.id, "stop", {});
     lose();
     await test1.cloud.act("server", world.instance.id, "start", {});
-    expect(secretsOn(1)).toEqual([world.encryptedVolume.id]);
+    expect(secretsOn(1)).toEqual([world.volume.id]);
     lose();
     await test1.cloud.act("server", world.instance.id, "reboot", { kind: "hard" });
-    expect(secretsOn(1)).toEqual([world.encryptedVolume.id]);
+    expect(secretsOn(1)).toEqual([world.volume.id]);
   });
 
   test("is left over where no server has the volume, and gc takes it", async () => {
@@ -158,10 +159,10 @@ describe("the key of a volume", () => {
       ...enrolment,
     }));
     test1.compute.withMachine(addressOfHost(1), ({ volumeSecrets }) => {
-      volumeSecrets[world.encryptedVolume.id] = { cloudId, key: "sha256:any" };
+      volumeSecrets[world.volume.id] = { cloudId, key: "sha256:any" };
     });
     const { leftovers } = await test1.cloud.listLeftovers();
-    expect(leftovers).toMatchObject([{ kind: "volume-secret", id: world.encryptedVolume.id, host: "h1" }]);
+    expect(leftovers).toMatchObject([{ kind: "volume-secret", id: world.volume.id, host: "h1" }]);
     for (const leftover of leftovers) await test1.cloud.removeLeftover(leftover);
     expect(secretsOn(1)).toEqual([]);
     await attach();
@@ -173,9 +174,9 @@ describe("the key of a volume", () => {
     const attachment = await attach();
     const shown = [
       await test1.cloud.list("volume-type"),
-      await test1.cloud.read("volume", world.encryptedVolume.id),
+      await test1.cloud.read("volume", world.volume.id),
       await test1.cloud.journal(attachment.id),
-      await test1.cloud.journal(world.encryptedVolume.id),
+      await test1.cloud.journal(world.volume.id),
     ];
     expect(JSON.stringify(shown)).not.toContain(key);
     expect(test1.storeBytes().includes(key)).toBe(false);
@@ -200,7 +201,7 @@ describe("a server with an encrypted volume that moves to another host", () => {
     });
     await test1.make("volume-attachment", "vault", {
       server: moving.id,
-      volume: world.encryptedVolume.id,
+      volume: world.volume.id,
     });
   });
 
