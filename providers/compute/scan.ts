@@ -12,7 +12,7 @@ import type {
   ScanPort,
 } from "../core/ports.ts";
 import type { Drift } from "../core/resource.ts";
-import { listEncrypted } from "../core/volume-backend.ts";
+import { listEncrypted, type VolumeObservation } from "../core/volume-backend.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { HostPool } from "../hosts/pool.ts";
@@ -24,6 +24,9 @@ import { networksFolder } from "./layout.ts";
 import { findDifferences, planNetwork, toDrift } from "./network-plan.ts";
 import type { Difference } from "./network-plan.ts";
 import { observeNetworks, parseNetworkStates } from "./network-state.ts";
+import { observeFile, readFile } from "./volumes/file/file-volumes.ts";
+import { lookSeconds, nameFault, observeImages, type RbdLook } from "./volumes/rbd/rbd-program.ts";
+import { readImages } from "./volumes/rbd/rbd-volumes.ts";
 import { describeWiring, observeWiring, readWiring } from "./wiring.ts";
 import type { WiringScan } from "./wiring.ts";
 
@@ -34,6 +37,7 @@ interface HostFindings {
   readonly networks: readonly Answer<readonly Difference[]>[];
   readonly images: readonly Answer<readonly Drift[]>[];
   readonly cephClients: readonly Answer<ClientState>[];
+  readonly volumes: readonly Answer<VolumeObservation | undefined>[];
 }
 
 /** Questions that are asked of it. */
@@ -140,7 +144,7 @@ export async function scanClient(
 async function scanHost(
   pool: HostPool,
   address: HostAddress,
-  { enrolments = [], domains = [], networks = [], images = [], cephClients = [] }: HostLooks,
+  { enrolments = [], domains = [], networks = [], images = [], cephClients = [], volumes = [] }: HostLooks,
   attempting: string,
   signal: AbortSignal,
 ): Promise<HostFindings> {
@@ -161,6 +165,8 @@ async function scanHost(
     networks: observeNetworks(networksFolder(folder), networkIds, portIds),
     images: observeFiles(folder, paths, deepPaths),
     cephClients: cephClients.map(({ cluster }) => observeClient(cluster)),
+    files: volumes.filter(isFile).map(({ host, volume }) => observeFile(host, volume)),
+    rbd: volumes.flatMap(toRbd),
   };
   const asked = [
     ...looks.enrolments,
@@ -168,11 +174,18 @@ async function scanHost(
     ...(networks.length === 0 ? [] : [looks.networks]),
     ...(images.length === 0 ? [] : [looks.images]),
     ...looks.cephClients,
+    ...looks.files,
+    ...(looks.rbd.length === 0 ? [] : [observeImages(looks.rbd)]),
   ];
   const connection = await pool.get(address, signal);
-  const { stdout, stderr } = await connection.run(script(...asked.map(fence)), {
+  // On standard input there is room for any number of questions.
+  const text = script(...asked.map(fence)).text;
+  const { stdout, stderr } = await connection.run(sh`eval "$(head -c ${Buffer.byteLength(text)})"`, {
     attempting,
-    timeoutMs: deepPaths.length > 0 ? deepTimeoutMs : lookTimeoutMs,
+    stdin: text,
+    timeoutMs:
+      (deepPaths.length > 0 ? deepTimeoutMs : lookTimeoutMs) +
+      (looks.rbd.length > 0 ? lookSeconds * 1000 : 0),
     maxOutputBytes,
     readOnly: true,
     signal,
@@ -199,7 +212,46 @@ async function scanHost(
     ),
     images: answerAll(images, next, parseFiles, ({ image }, states) => compareImage(image, states)),
     cephClients: cephClients.map(() => answerWith(next(), parseClient)),
+    volumes: answerVolumes(volumes, next),
   };
+}
+
+type VolumeQuestion = HostQuestions["volumes"][number];
+
+function isFile({ volume }: VolumeQuestion): boolean {
+  return volume.place.backend === "file";
+}
+
+function toRbd({ host, volume }: VolumeQuestion): readonly RbdLook[] {
+  const { place } = volume;
+  return place.backend === "rbd" ? [{ host, volume: { ...volume, place } }] : [];
+}
+
+/** Each file has an answer of its own, all images in pools share one. */
+function answerVolumes(
+  volumes: readonly VolumeQuestion[],
+  next: () => Answer<string>,
+): readonly Answer<VolumeObservation | undefined>[] {
+  const files = volumes.filter(isFile).map(() => answerWith(next(), readFile));
+  const looks = volumes.flatMap(toRbd);
+  const images = looks.length === 0 ? [] : answerImages(looks, next());
+  return volumes.map(
+    (question) => (isFile(question) ? files.shift() : images.shift()) ?? unanswered(question.host.address),
+  );
+}
+
+function answerImages(
+  looks: readonly RbdLook[],
+  given: Answer<string>,
+): Answer<VolumeObservation | undefined>[] {
+  if ("value" in given) {
+    const found = answerWith(given, (output) => readImages(output, looks));
+    return looks.map((_look, index) => answerWith(found, (images) => valueOf(images[index])));
+  }
+  return looks.map(({ host, volume }) => {
+    const error = nameFault(given.error, host, volume.place, `look at volume ${volume.id}`);
+    return { error: error instanceof StackyardError ? error : given.error };
+  });
 }
 
 function unanswered({ name }: HostAddress): Answer<never> {

@@ -130,7 +130,15 @@ class Gathering {
             ({ cephClients }, index) => cephClients[index],
           ),
       },
-      volumes,
+      volumes: {
+        ...volumes,
+        observeVolume: (host, volume) =>
+          this.#ask(
+            host.address,
+            (questions) => questions.volumes.push({ host, volume }),
+            (answers, index) => answers.volumes[index],
+          ),
+      },
     };
   }
 
@@ -149,7 +157,7 @@ class Gathering {
     const known = this.#batches.get(key);
     if (known !== undefined) return known;
     if (this.#batches.size === 0) setImmediate(() => this.#send());
-    const questions = { enrolments: [], domains: [], networks: [], images: [], cephClients: [] };
+    const questions = { enrolments: [], domains: [], networks: [], images: [], cephClients: [], volumes: [] };
     const batch = { address, questions, answered: Promise.withResolvers<HostAnswers>() };
     this.#batches.set(key, batch);
     return batch;

@@ -5,7 +5,14 @@ import type { HostAddress } from "./host.ts";
 import type { CloudId, HostId, ResourceId, TaskId } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Drift } from "./resource.ts";
-import type { AttachedVolume, RbdPlace, VolumeQos, VolumeRef, VolumesPort } from "./volume-backend.ts";
+import type {
+  AttachedVolume,
+  RbdPlace,
+  VolumeObservation,
+  VolumeQos,
+  VolumeRef,
+  VolumesPort,
+} from "./volume-backend.ts";
 
 /** What flows reach outside: each port is one service, implemented by the cloud and by a fake. */
 export interface Ports {
@@ -377,6 +384,7 @@ export interface HostQuestions {
   readonly networks: readonly NetworkQuestion[];
   readonly images: readonly ImageQuestion[];
   readonly cephClients: readonly CephClientQuestion[];
+  readonly volumes: readonly { readonly host: ComputeHost; readonly volume: VolumeRef }[];
 }
 
 /** What a host has of what a client of the cluster needs. */
@@ -406,6 +414,7 @@ export interface HostAnswers {
   readonly networks: readonly Answer<readonly Drift[]>[];
   readonly images: readonly Answer<readonly Drift[]>[];
   readonly cephClients: readonly Answer<readonly Drift[]>[];
+  readonly volumes: readonly Answer<VolumeObservation | undefined>[];
 }
 
 /** Looks at many things on one host at once. */

@@ -1,6 +1,7 @@
 """Does one piece of work on RBD images, in one process with one connection: each `rbd` takes some 40 ms to start and connect.
 
-The only argument is what to do, as JSON. Work with `luks` has the key of an encrypted volume at file descriptor 3. The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such
+The only argument is what to do, as JSON; `-` where that is on standard input. Work with `luks` has the key of an encrypted volume at file descriptor 3.
+The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such
 a line on standard error, {"failed": ...}, and exit code 1; a program that fails for us is told by its own exit code.
 
 What is being made has the name `part`, and gets its own when it is whole.
@@ -98,11 +99,28 @@ def leave(code):
     os._exit(code)
 
 
-def fail(step, about, error, reason=None):
+def describe(step, about, error, reason=None):
     number = getattr(error, "errno", None)
-    failed = {"step": step, "about": about, "errno": abs(number or 0), "text": str(error), "reason": reason}
-    sys.stderr.write("\n%s\n" % json.dumps({"failed": failed}))
+    return {"failed": {"step": step, "about": about, "errno": abs(number or 0), "text": str(error), "reason": reason}}
+
+
+def fail(failure):
+    sys.stderr.write("\n%s\n" % json.dumps(failure))
     leave(1)
+
+
+def attempt(client, pool, work):
+    """What the work answers, refuses or fails with."""
+    try:
+        return {"answer": works[work["do"]](client, client.open(pool), work)}
+    except Refusal as refusal:
+        why, detail = refusal.args
+        return {"refused": {"why": why, "detail": detail}}
+    except Fault as fault:
+        return describe(*fault.args)
+    except (rados.Error, rbd.Error) as error:
+        is_late = getattr(error, "errno", None) == errno.ETIMEDOUT
+        return describe("work", work["do"], error, client.find_reason(pool) if is_late else None)
 
 
 def owner_of(image, key):
@@ -573,10 +591,27 @@ works = {
 }
 
 
+def observe_all(clients, work):
+    """Images in pools of several users: to each what it alone would be answered."""
+    return [said for user in work["clients"] for said in observe_as(clients, work, user)]
+
+
+def observe_as(clients, work, user):
+    try:
+        client = Client(user["conf"], user["user"])
+        clients.append(client)
+    except Fault as fault:
+        return [describe(*fault.args)] * len(user["images"])
+    return [
+        attempt(client, pool, {"do": "observe", "name": name, "mark": {"key": work["key"], "value": mark}})
+        for pool, name, mark in user["images"]
+    ]
+
+
 def give_up(clients, work):
     """Ends what waits for storage, with the reason where monitors tell one."""
-    reason = clients[0].find_reason(work["pool"]) if clients else None
-    fail("limit", work["do"], TimeoutError("no answer within %d s" % work["seconds"]), reason)
+    reason = clients[-1].find_reason(work["pool"]) if clients else None
+    fail(describe("limit", work["do"], TimeoutError("no answer within %d s" % work["seconds"]), reason))
 
 
 def main(work):
@@ -584,21 +619,21 @@ def main(work):
     limit = threading.Timer(work["seconds"], give_up, [clients, work])
     limit.daemon = True
     limit.start()
+    if work["do"] == "observe_all":
+        answer({"answer": observe_all(clients, work)})
+        leave(0)
     try:
         client = Client(work["conf"], work["user"])
         clients.append(client)
-        answer({"answer": works[work["do"]](client, client.open(work["pool"]), work)})
-    except Refusal as refusal:
-        why, detail = refusal.args
-        answer({"refused": {"why": why, "detail": detail}})
+        said = attempt(client, work["pool"], work)
+    except Fault as fault:
+        said = describe(*fault.args)
     except Ended as ended:
         leave(*ended.args)
-    except Fault as fault:
-        fail(*fault.args)
-    except (rados.Error, rbd.Error) as error:
-        is_late = getattr(error, "errno", None) == errno.ETIMEDOUT
-        fail("work", work["do"], error, client.find_reason(work["pool"]) if is_late else None)
+    if "failed" in said:
+        fail(said)
+    answer(said)
     leave(0)
 
 
-main(json.loads(sys.argv[1]))
+main(json.loads(sys.stdin.read() if sys.argv[1] == "-" else sys.argv[1]))

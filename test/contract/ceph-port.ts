@@ -293,6 +293,7 @@ export function describeCephPort(name: string, open: () => Promise<CephStage>): 
             host,
             cluster: asked,
           })),
+          volumes: [],
         },
         signal,
       );

@@ -6,7 +6,14 @@ import type { ComputeStage } from "./compute-ports.ts";
 
 const { signal } = new AbortController();
 const silent = (): void => undefined;
-const nothing: HostQuestions = { enrolments: [], domains: [], networks: [], images: [], cephClients: [] };
+const nothing: HostQuestions = {
+  enrolments: [],
+  domains: [],
+  networks: [],
+  images: [],
+  cephClients: [],
+  volumes: [],
+};
 
 /** Begins and ends with hosts that are enrolled and have nothing else. */
 export function describeScanPort(onStage: () => ComputeStage): void {

@@ -80,6 +80,7 @@ async function openHost(
     });
   return {
     volumes: compute.volumes,
+    scan: compute.scan,
     dryRun: compute.dryRun,
     host,
     images: { qcow2: imageOf("qcow2"), raw: imageOf("raw") },

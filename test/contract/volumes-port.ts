@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { valueOf } from "../../providers/core/answer.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { DryRun } from "../../providers/core/dry-run.ts";
-import type { ComputeHost } from "../../providers/core/ports.ts";
+import type { ComputeHost, ScanPort } from "../../providers/core/ports.ts";
 import type {
   VolumeObservation,
   VolumePlace,
@@ -15,6 +16,7 @@ import type {
 /** A host with a place for volumes, and the hands of somebody who knows the place. */
 export interface VolumeStage {
   readonly volumes: VolumesPort;
+  readonly scan: ScanPort;
   /** Begins a dry run over the same. */
   readonly dryRun: () => DryRun | Promise<DryRun>;
   readonly host: ComputeHost;
@@ -207,6 +209,35 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         expect(await observe("blank")).toBeUndefined();
         expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
       });
+    });
+
+    describe("a scan", () => {
+      const scan = async (on: ComputeHost, ...asked: readonly VolumeRef[]) => {
+        const nothing = { enrolments: [], domains: [], networks: [], images: [], cephClients: [] };
+        const questions = { ...nothing, volumes: asked.map((volume) => ({ host: on, volume })) };
+        return (await stage.scan.ask(on.address, questions, signal)).volumes;
+      };
+
+      test("answers of many volumes as each alone would be, those that are not there too", async () => {
+        await ensure(specOf("from image", stage.images.qcow2));
+        await ensure(specOf("snapped"));
+        await snapshot("snapped");
+        const letGo = await stage.hold(refOf("from image"));
+        const labels = ["snapped", "nothing", "from image", "snapped"];
+        const alone = await Promise.all(labels.map(observe));
+        expect(await scan(host, ...labels.map(refOf))).toEqual(alone.map((value) => ({ value })));
+        expect(alone[2]?.holders).toHaveLength(1);
+        await letGo();
+        await unsnapshot("snapped");
+        await remove("snapped");
+        await remove("from image");
+      });
+
+      test("where nobody answers is an error, never absence", async () => {
+        const { gone } = stage;
+        const asking = scan(gone.host, { ...refOf("nothing"), place: gone.place });
+        await expect(asking.then(([found]) => valueOf(found))).rejects.toMatchObject({ code: gone.code });
+      }, 60_000);
     });
 
     describe("a volume from an image", () => {

@@ -47,8 +47,9 @@ beforeAll(async () => {
     },
   });
   cloud = await openCloud({ config, compute: { ...openCompute({ pool }), close: () => pool.closeAll() } });
+  const ids: string[] = [];
   for (const { name, ...host } of readInventory(labName).hosts)
-    await make(cloud, "host", name, { ...host, availabilityZone: name });
+    ids.push((await make(cloud, "host", name, { ...host, availabilityZone: name })).id);
   imageInputs = { disk: { location: guest.qcow2 } };
   image = await make(cloud, "image", "guest", imageInputs);
   network = await make(cloud, "network", "net");
@@ -62,6 +63,9 @@ beforeAll(async () => {
   };
   const made = await Promise.all(servers.map((name) => repairServer(name)));
   web = made[0] ?? web;
+  const { id: volumeType } = await make(cloud, "volume-type", "files");
+  const volume = await make(cloud, "volume", "data", { volumeType, host: ids[0] ?? "", sizeGib: 1 });
+  await make(cloud, "snapshot", "kept", { volume: volume.id });
 });
 
 afterAll(async () => {

@@ -53,6 +53,7 @@ beforeAll(async () => {
   on = {
     host,
     volumes: compute.volumes,
+    scan: compute.scan,
     dryRun: compute.dryRun,
     run,
     keyFiles: writeVolumeKeys(lab.folder),
@@ -201,6 +202,38 @@ describe("only in RBD", () => {
     });
     expect(await on.volumes.listVolumes(on.host, place, signal)).toEqual([]);
     expect(await on.run(`${rbd(on.host, place)} info ${name}`)).toBe(before);
+  });
+
+  test("one look at many clusters and pools tells of each what a look of its own would", async () => {
+    const [volume, foreign] = [refOf("looked at"), refOf("somebody's")];
+    const file = { place: { backend: "file" }, id: deriveId<"resource">("a file") } as const;
+    await on.volumes.ensureVolume(on.host, blankOf(volume), silent, signal);
+    await on.volumes.ensureVolume(on.host, { ...blankOf(volume), ...file }, silent, signal);
+    const name = `volumes/volume-${foreign.id}`;
+    await on.run(`${rbd(on.host, place)} create --size 1G ${name}`);
+    const looks = [
+      { ...volume, place: deaf },
+      file,
+      volume,
+      foreign,
+      { ...volume, place: { ...place, pool: "nowhere" } },
+      { ...volume, place: { ...place, clusterId: deriveId<"resource">("no client") } },
+      refOf("nothing"),
+    ];
+    const nothing = { enrolments: [], domains: [], networks: [], images: [], cephClients: [] };
+    const questions = { ...nothing, volumes: looks.map((look) => ({ host: on.host, volume: look })) };
+    expect((await on.scan.ask(on.host.address, questions, signal)).volumes).toMatchObject([
+      { error: { code: "ceph-unreachable" } },
+      { value: { sizeBytes: 1024 ** 3, format: "qcow2" } },
+      { value: { sizeBytes: 1024 ** 3, format: "raw" } },
+      { error: { code: "not-ours" } },
+      { error: { code: "not-found" } },
+      { error: { code: "ceph-refused" } },
+      { value: undefined },
+    ]);
+    await on.volumes.removeVolume(on.host, volume, signal);
+    await on.volumes.removeVolume(on.host, file, signal);
+    await on.run(`${rbd(on.host, place)} rm --no-progress ${name}`);
   });
 
   test("a pool that is not there, and a user without a key, are errors, never absence", async () => {

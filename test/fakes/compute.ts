@@ -49,7 +49,7 @@ import {
 import { meddleWith, type Meddling } from "./meddling.ts";
 import { isImported, listImages, openRbdShelf } from "./rbd.ts";
 import { compareNetwork, releasePorts, wireNetwork } from "./network.ts";
-import { openFakeVolumes } from "./volume.ts";
+import { observeFakeVolume, openFakeVolumes } from "./volume.ts";
 
 const asked = { value: undefined };
 
@@ -394,7 +394,7 @@ export class FakeCompute extends Faults implements ComputePorts {
   };
 
   readonly scan: ScanPort = {
-    ask: (address, { enrolments, domains, networks, images, cephClients }, signal) =>
+    ask: (address, { enrolments, domains, networks, images, cephClients, volumes }, signal) =>
       this.#carryOut("scan.ask", address.address, signal, (machine) => ({
         enrolments: enrolments.map((request) => answerWith(asked, () => observeHost(machine, request))),
         domains: domains.map(({ host, spec }) => answerWith(asked, () => observeDomain(machine, host, spec))),
@@ -404,6 +404,9 @@ export class FakeCompute extends Faults implements ComputePorts {
         images: images.map((question) => answerWith(asked, () => compareImage(machine, question))),
         cephClients: cephClients.map(({ cluster }) =>
           answerWith(asked, () => observeClient(machine, cluster)),
+        ),
+        volumes: volumes.map(({ host, volume }) =>
+          answerWith(asked, () => observeFakeVolume({ machine, host, ...this.#everything() }, volume)),
         ),
       })),
   };

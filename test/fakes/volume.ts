@@ -122,10 +122,7 @@ export function openFakeVolumes({ onHost, listCephs, listHosts }: Reach): Volume
       });
     },
     observeVolume: (host, volume, signal) =>
-      at("volumes.observeVolume", host, volume.place, signal, (shelf) => {
-        const found = shelf.find(volume);
-        return found === undefined ? undefined : describeVolume(shelf, volume, found);
-      }),
+      at("volumes.observeVolume", host, volume.place, signal, (shelf) => observeOn(shelf, volume)),
     removeVolume: (host, volume, signal) =>
       at("volumes.removeVolume", host, volume.place, signal, (shelf) => dropVolume(shelf, volume)),
     removeHalfMade: (host, volume, signal) =>
@@ -275,6 +272,19 @@ export function dropSnapshot(shelf: Shelf, volume: VolumeRef, found: FakeVolume,
     });
   requireFree(shelf, volume, found, attempting);
   Reflect.deleteProperty(found.snapshots, name);
+}
+
+function observeOn(shelf: Shelf, volume: VolumeRef): VolumeObservation | undefined {
+  const found = shelf.find(volume);
+  return found === undefined ? undefined : describeVolume(shelf, volume, found);
+}
+
+/** {@link VolumesPort.observeVolume} of a volume, wherever it lies. */
+export function observeFakeVolume(
+  reach: Omit<PoolReach, "place">,
+  volume: VolumeRef,
+): VolumeObservation | undefined {
+  return observeOn(openShelf(reach, volume.place), volume);
 }
 
 function describeVolume(shelf: Shelf, volume: VolumeRef, found: FakeVolume): VolumeObservation {

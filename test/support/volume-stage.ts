@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { DryRun } from "../../providers/core/dry-run.ts";
-import type { ComputeHost } from "../../providers/core/ports.ts";
+import type { ComputeHost, ScanPort } from "../../providers/core/ports.ts";
 import type { RbdPlace, VolumeRef, VolumesPort } from "../../providers/core/volume-backend.ts";
 import {
   blockNode,
@@ -17,6 +17,7 @@ import type { VolumeStage } from "../contract/volumes-port.ts";
 export interface VolumeHost {
   readonly host: ComputeHost;
   readonly volumes: VolumesPort;
+  readonly scan: ScanPort;
   readonly dryRun: () => DryRun;
   /** Gives what a shell command prints; raises when it fails. */
   readonly run: (command: string) => Promise<string>;
@@ -109,11 +110,21 @@ interface Hands {
 const runBytes = 64;
 
 function describeHands(
-  { host, volumes, dryRun, run, keyFiles }: VolumeHost,
+  { host, volumes, scan, dryRun, run, keyFiles }: VolumeHost,
   { nodeOf, openedOf, bytesOf }: Hands,
 ): Pick<
   VolumeStage,
-  "host" | "volumes" | "dryRun" | "write" | "read" | "keyFiles" | "shows" | "opens" | "hold" | "close"
+  | "host"
+  | "volumes"
+  | "scan"
+  | "dryRun"
+  | "write"
+  | "read"
+  | "keyFiles"
+  | "shows"
+  | "opens"
+  | "hold"
+  | "close"
 > {
   const target = (volume: VolumeRef): string =>
     volume.encryption === undefined
@@ -122,6 +133,7 @@ function describeHands(
   return {
     host,
     volumes,
+    scan,
     dryRun,
     keyFiles,
     write: async (volume, byte, atMib) => {

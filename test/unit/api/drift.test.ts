@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DriftFinding, ResourceView } from "../../../providers/core/cloud.ts";
 import { updateRecord } from "../../../providers/store/records.ts";
 import type { Meddling } from "../../fakes/meddling.ts";
+import { smallFsid } from "../../support/ceph.ts";
 import {
   addressOfHost,
+  makeFullWorld,
   makeSmallWorld,
   nameOfHost,
   TestCloud,
@@ -48,6 +50,36 @@ test("what is as declared has no drift, and each host is asked once", async () =
   expect(test1.compute.calls).toEqual([
     { method: "scan.ask", at: addressOfHost(1) },
     { method: "scan.ask", at: addressOfHost(2) },
+  ]);
+});
+
+test("volumes, snapshots and root disks, in files and in pools, are asked for together with their host", async () => {
+  await using full = await TestCloud.open();
+  const { volume, hosts, server, clonedFlavor } = await makeFullWorld(full);
+  const { id: volumeType } = await full.make("volume-type", "files");
+  await full.make("volume", "file", { volumeType, host: hosts[0]?.id ?? "", sizeGib: 1 });
+  await full.make("snapshot", "kept", { volume: volume.id });
+  const inputs = { ...server, flavor: clonedFlavor.id, networks: [] };
+  const cloned = await full.make("server", "cloned", inputs);
+  full.compute.calls.length = 0;
+
+  expect(await full.cloud.drift()).toMatchObject({ findings: [], failures: [] });
+
+  const ofCluster = ["ceph.inspect", "ceph.observePool"];
+  const { calls } = full.compute;
+  expect(calls.filter(({ method }) => !ofCluster.includes(method))).toEqual([
+    { method: "scan.ask", at: addressOfHost(1) },
+  ]);
+  full.compute.withCeph(smallFsid, ({ pools }) => {
+    for (const { images } of Object.values(pools)) {
+      Reflect.deleteProperty(images, `${cloned.id}_disk`);
+      Reflect.deleteProperty(images, `volume-${volume.id}`);
+    }
+  });
+  expect(summarize((await full.cloud.drift()).findings).toSorted()).toEqual([
+    "cloned disk data-loss",
+    "data volume data-loss",
+    "kept snapshot data-loss",
   ]);
 });
 

@@ -34,6 +34,7 @@ function ask(output: string) {
       networks: [{ host: sampleHost, network, peers: [], ports: [] }],
       images: [{ host: sampleHost, image, deep: false }],
       cephClients: [],
+      volumes: [],
     },
     signal,
   );

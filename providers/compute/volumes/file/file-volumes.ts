@@ -1,7 +1,7 @@
 import { StackyardError } from "../../../core/errors.ts";
 import { brandId, isUuid } from "../../../core/ids.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
-import type { VolumeRef } from "../../../core/volume-backend.ts";
+import type { VolumeObservation, VolumeRef } from "../../../core/volume-backend.ts";
 import { script, sh } from "../../../hosts/command.ts";
 import type { Shell } from "../../../hosts/command.ts";
 import { cleanJob } from "../../../hosts/job.ts";
@@ -112,12 +112,7 @@ export function openFileVolumes(pool: HostPool): VolumeBackend {
       await copyInto(host, spec, "make volume", copySource(host, spec), isDone, progress, signal);
     },
     async observeVolume(host, volume, signal) {
-      const look = sh`[ -e "$disk" ] || { echo absent; exit 0; }
-list_holders
-echo ${part}
-prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk"`;
-      const output = await run(host, volume, "look at volume", look, signal, { how: "-s" });
-      return output === "absent\n" ? undefined : readDisk(output);
+      return readFile(await run(host, volume, "look at volume", lookAtDisk, signal, { how: "-s" }));
     },
     async removeVolume(host, volume, signal) {
       await cleanJob(await pool.get(host.address, signal), volumeJob(host, volume.id));
@@ -196,6 +191,22 @@ done`;
 }
 
 const scriptTimeoutMs = 240_000;
+
+const lookAtDisk = sh`[ -e "$disk" ] || { echo absent; exit 0; }
+list_holders
+echo ${part}
+prlimit ${imageLimits} qemu-img info -U -f qcow2 --output=json "$disk"`;
+
+/** Looks at one file, under its lock. Read by {@link readFile}. */
+export function observeFile(host: ComputeHost, volume: VolumeRef): Shell {
+  return sh`${lockVolume(host, volume.id, "-s")}
+${defineFile(host, volume)}
+${lookAtDisk}`;
+}
+
+export function readFile(output: string): VolumeObservation | undefined {
+  return output === "absent\n" ? undefined : readDisk(output);
+}
 
 /** Answered by {@link stopIfFlat}. */
 const flat = "flat\n";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { answerWith, type Answer } from "../../../core/answer.ts";
 import { hasCode, StackyardError } from "../../../core/errors.ts";
 import { findPackageRoot } from "../../../core/package-root.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
@@ -11,7 +12,7 @@ import type { RunOptions } from "../../../hosts/connection.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import { lockVolume } from "../volume-backend.ts";
 import { packKey } from "../volume-key.ts";
-import { clientOf, markOf, metaKey, nameImage, partSuffix } from "./rbd-client.ts";
+import { clientOf, type CephClient, markOf, metaKey, nameImage, partSuffix } from "./rbd-client.ts";
 
 /** Our mark on an image. */
 interface Mark {
@@ -116,6 +117,13 @@ const failureSchema = z.object({
   }),
 });
 type Failure = z.infer<typeof failureSchema>["failed"];
+
+/** What is said of one image among many. */
+const saidSchema = z.union([
+  z.object({ answer: answers.image }),
+  z.object({ refused: refusalSchema }),
+  failureSchema,
+]);
 
 /** Longest that a question, and a job, may take. A job has no other end. */
 const questionSeconds = 120;
@@ -225,7 +233,9 @@ export async function listMarked(
 }
 
 function refuseUnknown(): never {
-  throw new StackyardError("command-failed", { message: "A host refused in an unknown way to list volumes" });
+  throw new StackyardError("command-failed", {
+    message: "A host answered in an unknown way what was asked of RBD images",
+  });
 }
 
 /** The command of a job that has the program do its work. It answers in the job's log, and reads the line of {@link packKeyFor}. */
@@ -238,6 +248,69 @@ export function jobCommand(
   if (!("luks" in work)) return script(run);
   return script(sh`read -r key
 printf '%s' "$key" | { exec 3<&0; ${run}; }`);
+}
+
+/** An image of the place's pool, among many. */
+export interface RbdLook {
+  readonly host: ComputeHost;
+  readonly volume: VolumeRef & { readonly place: RbdPlace };
+}
+
+/** Longest that a look at many images may take, seconds. */
+export const lookSeconds = 60;
+
+/** Looks at many images, of several clusters too, without the host's locks: an image has its name when it is whole. Read by {@link readLooks}. */
+export function observeImages(looks: readonly RbdLook[]): Shell {
+  const clients = groupByClient(looks).map(({ confFile, user, looks: its }) => ({
+    conf: confFile,
+    user,
+    images: its.map(({ host, volume }) => [volume.place.pool, nameImage(volume), markOf(host, volume.id)]),
+  }));
+  const request = JSON.stringify({
+    do: "observe_all",
+    seconds: lookSeconds,
+    key: metaKey,
+    pool: "",
+    clients,
+  });
+  return sh`printf '%s' ${request} | /usr/bin/python3 -I -S -c ${readProgram()} -`;
+}
+
+/** What {@link observeImages} found, in the order of the looks: what each alone would be answered, or would raise. */
+export function readLooks<T>(
+  output: string,
+  looks: readonly RbdLook[],
+  describe: (image: z.infer<(typeof answers)["image"]>, look: RbdLook) => T,
+  onRefusal: (refusal: RbdRefusal, look: RbdLook) => never,
+): readonly Answer<T>[] {
+  const attempting = "look at volumes";
+  const said = readAnswer(output, { attempting, answer: z.array(saidSchema), onRefusal: refuseUnknown });
+  const found = new Map(
+    groupByClient(looks)
+      .flatMap(({ looks: its }) => its)
+      .map((look, index) => [look, said[index]]),
+  );
+  return looks.map((look) =>
+    answerWith({ value: found.get(look) }, (its) => {
+      if (its === undefined) return refuseUnknown();
+      if ("refused" in its) return onRefusal(its.refused, look);
+      if (!("failed" in its)) return describe(its.answer, look);
+      const { host, volume } = look;
+      throw toError(its.failed, host, volume.place, `look at volume ${volume.id}`);
+    }),
+  );
+}
+
+function groupByClient(looks: readonly RbdLook[]) {
+  const groups = new Map<string, CephClient & { readonly looks: RbdLook[] }>();
+  for (const look of looks) {
+    const client = clientOf(look.host, look.volume.place);
+    const key = JSON.stringify(client);
+    const group = groups.get(key) ?? { ...client, looks: [] };
+    group.looks.push(look);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
 }
 
 /** What the program answered, be it in a job's log. Raises what `onRefusal` does. */
@@ -317,7 +390,10 @@ export function nameFault(error: unknown, host: ComputeHost, place: RbdPlace, at
     });
   const line = /^\{"failed":.*\}$/m.exec(text)?.[0];
   if (line === undefined) return error;
-  const { failed } = failureSchema.parse(JSON.parse(line));
+  return toError(failureSchema.parse(JSON.parse(line)).failed, host, place, attempting);
+}
+
+function toError(failed: Failure, host: ComputeHost, place: RbdPlace, attempting: string): StackyardError {
   const [code, meaning] = explain(failed, host, place);
   return new StackyardError(code, {
     message: `Could not ${attempting}: ${meaning}`,

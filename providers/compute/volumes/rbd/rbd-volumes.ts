@@ -1,7 +1,9 @@
+import type { z } from "zod";
+import type { Answer } from "../../../core/answer.ts";
 import { StackyardError } from "../../../core/errors.ts";
 import { brandId, isUuid } from "../../../core/ids.ts";
 import type { ComputeHost } from "../../../core/ports.ts";
-import type { MarkedVolume, RbdPlace, VolumeRef } from "../../../core/volume-backend.ts";
+import type { MarkedVolume, RbdPlace, VolumeObservation, VolumeRef } from "../../../core/volume-backend.ts";
 import { cleanJob } from "../../../hosts/job.ts";
 import type { HostPool } from "../../../hosts/pool.ts";
 import {
@@ -25,6 +27,8 @@ import {
   nameFault,
   packKeyFor,
   readAnswer,
+  readLooks,
+  type RbdLook,
   type RbdQuestion,
   type RbdRefusal,
   type RbdWork,
@@ -71,16 +75,7 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
         options: { readOnly: true },
         assumed: null,
       };
-      const found = await ask(host, volume, { do: "observe" }, question, signal);
-      if (found === null) return undefined;
-      const { size, parent, snapshots, watchers } = found;
-      return {
-        sizeBytes: size - overheadOf(volume),
-        format: "raw",
-        parent: parent ?? undefined,
-        snapshots: snapshots.map((name) => ({ name })),
-        holders: watchers,
-      };
+      return describeImage(volume, await ask(host, volume, { do: "observe" }, question, signal));
     },
     async removeVolume(host, volume, signal) {
       // What is being copied would come after the removal.
@@ -125,6 +120,34 @@ export function openRbdVolumes(pool: HostPool, place: RbdPlace): VolumeBackend {
       return found.flatMap(([name, mark]) => readMarked(host, name, mark ?? ""));
     },
   };
+}
+
+function describeImage(
+  volume: VolumeRef,
+  found: z.infer<(typeof answers)["image"]>,
+): VolumeObservation | undefined {
+  if (found === null) return undefined;
+  const { size, parent, snapshots, watchers } = found;
+  return {
+    sizeBytes: size - overheadOf(volume),
+    format: "raw",
+    parent: parent ?? undefined,
+    snapshots: snapshots.map((name) => ({ name })),
+    holders: watchers,
+  };
+}
+
+/** What `observeImages` found, in the order of the looks: what {@link VolumesPort.observeVolume} alone would have answered. */
+export function readImages(
+  output: string,
+  looks: readonly RbdLook[],
+): readonly Answer<VolumeObservation | undefined>[] {
+  return readLooks(
+    output,
+    looks,
+    (image, { volume }) => describeImage(volume, image),
+    (refusal, { volume }) => refuse(refusal, volume, `look at volume ${volume.id}`),
+  );
 }
 
 /** Has a job do what takes long, unless `isDone`; what it answers is its end. Raises what work on images raises. */
