@@ -1,8 +1,8 @@
 """Does one piece of work on RBD images, in one process with one connection: each `rbd` takes some 40 ms to start and connect.
 
 The only argument is what to do, as JSON; `-` where that is on standard input. Work with `luks` has the key of an encrypted volume at file descriptor 3.
-The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such
-a line on standard error, {"failed": ...}, and exit code 1; a program that fails for us is told by its own exit code.
+The answer is printed as one line of JSON: {"answer": ...} or {"refused": ...}. What Ceph fails with is such a line on standard error, {"failed": ...},
+and exit code 1; a program that fails for us is told by its own exit code.
 
 What is being made has the name `part`, and gets its own when it is whole.
 """
@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import threading
+import time
 
 # Without `site`, which takes longer than most of what is done here: where distributions keep Ceph's modules.
 version = "python%d.%d" % sys.version_info[:2]
@@ -88,6 +89,31 @@ class Client:
         return "full" if flags & {"full", "full_quota"} else "storage"
 
 
+class Patience:
+    """Ends this where a step of the work takes longer than `seconds`, with the reason where monitors tell one. What goes on renews it."""
+
+    def __init__(self, work):
+        self.work = work
+        self.client = None
+        self.renew()
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def renew(self, *_progress):
+        """As librbd calls it with its progress, for which it wants a number."""
+        self.until = time.monotonic() + self.work["seconds"]
+        return 0
+
+    def suspend(self):
+        self.until = float("inf")
+
+    def watch(self):
+        while time.monotonic() < self.until:
+            time.sleep(min(1, max(0, self.until - time.monotonic())))
+        reason = self.client.find_reason(self.work["pool"]) if self.client else None
+        error = TimeoutError("no answer within %d s" % self.work["seconds"])
+        fail(describe("limit", self.work["do"], error, reason))
+
+
 def answer(line):
     sys.stdout.write("\n%s\n" % json.dumps(line))
 
@@ -111,6 +137,7 @@ def fail(failure):
 
 def attempt(client, pool, work):
     """What the work answers, refuses or fails with."""
+    patience.renew()
     try:
         return {"answer": works[work["do"]](client, client.open(pool), work)}
     except Refusal as refusal:
@@ -194,7 +221,7 @@ def protect(image, snapshot):
 
 def drop_part(pool, part):
     try:
-        images.remove(pool, part)
+        images.remove(pool, part, on_progress=patience.renew)
     except rbd.ImageNotFound:
         pass
     except rbd.ImageBusy as busy:
@@ -364,13 +391,14 @@ def ensure(client, pool, work):
 def run(command, takes_key=False):
     """Runs a program of ours to its end, and gives its exit code."""
     sys.stdout.flush()
-    if not takes_key:
-        return os.spawnvp(os.P_WAIT, command[0], command)
-    reader = hold_key()
+    patience.suspend()
+    reader = hold_key() if takes_key else None
     try:
-        return os.spawnvp(os.P_WAIT, command[0], with_key(command, reader))
+        return os.spawnvp(os.P_WAIT, command[0], command if reader is None else with_key(command, reader))
     finally:
-        os.close(reader)
+        patience.renew()
+        if reader is not None:
+            os.close(reader)
 
 
 def fill(pool, work, size):
@@ -440,7 +468,7 @@ def remove(client, pool, work):
         return
     with image:
         require_removable(image)
-    images.remove(pool, work["name"])
+    images.remove(pool, work["name"], on_progress=patience.renew)
 
 
 def require_removable(image):
@@ -521,6 +549,7 @@ def flatten(client, pool, work):
             told = percent
             sys.stdout.write("%d%% complete\n" % percent)
             sys.stdout.flush()
+        return patience.renew()
 
     with require_image(pool, work, writes=True) as image:
         if parent_of(image) is not None:
@@ -561,6 +590,7 @@ def list_marked(client, pool, work):
 
 
 def read_mark(pool, name, key):
+    patience.renew()
     try:
         with rbd.Image(pool, name, read_only=True) as image:
             return owner_of(image, key)
@@ -591,41 +621,30 @@ works = {
 }
 
 
-def observe_all(clients, work):
+def observe_all(work):
     """Images in pools of several users: to each what it alone would be answered."""
-    return [said for user in work["clients"] for said in observe_as(clients, work, user)]
+    return [said for user in work["clients"] for said in observe_as(work, user)]
 
 
-def observe_as(clients, work, user):
+def observe_as(work, user):
+    patience.renew()
     try:
-        client = Client(user["conf"], user["user"])
-        clients.append(client)
+        patience.client = Client(user["conf"], user["user"])
     except Fault as fault:
         return [describe(*fault.args)] * len(user["images"])
     return [
-        attempt(client, pool, {"do": "observe", "name": name, "mark": {"key": work["key"], "value": mark}})
+        attempt(patience.client, pool, {"do": "observe", "name": name, "mark": {"key": work["key"], "value": mark}})
         for pool, name, mark in user["images"]
     ]
 
 
-def give_up(clients, work):
-    """Ends what waits for storage, with the reason where monitors tell one."""
-    reason = clients[-1].find_reason(work["pool"]) if clients else None
-    fail(describe("limit", work["do"], TimeoutError("no answer within %d s" % work["seconds"]), reason))
-
-
-def main(work):
-    clients = []
-    limit = threading.Timer(work["seconds"], give_up, [clients, work])
-    limit.daemon = True
-    limit.start()
+def main():
     if work["do"] == "observe_all":
-        answer({"answer": observe_all(clients, work)})
+        answer({"answer": observe_all(work)})
         leave(0)
     try:
-        client = Client(work["conf"], work["user"])
-        clients.append(client)
-        said = attempt(client, work["pool"], work)
+        patience.client = Client(work["conf"], work["user"])
+        said = attempt(patience.client, work["pool"], work)
     except Fault as fault:
         said = describe(*fault.args)
     except Ended as ended:
@@ -636,4 +655,6 @@ def main(work):
     leave(0)
 
 
-main(json.loads(sys.stdin.read() if sys.argv[1] == "-" else sys.argv[1]))
+work = json.loads(sys.stdin.read() if sys.argv[1] == "-" else sys.argv[1])
+patience = Patience(work)
+main()

@@ -125,9 +125,8 @@ const saidSchema = z.union([
   failureSchema,
 ]);
 
-/** Longest that a question, and a job, may take. A job has no other end. */
-const questionSeconds = 120;
-const jobSeconds = 86_400;
+/** Longest that a step of the work may take without a sign of going on, more than monitors may take: storage that is full or down never answers. */
+const stepSeconds = 20;
 /** Time that a script may take: it may wait for another's lock. */
 const scriptTimeoutMs = 240_000;
 
@@ -216,7 +215,7 @@ export async function listMarked(
   signal: AbortSignal,
 ): Promise<z.infer<(typeof answers)["marked"]>> {
   const request = {
-    ...describeClient(host, place, questionSeconds),
+    ...describeClient(host, place),
     do: "list_marked",
     suffix: partSuffix(host),
     key: metaKey,
@@ -244,7 +243,7 @@ export function jobCommand(
   volume: VolumeRef & { readonly place: RbdPlace },
   work: RbdWork,
 ): Shell {
-  const run = sh`printf '%s' ${readProgram()} | ${python} ${render(host, volume, work, jobSeconds)}`;
+  const run = sh`printf '%s' ${readProgram()} | ${python} ${render(host, volume, work)}`;
   if (!("luks" in work)) return script(run);
   return script(sh`read -r key
 printf '%s' "$key" | { exec 3<&0; ${run}; }`);
@@ -256,7 +255,7 @@ export interface RbdLook {
   readonly volume: VolumeRef & { readonly place: RbdPlace };
 }
 
-/** Longest that a look at many images may take, seconds. */
+/** What a look at many images may add to the time of a scan, seconds. */
 export const lookSeconds = 60;
 
 /** Looks at many images, of several clusters too, without the host's locks: an image has its name when it is whole. Read by {@link readLooks}. */
@@ -268,7 +267,7 @@ export function observeImages(looks: readonly RbdLook[]): Shell {
   }));
   const request = JSON.stringify({
     do: "observe_all",
-    seconds: lookSeconds,
+    seconds: stepSeconds,
     key: metaKey,
     pool: "",
     clients,
@@ -340,20 +339,15 @@ export function markFor(host: ComputeHost, id: string): Mark {
   return { key: metaKey, value: markOf(host, id) };
 }
 
-function describeClient(host: ComputeHost, place: RbdPlace, seconds: number) {
+function describeClient(host: ComputeHost, place: RbdPlace) {
   const { confFile, user } = clientOf(host, place);
-  return { conf: confFile, user, pool: place.pool, seconds };
+  return { conf: confFile, user, pool: place.pool, seconds: stepSeconds };
 }
 
-function render(
-  host: ComputeHost,
-  volume: VolumeRef & { readonly place: RbdPlace },
-  work: RbdWork,
-  seconds = questionSeconds,
-): string {
+function render(host: ComputeHost, volume: VolumeRef & { readonly place: RbdPlace }, work: RbdWork): string {
   const name = nameImage(volume);
   return JSON.stringify({
-    ...describeClient(host, volume.place, seconds),
+    ...describeClient(host, volume.place),
     name,
     part: name + partSuffix(host),
     mark: markFor(host, volume.id),
