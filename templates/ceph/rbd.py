@@ -280,12 +280,15 @@ def make_header(luks):
 
     memory = os.memfd_create("header")
     command = ["qemu-img", "create", "-q", "-f", "luks", "-o", luks["options"], "/dev/fd/%d" % memory, "0"]
+    # QEMU takes seconds of the processor, which others may have.
+    patience.suspend()
     for tries in range(MOST_TRIES):
         reader = hold_key()
         made = subprocess.run(with_key(command, reader), pass_fds=(reader, memory), stderr=subprocess.PIPE)
         os.close(reader)
         if made.returncode == 0 or CLOCK_STOOD_STILL not in made.stderr:
             break
+    patience.renew()
     if made.returncode != 0:
         sys.stderr.write(made.stderr.decode(errors="replace"))
         raise Ended(made.returncode)
