@@ -22,7 +22,8 @@ reach_clusters() {
     /<secret type=.ceph/ { secret = $4 }
     /<source protocol=.rbd/ { if (!(secret in seen)) print secret, user, $4; seen[secret] = 1 }' |
     while read -r secret user image; do
-      mark=$(grep -lsF "\"secretId\":\"$secret\"" ${cephFolder}/*/${clientMark}) || continue
+      mark=$(grep -lsF "\"secretId\":\"$secret\"" ${cephFolder}/*/${clientMark} | head -n 1)
+      [ -n "$mark" ] || continue
       code=0
       said=$(timeout ${reachSeconds} rbd --conf "$(dirname "$mark")/"${confName} --id "$user" info "$image" 2>&1 < /dev/null) || code=$?
       case $code in

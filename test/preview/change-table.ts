@@ -282,7 +282,13 @@ export function listChanges(other: Others): readonly ChangeCase[] {
       change: { network: other.network, subnet: other.subnet },
     },
     { type: "port", field: "subnet", label: "replace", change: { network: null, subnet: other.subnet } },
-    { type: "port", field: "address", label: "replace", change: { address: "10.1.0.77" } },
+    {
+      type: "port",
+      field: "address",
+      label: "replace",
+      before: { address: "10.1.0.76" },
+      change: { address: "10.1.0.77" },
+    },
     { type: "port", field: "mac", label: "replace", change: { mac: "fa:16:3e:00:00:77" } },
 
     { type: "server-group", field: "name", label: "live", change: { name: "renamed" } },
