@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ResourceView } from "../../../providers/core/cloud.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
 import { registerPulumiCommand } from "../../../providers/engines/pulumi/import-file-command.ts";
+import type { FakeRbdImage } from "../../fakes/rbd.ts";
 import { smallFsid } from "../../support/ceph.ts";
 import { runStackyard } from "../../support/command-line.ts";
 import {
@@ -258,6 +259,101 @@ describe("a server that makes the volume that it boots", () => {
   });
 });
 
+describe("the volume that a server has made, and somebody else has changed", () => {
+  const own = { sizeGib: 2 };
+  let server: ResourceView;
+  let volume: ResourceView;
+
+  beforeEach(async () => {
+    server = await build(own, { running: false });
+    volume = await volumeOf(server);
+  });
+
+  /** Does something to the volume's image. */
+  function meddle(change: (image: FakeRbdImage, images: Record<string, FakeRbdImage>) => void): void {
+    test1.compute.withCeph(smallFsid, ({ pools }) => {
+      const images = pools["disks"]?.images ?? {};
+      const image = images[`volume-${volume.id}`];
+      if (image === undefined) throw new Error("the volume has no image");
+      change(image, images);
+    });
+  }
+
+  const readDrift = async () => (await test1.cloud.read("server", server.id))?.drift;
+
+  test("is drift where it is smaller, and grows again", async () => {
+    meddle((image) => {
+      image.sizeBytes = bytesPerGib;
+    });
+    expect(await readDrift()).toEqual([
+      {
+        ...{ field: "bootVolume.sizeGib", host: "h1" },
+        expected: String(2 * bytesPerGib),
+        found: String(bytesPerGib),
+        repair: "grows it",
+        label: "live",
+      },
+    ]);
+
+    await build(own, { running: false });
+
+    expect(await readDrift()).toEqual([]);
+    expect((await test1.cloud.drift()).findings).toEqual([]);
+  });
+
+  test("is drift where it is larger, which stops until the declaration says so too", async () => {
+    meddle((image) => {
+      image.sizeBytes = 3.5 * bytesPerGib;
+    });
+    expect(await readDrift()).toEqual([
+      {
+        ...{ field: "bootVolume.sizeGib", host: "h1" },
+        expected: String(2 * bytesPerGib),
+        found: String(3.5 * bytesPerGib),
+        repair: "stops, since volumes never shrink: set sizeGib to 4",
+      },
+    ]);
+    await expect(build(own, { running: false })).rejects.toMatchObject({ code: "invalid-input" });
+
+    await build({ sizeGib: 4 }, { running: false });
+
+    expect((await test1.cloud.drift()).findings).toEqual([]);
+  });
+
+  test("is drift where it is somebody else's, and left alone", async () => {
+    meddle((image, images) => {
+      images[`volume-${volume.id}`] = { ...image, mark: undefined };
+    });
+
+    expect(await readDrift()).toMatchObject([{ field: "volume", expected: "this cloud's own" }]);
+
+    await expect(test1.cloud.remove("server", server.id)).rejects.toMatchObject({ code: "not-ours" });
+    expect(listImages()).toEqual([`volume-${volume.id}`]);
+  });
+
+  test("is drift where its pool is gone, and no apply goes on", async () => {
+    test1.compute.withCeph(smallFsid, ({ pools }) => Reflect.deleteProperty(pools, "disks"));
+
+    expect(await readDrift()).toEqual([
+      {
+        ...{ field: "bootVolume", host: "h1" },
+        expected: "present",
+        found: "missing",
+        repair: "stops: the pool that it was in is not there",
+      },
+    ]);
+    await expect(build(own, { running: false })).rejects.toMatchObject({ code: "not-found" });
+  });
+});
+
+test("the name of a volume that a server makes is no longer than names are", async () => {
+  const name = `${"w".repeat(119)}\u{1F40C}${"x".repeat(100)}`;
+
+  const server = await build({}, {}, name);
+
+  expect((await volumeOf(server)).record.name).toBe(`${"w".repeat(119)}\u{1F40C}-boot`);
+});
+
 describe("the volume of a server that has made it", () => {
   let server: ResourceView;
   let volume: ResourceView;
@@ -367,6 +463,15 @@ describe("a volume in a file", () => {
     expect((await test1.cloud.drift()).findings).toEqual([]);
     await test1.cloud.remove("server", server.id);
     expect(await test1.holdings()).toEqual(bare);
+  });
+
+  test("is made on any host, be the flavor's pool reached by few", async () => {
+    test1.compute.addMachine(addressOfHost(2), { ramMib: 1_000_000 });
+    await test1.make("host", "h2", hostInputs(2));
+
+    const server = await build(files, { flavor: world.clonedFlavor.id });
+
+    expect(server.outputs["host"]).toBe("h2");
   });
 
   test("is made on the next host when the first one fails", async () => {

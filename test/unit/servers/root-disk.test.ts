@@ -31,6 +31,15 @@ function list(pool: string): readonly string[] {
   return test1.compute.withCeph(smallFsid, ({ pools }) => Object.keys(pools[pool]?.images ?? {}));
 }
 
+/** Gives the root disk of a server another size behind the cloud's back. */
+function resize(id: string, sizeBytes: number): void {
+  test1.compute.withCeph(smallFsid, ({ pools }) => {
+    const image = pools["vms"]?.images[`${id}_disk`];
+    if (image === undefined) throw new Error("the server has no root disk");
+    image.sizeBytes = sizeBytes;
+  });
+}
+
 const gib = 1024 ** 3;
 
 describe("a server whose flavor names a pool", () => {
@@ -133,6 +142,53 @@ describe("a server whose flavor names a pool", () => {
     await build("one");
     expect(sizeOf()).toBe(5 * gib);
     expect((await test1.cloud.drift()).findings).toEqual([]);
+  });
+
+  test("is told how large its disk has become while it runs", async () => {
+    const { id } = await build("one");
+    const process = test1.compute.processOf(id);
+    const large = await test1.make("flavor", "large", {
+      ...{ vcpus: 1, ramMib: 256, diskGib: 5 },
+      storagePool: disks.id,
+    });
+
+    await build("one", { flavor: large.id });
+
+    expect(test1.compute.processOf(id)).toBe(process);
+    const live = test1.compute.withMachine(addressOfHost(1), ({ domains }) => domains[id]?.live);
+    expect(live).toMatchObject({ rootBytes: 5 * gib });
+  });
+
+  test.each([
+    ["larger", 3, "keeps it, since disks never shrink, and takes note of its size", 3],
+    ["smaller", 1, "grows the disk", 2],
+  ])("whose disk somebody has made %s is drift, and the next apply goes on", async (_, has, repair, then) => {
+    const { id } = await build("one", { running: false });
+    resize(id, has * gib);
+    expect((await test1.cloud.drift()).findings).toMatchObject([
+      { field: "diskBytes", expected: String(2 * gib), found: String(has * gib), repair, label: "live" },
+    ]);
+
+    const again = await build("one", { running: false });
+
+    expect(again.outputs["blockDevices"]).toMatchObject([{ sizeBytes: then * gib }]);
+    expect((await test1.cloud.drift()).findings).toEqual([]);
+  });
+
+  test("that has lost a disk which had grown has one of that size again", async () => {
+    const large = await test1.make("flavor", "large", {
+      ...{ vcpus: 1, ramMib: 256, diskGib: 5 },
+      storagePool: disks.id,
+    });
+    const { id } = await build("one", { flavor: large.id, running: false });
+    await build("one", { running: false });
+    test1.compute.withCeph(smallFsid, ({ pools }) =>
+      Reflect.deleteProperty(pools["vms"]?.images ?? {}, `${id}_disk`),
+    );
+
+    const again = await build("one", { running: false });
+
+    expect(again.outputs["blockDevices"]).toMatchObject([{ sizeBytes: 5 * gib }]);
   });
 
   test("that lost its disk is drift, and the next apply makes it anew", async () => {
