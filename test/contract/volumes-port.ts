@@ -116,6 +116,18 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         expect(await observe("copy")).toBeUndefined();
       });
 
+      test("nor are snapshots and files that are not there, and nothing is left of the try", async () => {
+        const code = "not-found";
+        await ensure(specOf("plain"));
+        await expect(ensure(specOf("copy", fromSnapshot("plain")))).rejects.toMatchObject({ code });
+        for (const image of [stage.images.qcow2, stage.images.raw]) {
+          const gone = { ...image, path: `${image.path}.gone` };
+          await expect(ensure(specOf("copy", gone))).rejects.toMatchObject({ code });
+        }
+        await remove("plain");
+        expect(await volumes.listVolumes(host, stage.place, signal)).toEqual([]);
+      });
+
       test("where nobody answers are an error, never absent", async () => {
         const { gone } = stage;
         const volumeOf = (label: string): VolumeRef => ({ ...refOf(label), place: gone.place });
@@ -402,6 +414,20 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         expect(await observe("twin")).toMatchObject({ sizeBytes: 2 * gib, parent: undefined });
         await remove("restored");
         expect(await stage.read(refOf("twin"), 8)).toBe(0x55);
+      });
+
+      test("of an open one is made, or refused by who has it open, and nothing is left of the try", async () => {
+        const letGo = await stage.hold(refOf("twin"));
+        const copying = ensure(specOf("open", { kind: "volume", volume: refOf("twin") }, 0)).then(
+          () => ({ code: "done" }),
+          (error: unknown) => error,
+        );
+        const [holder = "a holder"] = (await observe("twin"))?.holders ?? [];
+        const refused = { code: "wrong-state", message: expect.stringContaining(holder) as unknown };
+        expect(await copying).toMatchObject(stage.live ? { code: "done" } : refused);
+        await letGo();
+        expect((await observe("open")) !== undefined).toBe(stage.live);
+        await remove("open");
       });
 
       test("is begun anew after one that was broken off", async () => {

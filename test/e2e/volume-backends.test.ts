@@ -4,6 +4,13 @@ import { buildGuest } from "../../lab/guest/build.ts";
 import { cephClientFolder, cephConfFile } from "../../providers/compute/layout.ts";
 import { nameCephUser, nameVolumeSecret } from "../../providers/compute/marks.ts";
 import { blockNode } from "../../providers/compute/volumes/rbd/rbd-client.ts";
+import {
+  answers,
+  jobCommand,
+  readAnswer,
+  type RbdRefusal,
+} from "../../providers/compute/volumes/rbd/rbd-program.ts";
+import { refuse } from "../../providers/compute/volumes/rbd/rbd-volumes.ts";
 import { deriveId } from "../../providers/core/ids.ts";
 import type { ComputeHost, DomainSpec } from "../../providers/core/ports.ts";
 import type {
@@ -169,6 +176,60 @@ describe("only in RBD", () => {
     expect(await on.volumes.listVolumes(on.host, place, signal)).toEqual([]);
   });
 
+  test("an import that was broken off before its snapshot was made is finished, and not begun anew", async () => {
+    const id = deriveId<"resource">("unfinished");
+    const unfinished = { ...image, id, name: id };
+    const mark = `${cloudId}:${id}`;
+    await on.run(
+      `${rbd(on.host, images)} create --size 32M images/${id} && ${rbd(on.host, images)} image-meta set images/${id} stackyard-owner ${mark}`,
+    );
+    const readPrefix = (): Promise<string> =>
+      on.run(`${rbd(on.host, images)} info images/${id} | grep block_name_prefix`);
+    const prefix = await readPrefix();
+    expect(await on.volumes.findImage(on.host, images, unfinished, signal)).toBeUndefined();
+    const parent = await importInto(images, unfinished);
+    expect(await on.volumes.findImage(on.host, images, unfinished, signal)).toEqual(parent);
+    expect(await readPrefix()).toBe(prefix);
+    const snapshots = await on.run(`${rbd(on.host, images)} snap ls --format json images/${id}`);
+    expect(JSON.parse(snapshots)).toMatchObject([{ name: "snap", protected: "true" }]);
+    await on.volumes.removeImage(on.host, images, unfinished, signal);
+  });
+
+  test("what arrived in a pool other than it was sent does not get its name", async () => {
+    const id = deriveId<"resource">("torn");
+    const volume = { place: images, id, name: id };
+    // `qemu-img compare` ends with 1, too, where contents differ.
+    const work = {
+      do: "copy",
+      want: imageBytes,
+      convert: ["true"],
+      compare: ["false"],
+      protect: "snap",
+    } as const;
+    const log = await on.run(jobCommand(on.host, volume, work).text);
+    const attempting = "import an image";
+    const onRefusal = (refusal: RbdRefusal): never => refuse(refusal, volume, attempting);
+    expect(() => readAnswer(log, { attempting, answer: answers.ensured, onRefusal })).toThrow(
+      "is not what was sent",
+    );
+    expect(await on.volumes.observeVolume(on.host, volume, signal)).toBeUndefined();
+    await on.volumes.removeHalfMade(on.host, volume, signal);
+  });
+
+  test("a copy that was broken off has left its snapshot on its source, and is of this moment when it is begun anew", async () => {
+    const [source, copy] = [refOf("copied"), refOf("copy of it")];
+    await on.volumes.ensureVolume(on.host, blankOf(source), silent, signal);
+    await on.run(
+      `${rbd(on.host, place)} snap create --no-progress volumes/volume-${source.id}@copy-${copy.id}`,
+    );
+    await stage.write(source, 0x21, 3);
+    const spec: VolumeSpec = { ...copy, sizeGib: 0, source: { kind: "volume", volume: source } };
+    await on.volumes.ensureVolume(on.host, spec, silent, signal);
+    expect(await stage.read(copy, 3)).toBe(0x21);
+    expect(await on.volumes.observeVolume(on.host, source, signal)).toMatchObject({ snapshots: [] });
+    for (const volume of [source, copy]) await on.volumes.removeVolume(on.host, volume, signal);
+  });
+
   test("what space a cluster without a manager has is not checked, and that is told", async () => {
     const other = {
       ...image,
@@ -197,6 +258,13 @@ describe("only in RBD", () => {
     const snapshotId = deriveId<"resource">("snapshot");
     const snapping = on.volumes.ensureSnapshot(on.host, volume, snapshotId, signal);
     await expect(snapping).rejects.toMatchObject({ code });
+    await on.run(`${rbd(on.host, place)} snap create --no-progress ${name}@snapshot-${snapshotId}`);
+    const sources = [{ kind: "volume", volume } as const, { kind: "snapshot", volume, snapshotId } as const];
+    for (const source of sources) {
+      const taken: VolumeSpec = { ...refOf("taken"), sizeGib: 1, source };
+      await expect(on.volumes.ensureVolume(on.host, taken, silent, signal)).rejects.toMatchObject({ code });
+    }
+    await on.run(`${rbd(on.host, place)} snap rm --no-progress ${name}@snapshot-${snapshotId}`);
     await expect(importInto(place, { ...image, name: `volume-${volume.id}` })).rejects.toMatchObject({
       code,
     });
