@@ -1,8 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Cloud, ResourceView } from "../../../providers/core/cloud.ts";
 import type { JsonObject } from "../../../providers/core/json.ts";
+import type { FakeDomain } from "../../fakes/host.ts";
 import { addCephs, cephInputs } from "../../support/ceph.ts";
-import { addressOfHost, makeSmallWorld, TestCloud, textOf, type SmallWorld } from "../../support/cloud.ts";
+import {
+  addressOfHost,
+  hostInputs,
+  makeSmallWorld,
+  TestCloud,
+  textOf,
+  type SmallWorld,
+} from "../../support/cloud.ts";
 
 let test1: TestCloud;
 let cloud: Cloud;
@@ -76,6 +84,43 @@ async function expectStayed(): Promise<void> {
   expect(await test1.holdings()).toEqual(before);
 }
 
+const addressOf = (name: string): string => addressOfHost(Number(name.slice(1)));
+
+/** What a host has of the server. */
+function domainOn(host: string): FakeDomain | undefined {
+  return test1.compute.withMachine(addressOf(host), ({ domains }) => domains[server.id]);
+}
+
+/** Leaves what the source has of the server on another host, too. */
+function leaveCopy(host: string): void {
+  const domain = domainOn(source());
+  if (domain === undefined) throw new Error("the server has no domain");
+  test1.compute.withMachine(addressOf(host), ({ domains }) => (domains[server.id] = structuredClone(domain)));
+}
+
+/** A volume of a type, in a pool, or else in a file on the source, that the server is given. */
+async function attachData(pool: string | undefined): Promise<ResourceView> {
+  const type = await test1.make("volume-type", "data", pool === undefined ? {} : { storagePool: pool });
+  const host = world.hosts.find(({ inputs }) => inputs["name"] === source())?.id;
+  const place = pool === undefined ? { host } : {};
+  const volume = await test1.make("volume", "data", { volumeType: type.id, sizeGib: 1, ...place });
+  await test1.make("volume-attachment", "data", { server: server.id, volume: volume.id });
+  return volume;
+}
+
+/** A pool for volumes of the servers' cluster. */
+async function makeVolumePool(): Promise<string> {
+  const { id: cluster } = await cloud.find("ceph-cluster", "ceph");
+  return (await test1.make("storage-pool", "volumes", { cluster, content: "volumes" })).id;
+}
+
+/** Breaks a move off once the guest has moved, so that nobody could see to its end. */
+async function breakOff(moment: "before" | "after"): Promise<void> {
+  test1.compute.fail("domains.migrate", { moment, code: "host-unreachable" });
+  test1.compute.fail("domains.abortMigration", { code: "host-unreachable" });
+  await expect(migrate()).rejects.toMatchObject({ code: "host-unreachable" });
+}
+
 test("a server moves with its claim, its wiring and its files to the only other host that reaches its disk", async () => {
   const lines: string[] = [];
   const answer = await cloud.act(
@@ -141,6 +186,40 @@ describe("a move is refused, and nothing changes", () => {
     await expectRefused(migrate({ host: "h3" }), { code: "host-unsuitable", field: "host", value: "h3" });
   });
 
+  test("to a host whose folder is another than that which the guest was made for", async () => {
+    test1.compute.addMachine(addressOfHost(4));
+    const { id } = await test1.make("host", "h4", { ...hostInputs(4), folder: "/srv/stackyard" });
+    const { inputs } = await cloud.find("ceph-cluster", "ceph");
+    const hosts = [...world.hosts.slice(0, 2).map((host) => host.id), id];
+    await test1.make("ceph-cluster", "ceph", { ...inputs, hosts });
+    await expectRefused(migrate({ host: "h4" }), {
+      code: "host-unsuitable",
+      message: expect.stringContaining(
+        "it has the folder /srv/stackyard, and the guest was made for",
+      ) as unknown,
+    });
+  });
+
+  test("to a host that does not reach a volume of it", async () => {
+    const host = world.hosts.find(({ inputs }) => inputs["name"] === source());
+    const other = await test1.make("ceph-cluster", "other", cephInputs("other", test1.folder, host?.id));
+    const pool = await test1.make("storage-pool", "far", { cluster: other.id, content: "volumes" });
+    await attachData(pool.id);
+    await expectRefused(migrate(), { code: "no-valid-host" });
+    await expectRefused(migrate({ host: target() }), {
+      code: "host-unsuitable",
+      message: expect.stringContaining('it does not reach volume "data"') as unknown,
+    });
+  });
+
+  test("of one with a volume in a file", async () => {
+    const volume = await attachData(undefined);
+    await expectRefused(migrate({ host: target() }), {
+      code: "host-unsuitable",
+      message: expect.stringContaining(`volume ${volume.id} (vdb) is a file there`) as unknown,
+    });
+  });
+
   test("to a host that is full, as for any build", async () => {
     const huge = await test1.make("flavor", "huge", { vcpus: 1, ramMib: 7_500, diskGib: 0 });
     for (const name of ["one", "two"]) await test1.make("server", name, { ...world.server, flavor: huge.id });
@@ -148,12 +227,7 @@ describe("a move is refused, and nothing changes", () => {
   });
 
   test("to where a domain of it is left over", async () => {
-    const address = addressOfHost(Number(target().slice(1)));
-    test1.compute.withMachine(addressOfHost(Number(source().slice(1))), ({ domains }) => {
-      const domain = domains[server.id];
-      if (domain === undefined) throw new Error("the server has no domain");
-      test1.compute.withMachine(address, (machine) => (machine.domains[server.id] = structuredClone(domain)));
-    });
+    leaveCopy(target());
     await expectRefused(migrate(), { code: "conflict", field: "host" });
   });
 });
@@ -207,19 +281,100 @@ describe("a move that fails leaves the server where it was, and nothing elsewher
   });
 });
 
-test("while a server moves, its claim counts on both hosts, and nothing of it is a leftover", async () => {
+describe("a move that was broken off", () => {
+  const apply = (): Promise<ResourceView> =>
+    test1.make("server", "web", { ...world.server, flavor: pooled.id });
+
+  test("and whose guest has stopped on the target since, is there, and started by the next apply", async () => {
+    await breakOff("after");
+    test1.compute.meddle(addressOf(target()), server.id, "stop");
+
+    await apply();
+
+    await expectMoved();
+  });
+
+  test("is brought to no end while the guest runs on both hosts: neither is touched", async () => {
+    await breakOff("before");
+    leaveCopy(target());
+    const before = [source(), target()].map(domainOn);
+
+    await expect(apply()).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining(`runs on host ${source()} and on host ${target()}`) as unknown,
+      remedy: expect.stringContaining(`virsh destroy ${server.id}`) as unknown,
+    });
+
+    expect([source(), target()].map(domainOn)).toEqual(before);
+    test1.compute.meddle(addressOf(target()), server.id, "undefine");
+    await apply();
+    await expectStayed();
+  });
+
+  test("while its guest stood still, has that go on where it was", async () => {
+    const stop = new AbortController();
+    const held = test1.compute.hold("domains.migrate");
+    const moving = cloud.act("server", server.id, "live-migrate", {}, { signal: stop.signal });
+    await held.reached;
+    test1.compute.meddle(addressOf(source()), server.id, "pause");
+    stop.abort();
+    await expect(moving).rejects.toMatchObject({ code: "interrupted" });
+
+    await expectStayed();
+  });
+});
+
+test("a server that boots a kernel finds it where it has moved to", async () => {
+  const image = await test1.make("image", "kernel", {
+    disk: { location: "/images/cirros.qcow2" },
+    kernel: { location: "/images/vmlinuz" },
+  });
+  server = await test1.make("server", "direct", { ...world.server, flavor: pooled.id, image: image.id });
+
+  await migrate();
+
+  expect(await look()).toEqual({ ...settled, host: target() });
+});
+
+test.each([
+  [{}, 2 * 800],
+  [{ timeoutSeconds: 7 }, 7],
+])("a move with %j may take %d s", async (input, limitSeconds) => {
+  const large = await test1.make("flavor", "large", {
+    ...{ vcpus: 1, ramMib: 1536, diskGib: 1 },
+    storagePool: textOf(pooled.inputs, "storagePool"),
+  });
+  server = await test1.make("server", "large", { ...world.server, flavor: large.id });
   const held = test1.compute.hold("domains.migrate");
-  const moving = migrate();
+  const moving = migrate(input);
   await held.reached;
-  const claims = (await test1.holdings()).filter(
-    (line) => line.startsWith("claim ") && line.endsWith("VCPU"),
-  );
-  expect(claims).toHaveLength(2);
-  expect((await cloud.listLeftovers()).leftovers).toEqual([]);
-  await expect(migrate()).rejects.toMatchObject({ code: "wrong-state" });
+
+  expect((await cloud.find("server", server.id)).outputs["migration"]).toMatchObject({
+    kind: "live",
+    limitSeconds,
+  });
+
   held.goOn();
   await moving;
-  await expectMoved();
+});
+
+test("a move waits for a volume that is being attached, and takes it along", async () => {
+  const pool = await makeVolumePool();
+  const held = test1.compute.hold("domains.attachVolume");
+  const attaching = attachData(pool);
+  await held.reached;
+  const copied = test1.compute.hold("domains.copyFiles");
+  const moving = migrate();
+  await copied.reached;
+  copied.goOn();
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(test1.compute.calls.map(({ method }) => method)).not.toContain("domains.migrate");
+  held.goOn();
+  const volume = await attaching;
+  await moving;
+
+  expect(domainOn(target())?.live?.volumes).toMatchObject([{ id: volume.id }]);
+  expect((await cloud.drift()).findings).toEqual([]);
 });
 
 /** Builds the server anew, with a volume of its own in a pool that both hosts reach. */
@@ -248,9 +403,7 @@ describe("a server whose host does not answer", () => {
     return by.act("server", server.id, "evacuate", input);
   }
 
-  const addressOf = (name: string): string => addressOfHost(Number(name.slice(1)));
-  const isFenced = (): boolean =>
-    test1.compute.withMachine(addressOf(source()), ({ domains }) => domains[server.id]?.isFenced === true);
+  const isFenced = (): boolean => domainOn(source())?.isFenced === true;
   const lose = (): void => void test1.compute.unreachable.add(addressOf(source()));
 
   test("starts on another, once the host is shut out; what is left there goes with gc, and its disk stays", async () => {
@@ -316,11 +469,67 @@ describe("a server whose host does not answer", () => {
       outputs: { host: source(), migration: { kind: "evacuation", isFencing: true } },
     });
     expect(isFenced()).toBe(false);
+    // Until it is shut out, its host may still run the guest: room is held on both.
+    const claims = (await test1.holdings()).filter(
+      (line) => line.startsWith("claim ") && line.endsWith("VCPU"),
+    );
+    expect(claims).toHaveLength(2);
 
     await test1.make("server", "web", { ...world.server, flavor: pooled.id });
 
     expect(isFenced()).toBe(true);
     expect(await look()).toEqual({ ...settled, host: target() });
+  });
+
+  test("is evacuated to the host of the first try, whichever is named when it is tried again", async () => {
+    const { inputs } = await cloud.find("ceph-cluster", "ceph");
+    await test1.make("ceph-cluster", "ceph", { ...inputs, hosts: world.hosts.map(({ id }) => id) });
+    lose();
+    test1.compute.fail("ceph.fence", { code: "ceph-unreachable", times: 2 });
+    await expect(evacuate({ host: target() })).rejects.toMatchObject({ code: "ceph-unreachable" });
+
+    expect(await evacuate({ host: "h3" })).toMatchObject({ host: target() });
+  });
+
+  test("is not lost when its host answers with a failure", async () => {
+    test1.compute.fail("domains.observe");
+    await expect(evacuate()).rejects.toMatchObject({ code: "command-failed" });
+    expect(isFenced()).toBe(false);
+    expect(await look()).toEqual({ ...settled, host: source() });
+  });
+
+  test("is not built over a domain of it that is left on the other host", async () => {
+    leaveCopy(target());
+    lose();
+    await expect(evacuate()).rejects.toMatchObject({ code: "conflict", field: "host", value: target() });
+    expect(isFenced()).toBe(false);
+  });
+
+  test("shuts its host out of its volumes too, and nobody else out of those that are shared", async () => {
+    const { id: cluster } = await cloud.find("ceph-cluster", "ceph");
+    const { id: pool } = await test1.make("storage-pool", "volumes", { cluster, content: "volumes" });
+    const type = await test1.make("volume-type", "shared", { storagePool: pool, multiattach: true });
+    const shared = await test1.make("volume", "shared", { volumeType: type.id, sizeGib: 1 });
+    const other = await test1.make("server", "other", { ...world.server, flavor: pooled.id });
+    for (const { id } of [server, other])
+      await test1.make("volume-attachment", id, { server: id, volume: shared.id });
+    const own = await attachData(pool);
+    const fenced: string[] = [];
+    const { fence } = test1.compute.ceph;
+    test1.compute.ceph.fence = (via, ceph, held, signal) => {
+      fenced.push(...held.map(({ volume, isShared }) => `${volume.id} ${isShared ? "shared" : "own"}`));
+      return fence(via, ceph, held, signal);
+    };
+    lose();
+
+    await evacuate();
+
+    expect(fenced.toSorted()).toEqual(
+      [`${server.id} own`, `${own.id} own`, `${shared.id} shared`].toSorted(),
+    );
+    expect(
+      test1.compute.withMachine(addressOf(textOf(other.outputs, "host")), ({ domains }) => domains[other.id]),
+    ).not.toMatchObject({ isFenced: true });
   });
 
   test("is built by the next apply when the new host failed", async () => {
