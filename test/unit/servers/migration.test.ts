@@ -515,7 +515,7 @@ describe("a server whose host does not answer", () => {
       await test1.make("volume-attachment", id, { server: id, volume: shared.id });
     const own = await attachData(pool);
     const fenced: string[] = [];
-    const { fence } = test1.compute.ceph;
+    const fence = test1.compute.ceph.fence.bind(test1.compute.ceph);
     test1.compute.ceph.fence = (via, ceph, held, signal) => {
       fenced.push(...held.map(({ volume, isShared }) => `${volume.id} ${isShared ? "shared" : "own"}`));
       return fence(via, ceph, held, signal);
