@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { StackyardError } from "../core/errors.ts";
 import type { CloudId, ResourceId } from "../core/ids.ts";
-import { requireEntry, type World, type WorldEntry } from "../core/resource.ts";
+import { requireEntry, type StepContext, type World, type WorldEntry } from "../core/resource.ts";
 import type { AttachedVolume } from "../core/volume-backend.ts";
 import { placeVolume } from "./volume-place.ts";
 
@@ -15,6 +17,40 @@ const attachmentInputs = z.object({
 /** Key of the turns in which a server's disks are changed: what reads which it has, and what changes that, come one after the other. */
 export function disksKey(serverId: string): string {
   return `disks of server ${serverId}`;
+}
+
+/** How often a server is looked at that moves, and how long, in milliseconds. */
+const moveLookMs = 250;
+const moveLimitMs = 600_000;
+
+/**
+ * Changes the disks of a server, in turn with whoever else does, and not while it moves: its guest may be on another host than its record says. Gives
+ * what `change` gives, which has the server as it is then; `undefined`: it is gone. Raises `wrong-state` for a move that does not end in ten minutes.
+ */
+export async function changeDisks<T>(
+  {
+    world,
+    exclusive,
+    progress,
+    signal,
+  }: Pick<StepContext<unknown, unknown>, "world" | "exclusive" | "progress" | "signal">,
+  serverId: string,
+  change: (server: WorldEntry | undefined) => Promise<T>,
+): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += moveLookMs) {
+    const changed = await exclusive(disksKey(serverId), async () => {
+      const server = world.find("server", serverId);
+      return server?.outputs["migration"] === undefined ? { value: await change(server) } : undefined;
+    });
+    if (changed !== undefined) return changed.value;
+    if (waitedMs === 0) progress("waiting until the server has moved");
+    if (waitedMs >= moveLimitMs)
+      throw new StackyardError("wrong-state", {
+        message: `server ${serverId} is on its way to another host, and its disks cannot be changed`,
+        remedy: "Wait until the move has ended, or apply the server: that finishes one that was broken off.",
+      });
+    await sleep(moveLookMs, undefined, { signal });
+  }
 }
 
 /** Names on the virtio bus beside the root disk's, in order. */

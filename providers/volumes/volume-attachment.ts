@@ -7,7 +7,7 @@ import { textOf } from "../core/json.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import { defineResource, requireEntry, type StepContext, type WorldEntry } from "../core/resource.ts";
 import { requireHost } from "../servers/server-view.ts";
-import { describeAttachedVolume, disksKey, listFreeDevices } from "./attached-volume.ts";
+import { changeDisks, describeAttachedVolume, listFreeDevices } from "./attached-volume.ts";
 import { isEncrypted, isMultiattach, rejectReach } from "./volume-place.ts";
 import { describeOwner } from "./volume-use.ts";
 
@@ -149,11 +149,11 @@ export const volumeAttachment = defineResource({
     {
       name: "attach",
       run: async (context) => {
-        const { record, inputs: desired, world, cloudId, ports, signal, exclusive, progress } = context;
+        const { record, inputs: desired, world, cloudId, ports, signal, progress } = context;
         const attached = describeAttachedVolume(record, world, cloudId);
         requireReach(desired, requireEntry("server", desired.server, world, "server"), context);
         progress(`plugging the volume in as ${attached.device}`);
-        const host = await exclusive(disksKey(desired.server), async () => {
+        const host = await changeDisks(context, desired.server, async () => {
           // It may have moved since.
           const server = requireEntry("server", desired.server, world, "server");
           const place = requireReach(desired, server, context);
@@ -175,13 +175,12 @@ export const volumeAttachment = defineResource({
 
 /** Unplugs the volume. A server that is gone has none. */
 async function detach(context: Context): Promise<void> {
-  const { inputs: desired, world, cloudId, ports, signal, exclusive, progress } = context;
+  const { inputs: desired, world, cloudId, ports, signal, progress } = context;
   if (world.find("server", desired.server)?.outputs["hostId"] === undefined) return;
   progress("waiting for the guest to let go of the volume");
   const volumeId = brandId<"resource">(desired.volume);
   const limitMs = desired.timeouts.detach * 1000;
-  await exclusive(disksKey(desired.server), async () => {
-    const server = world.find("server", desired.server);
+  await changeDisks(context, desired.server, async (server) => {
     if (server === undefined) return;
     const host = requireHost({ hostId: textOf(server.outputs, "hostId") }, world, cloudId);
     await ports.domains.detachVolume(host, server.id, volumeId, limitMs, signal);

@@ -358,6 +358,53 @@ test.each([
   await moving;
 });
 
+test("a volume that is attached while its server moves is plugged in where that has moved to", async () => {
+  const pool = await makeVolumePool();
+  const held = test1.compute.hold("domains.migrate");
+  const moving = migrate();
+  await held.reached;
+  const begun = Promise.withResolvers<undefined>();
+  const type = await test1.make("volume-type", "data", { storagePool: pool });
+  const volume = await test1.make("volume", "data", { volumeType: type.id, sizeGib: 1 });
+  const onProgress = (line: string): void => {
+    if (line.startsWith("plugging")) begun.resolve(undefined);
+  };
+  const attaching = test1.make(
+    "volume-attachment",
+    "data",
+    { server: server.id, volume: volume.id },
+    { onProgress },
+  );
+  await begun.promise;
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(test1.compute.calls.map(({ method }) => method)).not.toContain("domains.attachVolume");
+  held.goOn();
+  await moving;
+
+  const there = world.hosts.find(({ inputs }) => inputs["name"] === target());
+  expect((await attaching).outputs["hostId"]).toBe(there?.id);
+  expect(domainOn(target())?.live?.volumes).toMatchObject([{ id: volume.id }]);
+  expect((await cloud.drift()).findings).toEqual([]);
+});
+
+test("a volume that is taken from a server while it moves is unplugged where that has moved to", async () => {
+  const volume = await attachData(await makeVolumePool());
+  const attachment = await cloud.find("volume-attachment", "data");
+  const held = test1.compute.hold("domains.migrate");
+  const moving = migrate();
+  await held.reached;
+  const removing = cloud.remove("volume-attachment", attachment.id);
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(test1.compute.calls.map(({ method }) => method)).not.toContain("domains.detachVolume");
+  held.goOn();
+  await moving;
+  await removing;
+
+  expect(domainOn(target())?.live?.volumes).toEqual([]);
+  expect((await cloud.read("volume", volume.id))?.outputs["status"]).toBe("available");
+  expect((await cloud.drift()).findings).toEqual([]);
+});
+
 test("a move waits for a volume that is being attached, and takes it along", async () => {
   const pool = await makeVolumePool();
   const held = test1.compute.hold("domains.attachVolume");
