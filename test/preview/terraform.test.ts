@@ -95,6 +95,21 @@ describe.each(commands)("with $name", { timeout: 120_000 }, (command) => {
       expect(plan.get("stackyard_server.web")?.after_unknown).not.toHaveProperty("id");
     });
 
+    it("leaves a field within an object out where the configuration does", async () => {
+      const type = (qos: string): string =>
+        `resource "stackyard_volume_type" "fast" {\n  name = "fast"\n  qos  = { ${qos} }\n}\n`;
+      project.write(type("total_bytes_sec = 1000000, total_iops_sec = 2000"));
+      await project.apply();
+      project.write(type("total_bytes_sec = 1000000"));
+      const plan = await project.plan();
+      expect(plan.get("stackyard_volume_type.fast")?.after).toMatchObject({ qos: { total_iops_sec: null } });
+      await project.must("apply", "plan.bin");
+      expect(await project.attributes("stackyard_volume_type.fast")).toMatchObject({
+        qos: { total_bytes_sec: 1_000_000, total_iops_sec: null },
+      });
+      expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
+    });
+
     it("leaves to the apply what is chosen among what is free", async () => {
       project.write(serverStack());
       const plan = await project.plan();

@@ -291,16 +291,10 @@ function planObject(
   completed: JsonObject | undefined,
   last: Values | undefined,
 ): Values {
-  // What was filled in for an entry stays with it only while what is given of it is the same.
-  const isSame =
-    last !== undefined &&
-    attributes.every(({ key }) => !isSet(given[key]) || equalValues(given[key], last[key]));
   return Object.fromEntries(
     attributes.map((attribute) => {
       const { key } = attribute;
-      const own = given[key] ?? null;
-      if (own === null && completed?.[key] === undefined && isSame) return [key, last[key] ?? null];
-      return [key, planInput(attribute, own, completed?.[key], last?.[key])];
+      return [key, planInput(attribute, given[key] ?? null, completed?.[key], last?.[key])];
     }),
   );
 }
