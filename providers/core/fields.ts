@@ -32,7 +32,10 @@ export interface FieldPolicy {
   readonly computed?: "plan" | "apply";
   /** Inputs: what fills it is chosen among what is free, so that a later plan, or one in another order, may choose otherwise. */
   readonly chosen?: boolean;
-  /** Outputs: top-level inputs whose change may change it; none: it stays as it was made. Default: any change may. */
+  /**
+   * Outputs: top-level inputs whose change may change it; none: it stays as it was made. Default: any change may. Within a list's entries it says too
+   * that the list keeps them, in order, as long as the resource is there.
+   */
   readonly follows?: readonly string[];
   /** Inputs: holds the id of a resource of this type; engines accept the resource itself. */
   readonly references?: string;

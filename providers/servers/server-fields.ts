@@ -245,6 +245,7 @@ export const serverOutputs = z.object({
         volume: field(z.string().optional(), {
           doc: "Id of the volume that it is.",
           references: "volume",
+          follows: [],
         }),
         sizeGib: field(z.int(), { doc: "Size, GiB." }),
         sizeBytes: field(z.int().optional(), {

@@ -110,6 +110,27 @@ describe.each(commands)("with $name", { timeout: 120_000 }, (command) => {
       expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
     });
 
+    it("keeps a snapshot of the volume that a server has made when that grows", async () => {
+      const stack = (size: string): string => `
+${serverStack(`running = false
+  boot_volume = { volume_type = stackyard_volume_type.files.id${size} }`)}
+resource "stackyard_volume_type" "files" { name = "files" }
+resource "stackyard_snapshot" "before" {
+  name   = "before"
+  volume = stackyard_server.web.block_devices[0].volume
+}
+`;
+      project.write(stack(""));
+      await project.apply();
+      project.write(stack(", size_gib = 3"));
+      expect(await project.actions()).toEqual({ "stackyard_server.web": "update" });
+      await project.must("apply", "plan.bin");
+      expect(await project.attributes("stackyard_server.web")).toMatchObject({
+        block_devices: [{ size_gib: 3 }],
+      });
+      expect((await project.run("plan", "-detailed-exitcode")).exitCode).toBe(0);
+    });
+
     it("leaves to the apply what is chosen among what is free", async () => {
       project.write(serverStack());
       const plan = await project.plan();

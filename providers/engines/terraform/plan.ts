@@ -225,9 +225,35 @@ function planState(
     }
     if (prior === undefined) return unknown;
     if (!isChanged) return before;
-    return staysAs(attribute, before, isDrifted, changed) ? before : unknown;
+    return planOutput(attribute, before, isDrifted, changed);
   };
   return Object.fromEntries(attributes.map((attribute) => [attribute.key, plan(attribute)]));
+}
+
+/**
+ * An output after a change of these inputs. Of a list whose entries have what stays, such as the volume of a root disk that grows, that is known:
+ * what refers to it would be made anew else.
+ */
+function planOutput(
+  attribute: Attribute,
+  before: Value,
+  isDrifted: boolean,
+  changed: readonly string[],
+): Value {
+  if (staysAs(attribute, before, isDrifted, changed)) return before;
+  const { type } = attribute;
+  if (type.kind !== "objects" || !isList(before)) return unknown;
+  if (type.attributes.every(({ output }) => output?.follows === undefined)) return unknown;
+  return before.map((entry) =>
+    isValues(entry)
+      ? Object.fromEntries(
+          type.attributes.map((own) => [
+            own.key,
+            planOutput(own, entry[own.key] ?? null, isDrifted, changed),
+          ]),
+        )
+      : unknown,
+  );
 }
 
 /** Whether an output surely is the same after a change of these inputs. One that is not there may come, unless it is fixed when the resource is made. */
