@@ -64,7 +64,7 @@ const bootVolumeSchema = z.strictObject({
     computed: "plan",
   }),
   deleteOnTermination: field(z.boolean().optional(), {
-    doc: "Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays as a volume of the project. Default true.",
+    doc: "Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays as a volume of the project, which keeps its type and its image in use until it is removed or imported. A stack that refers to the volume, as a snapshot does, declares it and names it in `volume`. Default true.",
   }),
 });
 

@@ -3421,7 +3421,9 @@ export interface ServerBootVolume {
   readonly sizeGib?: number | undefined;
   /**
    * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
-   * as a volume of the project. Default true.
+   * as a volume of the project, which keeps its type and its image in use until it is removed or imported.
+   * A stack that refers to the volume, as a snapshot does, declares it and names it in `volume`. Default
+   * true.
    */
   readonly deleteOnTermination?: boolean | IResolvable | undefined;
 }
@@ -3449,7 +3451,9 @@ export class ServerBootVolumeOutput extends ComplexObject {
   }
   /**
    * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
-   * as a volume of the project. Default true.
+   * as a volume of the project, which keeps its type and its image in use until it is removed or imported.
+   * A stack that refers to the volume, as a snapshot does, declares it and names it in `volume`. Default
+   * true.
    */
   get deleteOnTermination(): IResolvable {
     return this.getBooleanAttribute("delete_on_termination");

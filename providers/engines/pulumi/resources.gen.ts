@@ -1606,7 +1606,9 @@ export interface ServerBootVolumeArgs {
   readonly sizeGib?: pulumi.Input<number> | undefined;
   /**
    * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
-   * as a volume of the project. Default true.
+   * as a volume of the project, which keeps its type and its image in use until it is removed or imported.
+   * A stack that refers to the volume, as a snapshot does, declares it and names it in `volume`. Default
+   * true.
    */
   readonly deleteOnTermination?: pulumi.Input<boolean> | undefined;
 }
@@ -1773,7 +1775,9 @@ export interface ServerBootVolume {
   readonly sizeGib?: number;
   /**
    * Whether the volume that it makes goes with the server, be that removed or replaced. With false it stays
-   * as a volume of the project. Default true.
+   * as a volume of the project, which keeps its type and its image in use until it is removed or imported.
+   * A stack that refers to the volume, as a snapshot does, declares it and names it in `volume`. Default
+   * true.
    */
   readonly deleteOnTermination?: boolean;
 }
