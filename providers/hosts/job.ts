@@ -62,7 +62,7 @@ mv exit.part exit`;
   const launch =
     spec.stdin === undefined
       ? sh`setsid /bin/sh -c ${run.text} < /dev/null > log 2>&1 &`
-      : sh`read -r input
+      : sh`IFS= read -r input
   printf '%s\n' "$input" | setsid /bin/sh -c ${run.text} > log 2>&1 &`;
   const start = sh`umask 077
 mkdir -p -- ${folderOf(spec)}

@@ -58,7 +58,7 @@ const maxTries = 20;
  */
 export function defineQemuImg({ encryption }: Pick<VolumeRef, "encryption">): Shell {
   if (encryption === undefined) return sh`qemu_img() { qemu-img "$@"; }`;
-  return sh`read -r key
+  return sh`IFS= read -r key
 qemu_img() {
   verb=$1 tries=0
   shift

@@ -1,9 +1,16 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { nameKeyFault, readVolumeKey } from "../../../providers/compute/volumes/volume-key.ts";
+import {
+  defineQemuImg,
+  nameKeyFault,
+  packKey,
+  readVolumeKey,
+} from "../../../providers/compute/volumes/volume-key.ts";
 import { describeError, StackyardError } from "../../../providers/core/errors.ts";
+import { script, sh } from "../../../providers/hosts/command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "stackyard-volume-key-"));
 const keyFile = join(folder, "key");
@@ -60,6 +67,18 @@ test.each([
     value: path,
     message: `The key file ${problem}`,
   });
+});
+
+test("qemu-img is given the key as it is in its file, blanks at its ends and backslashes too", async () => {
+  const odd = `  ${key}\\n'"$HOME\u00a0 `;
+  write(`${odd}\n`);
+  const tools = join(folder, "tools");
+  mkdirSync(tools);
+  writeFileSync(join(tools, "qemu-img"), "#!/bin/sh\nexec cat\n", { mode: 0o700 });
+  const { text } = script(defineQemuImg({ encryption: { keyFile } }), sh`qemu_img info`);
+  const input = (await packKey({ encryption: { keyFile } })) ?? "";
+  const env = { PATH: `${tools}:${process.env["PATH"] ?? ""}` };
+  expect(execFileSync("/bin/sh", ["-c", text], { input, env, encoding: "utf8" })).toBe(odd);
 });
 
 test("a key that opens no slot of a volume is told from other failures", () => {

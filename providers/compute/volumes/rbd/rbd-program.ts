@@ -168,7 +168,7 @@ export async function askAboutVolume<T>(
     key === undefined
       ? [lockVolume(host, volume.id, how), program]
       : [
-          sh`read -r key`,
+          sh`IFS= read -r key`,
           lockVolume(host, volume.id, how),
           sh`exec 4<&0
 printf '%s' "$key" | { exec 3<&0 0<&4 4<&-; ${program}; }`,
@@ -245,7 +245,7 @@ export function jobCommand(
 ): Shell {
   const run = sh`printf '%s' ${readProgram()} | ${python} ${render(host, volume, work)}`;
   if (!("luks" in work)) return script(run);
-  return script(sh`read -r key
+  return script(sh`IFS= read -r key
 printf '%s' "$key" | { exec 3<&0; ${run}; }`);
 }
 
