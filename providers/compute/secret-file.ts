@@ -33,16 +33,25 @@ export function refuseFile(
 /** The bytes of a secret's file. Raises {@link refuseFile} for one that is not there, is no file, cannot be read, or is open to everybody. */
 export async function readSecretFile(file: SecretFile): Promise<Buffer> {
   const { path, content } = file;
-  let bytes: Buffer;
-  let mode: number;
   try {
     const found = await stat(path);
-    mode = found.mode;
     if (found.isDirectory())
       throw refuseFile(file, "cannot be read: it is a folder", `Name the ${content} file itself.`);
-    if (found.size > maxBytes)
-      throw refuseFile(file, "is larger than 1 MiB", `Name the ${content} file itself.`);
-    bytes = await readFile(path);
+    if (!found.isFile() || found.size > maxBytes)
+      throw refuseFile(
+        file,
+        found.isFile()
+          ? "is larger than 1 MiB"
+          : "is a pipe or a device, which cannot be read more than once",
+        `Name the ${content} file itself.`,
+      );
+    if ((found.mode & 0o007) !== 0)
+      throw refuseFile(
+        file,
+        "can be read or written by everybody",
+        "Close it: chmod o= FILE. If others had it, renew the key.",
+      );
+    return await readFile(path);
   } catch (cause) {
     if (cause instanceof StackyardError) throw cause;
     const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
@@ -55,11 +64,4 @@ export async function readSecretFile(file: SecretFile): Promise<Buffer> {
       cause,
     );
   }
-  if ((mode & 0o007) !== 0)
-    throw refuseFile(
-      file,
-      "can be read or written by everybody",
-      "Close it: chmod o= FILE. If others had it, renew the key.",
-    );
-  return bytes;
 }

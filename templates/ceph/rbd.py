@@ -35,6 +35,8 @@ MOST_TRIES = 20
 
 # A cluster without a manager may never answer what space it has.
 MONITOR_SECONDS = 3
+# Begins the name of the snapshot that a copy is made of; the id of the copy follows.
+MOMENT = "copy-"
 
 images = rbd.RBD()
 
@@ -300,9 +302,9 @@ def make_header(luks):
     return header
 
 
-def require_source(pool, source):
+def require_source(pool, source, writes=False):
     """Another volume, which is there and ours."""
-    image = find_image(pool, source["name"], source["mark"])
+    image = find_image(pool, source["name"], source["mark"], writes)
     if image is None:
         raise Refusal("absent", "volume %s" % source["id"])
     return image
@@ -437,7 +439,7 @@ def copy(client, pool, work):
     if moment is None:
         fill(pool, work, size)
         return "whole"
-    with rbd.Image(pool, moment["image"]) as image:
+    with require_source(pool, moment, writes=True) as image:
         if moment["snapshot"] in list_snapshots(image):
             image.remove_snap(moment["snapshot"])
         image.create_snap(moment["snapshot"])
@@ -445,7 +447,7 @@ def copy(client, pool, work):
     try:
         fill(pool, work, size)
     finally:
-        with rbd.Image(pool, moment["image"]) as image:
+        with rbd.Image(pool, moment["name"]) as image:
             image.remove_snap(moment["snapshot"])
     return "whole"
 
@@ -470,8 +472,22 @@ def remove(client, pool, work):
     if image is None:
         return
     with image:
+        drop_moments(pool, image, work)
         require_removable(image)
     images.remove(pool, work["name"], on_progress=patience.renew)
+
+
+def drop_moments(pool, image, work):
+    """What copies that were killed, and then given up, have left on their source: nobody makes their image any more."""
+    moments = [name for name in list_snapshots(image) if name.startswith(MOMENT)]
+    if not moments:
+        return
+    suffix = work["part"][len(work["name"]) :]
+    names = images.list(pool)
+    with rbd.Image(pool, work["name"]) as source:
+        for name in moments:
+            if "volume-%s%s" % (name[len(MOMENT) :], suffix) not in names:
+                source.remove_snap(name)
 
 
 def require_removable(image):

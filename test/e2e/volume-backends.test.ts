@@ -230,6 +230,20 @@ describe("only in RBD", () => {
     for (const volume of [source, copy]) await on.volumes.removeVolume(on.host, volume, signal);
   });
 
+  test("what a copy has left on its source keeps that while it is made, and no longer", async () => {
+    const [source, target] = [refOf("copied"), refOf("copy")];
+    await on.volumes.ensureVolume(on.host, blankOf(source), silent, signal);
+    const part = `volumes/volume-${target.id}.${cloudId}.part`;
+    await on.run(
+      `${rbd(on.host, place)} snap create --no-progress volumes/volume-${source.id}@copy-${target.id} && ${rbd(on.host, place)} create --size 1G ${part}`,
+    );
+    const remove = () => on.volumes.removeVolume(on.host, source, signal);
+    await expect(remove()).rejects.toMatchObject({ code: "in-use" });
+    await on.volumes.removeHalfMade(on.host, target, signal);
+    await remove();
+    expect(await on.volumes.observeVolume(on.host, source, signal)).toBeUndefined();
+  });
+
   test("what space a cluster without a manager has is not checked, and that is told", async () => {
     const other = {
       ...image,

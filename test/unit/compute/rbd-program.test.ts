@@ -24,6 +24,13 @@ const failed = (step: string, errno: number, reason: string | null = null): stri
   return `librbd: something\n\n${JSON.stringify({ failed: { step, about: "images", errno, text, reason } })}`;
 };
 
+test.each(['{"failed":}', '{"failed":{"step":"elsewhere"}}'])(
+  "a failure in words that nobody knows stays as it is: %s",
+  (line) => {
+    expect(codeOf(line)).toMatchObject({ code: "command-failed" });
+  },
+);
+
 test.each([
   ["connect", 2, "ceph-refused"],
   ["connect", 13, "ceph-refused"],

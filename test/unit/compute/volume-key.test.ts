@@ -59,8 +59,11 @@ test.each([
 test.each([
   ["is not there", join(folder, "none")],
   ["cannot be read: it is a folder", join(folder, "sub")],
+  ["is a pipe or a device, which cannot be read more than once", join(folder, "pipe")],
+  ["is a pipe or a device, which cannot be read more than once", "/dev/zero"],
 ])("a path that %s is refused by its field", async (problem, path) => {
   mkdirSync(join(folder, "sub"), { recursive: true });
+  execFileSync("sh", ["-c", '[ -p "$1" ] || mkfifo -m 600 "$1"', "sh", join(folder, "pipe")]);
   await expect(readVolumeKey({ keyFile: path })).rejects.toMatchObject({
     code: "invalid-input",
     field: "encryption.keyFile",

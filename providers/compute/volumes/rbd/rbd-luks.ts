@@ -6,7 +6,7 @@ import type { RbdLuks } from "./rbd-program.ts";
 /**
  * The container that an encrypted volume is in. Before its data are 4096 bytes of header and eight key slots of 504 sectors (qemu: `crypto/block-luks.c`),
  * as follows from QEMU's defaults, which therefore are named. The image is that much larger than the volume, so that a guest sees all that was asked for;
- * in Cinder it loses them (cinder: `rbd.py` `_create_encrypted_volume`).
+ * in Cinder one of an image loses them (cinder: `rbd.py` `_copy_image_to_volume`, `_resize`).
  */
 const container: RbdLuks = {
   bytes: 4040 * 512,

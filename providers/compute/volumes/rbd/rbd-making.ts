@@ -68,7 +68,7 @@ export function copySource(host: ComputeHost, place: RbdPlace, spec: VolumeSpec)
           "raw",
           blockNode(host, place, image, snapshot),
         ),
-        moment: { image, snapshot },
+        moment: { name: image, id: source.volume.id, mark: markFor(host, source.volume.id), snapshot },
       };
     }
     case "blank":

@@ -64,7 +64,12 @@ export type RbdWork =
       /** Snapshot that the copy gets. */
       readonly protect?: string;
       /** Snapshot of another image that is copied, and is there meanwhile. */
-      readonly moment?: { readonly image: string; readonly snapshot: string };
+      readonly moment?: {
+        readonly name: string;
+        readonly id: string;
+        readonly mark: Mark;
+        readonly snapshot: string;
+      };
     }
   | { readonly do: "snapshot" | "remove_snapshot"; readonly snapshot: string }
   | { readonly do: "begin_import" | "find_import"; readonly snapshot: string }
@@ -384,7 +389,11 @@ export function nameFault(error: unknown, host: ComputeHost, place: RbdPlace, at
     });
   const line = /^\{"failed":.*\}$/m.exec(text)?.[0];
   if (line === undefined) return error;
-  return toError(failureSchema.parse(JSON.parse(line)).failed, host, place, attempting);
+  try {
+    return toError(failureSchema.parse(JSON.parse(line)).failed, host, place, attempting);
+  } catch {
+    return error;
+  }
 }
 
 function toError(failed: Failure, host: ComputeHost, place: RbdPlace, attempting: string): StackyardError {
