@@ -157,6 +157,10 @@ test("a volume is plugged into a guest that runs, and what it writes there survi
   await make(cloud, "volume-attachment", "data", { ...inputs, timeouts: { detach: 2 } });
   await expect(cloud.remove("volume-attachment", attachment.id)).rejects.toMatchObject({ code: "in-use" });
   await onHost(`virsh resume ${domain}`);
+  // It does now what it was asked while it stood still, and the next apply gives the volume back.
+  await expect
+    .poll(() => onHost(`virsh domblklist ${domain}`), { timeout: 60_000, interval: 200 })
+    .not.toContain(volume.id);
   expect((await cloud.read("volume", volume.id))?.outputs["status"]).toBe("in-use");
   await make(cloud, "volume-attachment", "data", inputs);
   await write("second", 1);
