@@ -472,22 +472,27 @@ def remove(client, pool, work):
     if image is None:
         return
     with image:
-        drop_moments(pool, image, work)
-        require_removable(image)
+        left = list_left_moments(pool, image, work)
+        if not left:
+            require_removable(image)
+    if left:
+        with rbd.Image(pool, work["name"]) as image:
+            for name in left:
+                image.remove_snap(name)
+        # Anew: who only reads is not told of changes.
+        with rbd.Image(pool, work["name"], read_only=True) as image:
+            require_removable(image)
     images.remove(pool, work["name"], on_progress=patience.renew)
 
 
-def drop_moments(pool, image, work):
+def list_left_moments(pool, image, work):
     """What copies that were killed, and then given up, have left on their source: nobody makes their image any more."""
     moments = [name for name in list_snapshots(image) if name.startswith(MOMENT)]
     if not moments:
-        return
+        return []
     suffix = work["part"][len(work["name"]) :]
     names = images.list(pool)
-    with rbd.Image(pool, work["name"]) as source:
-        for name in moments:
-            if "volume-%s%s" % (name[len(MOMENT) :], suffix) not in names:
-                source.remove_snap(name)
+    return [name for name in moments if "volume-%s%s" % (name[len(MOMENT) :], suffix) not in names]
 
 
 def require_removable(image):
