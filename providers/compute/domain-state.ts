@@ -1,3 +1,4 @@
+import { bytesPerGib } from "../core/bytes.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { ComputeHost, DomainObservation, DomainSpec } from "../core/ports.ts";
 import type { Drift } from "../core/resource.ts";
@@ -31,7 +32,6 @@ export interface DiskState {
 
 /** How much of a disk is read: the header of a qcow2 and, behind it, the name of its base (qemu: `docs/interop/qcow2.txt`; 1023 bytes at most). */
 const headBytes = 4096;
-const bytesPerGib = 1024 ** 3;
 /** Between the parts of the answer; no XML can hold them. */
 const separators = { secrets: "<<secrets>>\n", disks: "<<disks>>\n", heads: "<<heads>>\n" } as const;
 

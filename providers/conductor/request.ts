@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bytesPerGib } from "../core/bytes.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ResourceRecord } from "../core/record.ts";
@@ -93,7 +94,7 @@ export function toRequestSpec(
 /** Size of the disk that an image makes, GiB; 0 without a disk, or while it is not inspected. */
 function readImageGib(image: WorldEntry | undefined): number {
   const { diskFacts } = imageOutputs.parse(image?.outputs ?? {});
-  return diskFacts === undefined ? 0 : Math.ceil(diskFacts.virtualSizeBytes / 1024 ** 3);
+  return diskFacts === undefined ? 0 : Math.ceil(diskFacts.virtualSizeBytes / bytesPerGib);
 }
 
 function toGroup(id: string, placing: readonly string[], world: World): RequestSpec["group"] {

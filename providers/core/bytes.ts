@@ -1,3 +1,6 @@
+/** Bytes of a GiB. */
+export const bytesPerGib = 2 ** 30;
+
 /** Space that is left free on a host's disk beside what is brought there, bytes. */
 export const diskReserveBytes = 64 * 1024 * 1024;
 

@@ -1,3 +1,4 @@
+import { bytesPerGib } from "../core/bytes.ts";
 import { describeForeign, isForeign } from "../core/drift.ts";
 import { diffInputs } from "../core/diff.ts";
 import { hasCode, StackyardError } from "../core/errors.ts";
@@ -18,8 +19,6 @@ import {
 import { findFlavor, requireHost } from "./server-view.ts";
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
-
-const bytesPerGib = 2 ** 30;
 
 /** Most characters of a server's name in that of its volume, so that names stay within 255 code units. */
 const maxNamePart = 120;

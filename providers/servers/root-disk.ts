@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { bytesPerGib } from "../core/bytes.ts";
 import { hasCode } from "../core/errors.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import type { Drift, StepContext } from "../core/resource.ts";
@@ -10,7 +11,6 @@ import { declaredBytes, findFlavor, nameRootDisk, requireHost } from "./server-v
 
 type Context = StepContext<ServerInputs, ServerOutputs>;
 
-const bytesPerGib = 2 ** 30;
 /** A client of Ceph that was killed counts as there for 30 s. */
 const releaseSeconds = 45;
 const retryMs = 1_000;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bytesPerGib } from "../core/bytes.ts";
 import { formatNetmask, parseCidr } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
 import { brandId, deriveId, nameDevice, type CloudId, type ResourceId } from "../core/ids.ts";
@@ -326,8 +327,6 @@ const noNeeds: ReturnType<typeof readImageNeeds> = {
 export function nameRootDisk(id: ResourceId, poolId: string, world: World, cloudId: CloudId): VolumeRef {
   return { place: placeOfPool(poolId, world, cloudId), id, name: `${id}_disk` };
 }
-
-const bytesPerGib = 2 ** 30;
 
 /** Size of a new root disk: the flavor's, or with 0 the image's. `undefined` without either. */
 export function declaredBytes(diskGib: number, imageBytes: number | undefined): number | undefined {

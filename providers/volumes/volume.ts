@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { describeSize } from "../core/bytes.ts";
+import { bytesPerGib, describeSize } from "../core/bytes.ts";
 import { descriptionField, idSchema, nameField, projectField, reserveName } from "../core/common-fields.ts";
 import { diffInputs } from "../core/diff.ts";
 import { describeForeign, isForeign } from "../core/drift.ts";
@@ -32,8 +32,6 @@ import {
   rejectPlace,
 } from "./volume-source.ts";
 import { listVolumeUsers } from "./volume-use.ts";
-
-const bytesPerGib = 2 ** 30;
 
 /** A source that is left out later is needed no more, and the volume keeps its data; another one would bring other data. */
 const sourceChange: ChangeRule = {

@@ -3,7 +3,6 @@ import { buildGuest } from "../../lab/guest/build.ts";
 import { type InventoryCeph } from "../../lab/inventory.ts";
 import { expectProcess } from "../../lab/namespace/process.ts";
 import type { Say } from "../../lab/setup/progress.ts";
-import { listClientOptions } from "../../providers/compute/volumes/rbd/rbd-client.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
 import type { ComputeHost } from "../../providers/core/ports.ts";
@@ -16,6 +15,7 @@ import type { BenchCloud } from "./cloud.ts";
 import type { Measurement } from "./measurement.ts";
 import { benchPoolServers } from "./pool-servers.ts";
 import { benchImport, benchRootDisks, benchSnapshots } from "./rbd.ts";
+import { listClientOptions } from "../support/rbd-options.ts";
 
 /** Sizes of the images that disks are cloned from, GiB. */
 export const imageSizes = [1, 10] as const;

@@ -4,13 +4,13 @@ import type { ComputeHost, ScanPort } from "../../providers/core/ports.ts";
 import type { RbdPlace, VolumeRef, VolumesPort } from "../../providers/core/volume-backend.ts";
 import {
   blockNode,
-  listClientOptions,
   luksNode,
   nameImage,
   partSuffix,
 } from "../../providers/compute/volumes/rbd/rbd-client.ts";
 import { volumeFile, volumeFolder } from "../../providers/compute/layout.ts";
 import { imageByte, imageBytes } from "../contract/volumes-port.ts";
+import { listClientOptions } from "./rbd-options.ts";
 import type { VolumeStage } from "../contract/volumes-port.ts";
 
 /** A host whose shell a test has, with volumes on it. */

@@ -1,3 +1,4 @@
+import { bytesPerGib } from "../../core/bytes.ts";
 import { StackyardError } from "../../core/errors.ts";
 import { script, sh } from "../../hosts/command.ts";
 import type { Shell } from "../../hosts/command.ts";
@@ -111,7 +112,7 @@ export function parseCephHostFacts(host: string, answer: string): CephHostFacts 
     deployment: mark === undefined ? undefined : parseMark(host, mark),
     device: {
       isBlock: bytes !== undefined,
-      sizeGib: Math.floor(Number(bytes ?? 0) / 1024 ** 3),
+      sizeGib: Math.floor(Number(bytes ?? 0) / bytesPerGib),
       contents: all("content"),
     },
   };

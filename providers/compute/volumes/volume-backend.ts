@@ -1,4 +1,4 @@
-import { describeSize } from "../../core/bytes.ts";
+import { bytesPerGib, describeSize } from "../../core/bytes.ts";
 import { hasCode, StackyardError } from "../../core/errors.ts";
 import type { ResourceId } from "../../core/ids.ts";
 import type { ComputeHost } from "../../core/ports.ts";
@@ -25,7 +25,7 @@ const lockWaitSeconds = 100;
 
 /** A volume's size in bytes; 0 where any is right. */
 export function readSize(spec: { readonly sizeGib: number }): number {
-  return spec.sizeGib * 1024 ** 3;
+  return spec.sizeGib * bytesPerGib;
 }
 
 export { nameSnapshot } from "../../core/volume-location.ts";
@@ -139,7 +139,7 @@ export function tooSmall(
     message: `Volume ${spec.id} cannot have ${describeSize(readSize(spec))}: it ${is} ${describeSize(bytes)}, and no data is cut off`,
     field: "sizeGib",
     value: spec.sizeGib,
-    remedy: `Set sizeGib to ${String(Math.ceil(bytes / 1024 ** 3))} or more.`,
+    remedy: `Set sizeGib to ${String(Math.ceil(bytes / bytesPerGib))} or more.`,
   });
 }
 

@@ -37,12 +37,6 @@ export function clientOf(
   return { confFile: cephConfFile(clusterId), user: nameCephUser(cloudId, role) };
 }
 
-/** Options with which `rbd` works as that client. */
-export function listClientOptions(host: ComputeHost, place: RbdPlace): readonly string[] {
-  const { confFile, user } = clientOf(host, place);
-  return ["--conf", confFile, "--id", user];
-}
-
 /** An image as `qemu-img` opens it; no character of a name ends a word of it, as in `rbd:POOL/NAME:conf=FILE`. */
 export function blockNode(host: ComputeHost, place: RbdPlace, image: string, snapshot?: string): string {
   return `json:${JSON.stringify({ driver: "raw", file: rbdNode(host, place, image, snapshot) })}`;

@@ -144,7 +144,7 @@ function readProgram(): string {
 }
 
 /** Python of the distribution, which Ceph's modules are for, without what the host's users have added to it. */
-const python = sh`/usr/bin/python3 -I -S -`;
+const python = sh`/usr/bin/python3 -I -S`;
 
 /** A question to the program, and how it is asked. */
 export interface RbdQuestion<T> {
@@ -167,7 +167,7 @@ export async function askAboutVolume<T>(
 ): Promise<T> {
   const how = question.options?.readOnly === true ? "-s" : "-x";
   const key = await packKeyFor(volume, work);
-  const program = sh`${python} ${render(host, volume, work)}`;
+  const program = sh`${python} - ${render(host, volume, work)}`;
   // The rest of the input is the program.
   const commands =
     key === undefined
@@ -232,7 +232,7 @@ export async function listMarked(
     assumed: [],
     onRefusal: refuseUnknown,
   };
-  const commands = [sh`${python} ${JSON.stringify(request)}`];
+  const commands = [sh`${python} - ${JSON.stringify(request)}`];
   return readAnswer(await run(pool, host, place, commands, question, signal), question);
 }
 
@@ -248,7 +248,7 @@ export function jobCommand(
   volume: VolumeRef & { readonly place: RbdPlace },
   work: RbdWork,
 ): Shell {
-  const run = sh`printf '%s' ${readProgram()} | ${python} ${render(host, volume, work)}`;
+  const run = sh`printf '%s' ${readProgram()} | ${python} - ${render(host, volume, work)}`;
   if (!("luks" in work)) return script(run);
   return script(sh`IFS= read -r key
 printf '%s' "$key" | { exec 3<&0; ${run}; }`);
@@ -277,7 +277,7 @@ export function observeImages(looks: readonly RbdLook[]): Shell {
     pool: "",
     clients,
   });
-  return sh`printf '%s' ${request} | /usr/bin/python3 -I -S -c ${readProgram()} -`;
+  return sh`printf '%s' ${request} | ${python} -c ${readProgram()} -`;
 }
 
 /** What {@link observeImages} found, in the order of the looks: what each alone would be answered, or would raise. */
