@@ -15,7 +15,7 @@ import {
 import { join, resolve } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { cacheFolder, labAsset } from "../folders.ts";
-import { expectProcess } from "../namespace/process.ts";
+import { expectProcess } from "../process.ts";
 import { writeArchive } from "./archive.ts";
 import type { ArchiveEntry } from "./archive.ts";
 import { bootModules, findKernel, ideModules } from "./kernel.ts";

@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { cacheFolder } from "../folders.ts";
-import { expectProcess } from "../namespace/process.ts";
+import { expectProcess } from "../process.ts";
 
 /** Loaded at every boot, in this order. ext4, serial line and keyboard are built into the cloud kernel. */
 export const bootModules = [

@@ -5,7 +5,7 @@ import { renderText } from "../../providers/compute/render.ts";
 import { labFiles } from "../folders.ts";
 import { replaceFile } from "../state.ts";
 import type { LabCeph, LabPlan } from "./plan.ts";
-import { expectProcess } from "./process.ts";
+import { expectProcess } from "../process.ts";
 
 /** Room of each object storage daemon. Neither memory nor disk is taken before it is written to. */
 const deviceBytes = 8 * 1024 ** 3;

@@ -9,8 +9,8 @@ import { labAsset, labFiles } from "../folders.ts";
 import { connectHost, removeLinks } from "./links.ts";
 import { rangeOf } from "./plan.ts";
 import type { LabHost, LabPlan } from "./plan.ts";
-import { expectProcess, isAlive, killProcess, systemPath } from "./process.ts";
-import type { ProcessIdentity } from "./process.ts";
+import { expectProcess, isAlive, killProcess, systemPath } from "../process.ts";
+import type { ProcessIdentity } from "../process.ts";
 
 const pollMs = 15;
 const startLimitMs = 60_000;

@@ -5,7 +5,7 @@ import type { AddressRange, LabRanges, UsedRange } from "../addresses.ts";
 import type { Topology } from "../topology.ts";
 import { rangeOf } from "./plan.ts";
 import type { LabHost, LabNetwork, LabPlan } from "./plan.ts";
-import { expectProcess, runProcess } from "./process.ts";
+import { expectProcess, runProcess } from "../process.ts";
 
 /** Lines for `ip -batch`: every word is one of ours (a link name, a MAC, a number), never free text. */
 async function changeLinks(attempting: string, lines: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { arch } from "node:os";
 import { join } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
-import { systemPath } from "./process.ts";
+import { systemPath } from "../process.ts";
 
 /** Every program that a lab host or the making of one starts. */
 const programs = [

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { type InventoryCeph } from "../../lab/inventory.ts";
-import { expectProcess } from "../../lab/namespace/process.ts";
+import { expectProcess } from "../../lab/process.ts";
 import type { Say } from "../../lab/setup/progress.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { JsonObject } from "../../providers/core/json.ts";

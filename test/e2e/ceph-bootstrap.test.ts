@@ -6,7 +6,7 @@ import { z } from "zod";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import { bringUp } from "../../lab/lab.ts";
-import { expectProcess, runProcess, type ProcessResult } from "../../lab/namespace/process.ts";
+import { expectProcess, runProcess, type ProcessResult } from "../../lab/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import { openCloud } from "../../providers/wiring.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { runProcess } from "../../lab/namespace/process.ts";
+import { runProcess } from "../../lab/process.ts";
 import { diskFile, volumeFile } from "../../providers/compute/layout.ts";
 import { nameTunnel } from "../../providers/compute/marks.ts";
 import { deriveId } from "../../providers/core/ids.ts";

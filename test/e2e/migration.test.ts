@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { labCeph, labHosts } from "../../lab/inventory.ts";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { bringUp } from "../../lab/lab.ts";
-import { expectProcess } from "../../lab/namespace/process.ts";
+import { expectProcess } from "../../lab/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";

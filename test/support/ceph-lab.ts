@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readInventory } from "../../lab/inventory.ts";
 import { bringUp, runOnHost } from "../../lab/lab.ts";
-import { expectProcess } from "../../lab/namespace/process.ts";
+import { expectProcess } from "../../lab/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { openCompute, type Compute } from "../../providers/compute/compute.ts";
 import type { CephCluster } from "../../providers/core/ceph.ts";

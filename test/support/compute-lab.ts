@@ -4,7 +4,7 @@ import { buildGuest, guestCommandLine } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import type { Inventory, InventoryHost } from "../../lab/inventory.ts";
 import { bringUp, runOnHost } from "../../lab/lab.ts";
-import { expectProcess } from "../../lab/namespace/process.ts";
+import { expectProcess } from "../../lab/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { openCompute } from "../../providers/compute/compute.ts";
 import type { Compute } from "../../providers/compute/compute.ts";

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { expectProcess } from "../../lab/namespace/process.ts";
+import { expectProcess } from "../../lab/process.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import { make, textOf } from "./cloud.ts";
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isAlive, killProcess, runProcess } from "../../../lab/namespace/process.ts";
+import { isAlive, killProcess, runProcess } from "../../../lab/process.ts";
 import { withLock } from "../../../lab/lock.ts";
 
 function startTicksOf(pid: number): number {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StackyardError } from "../../providers/core/errors.ts";
+import { StackyardError } from "../providers/core/errors.ts";
 
 /** Where the machine's own tools are, whatever PATH the caller has. */
 export const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
