@@ -1,24 +1,53 @@
-import type { Command } from "commander";
+import { Argument, Option, type Command } from "commander";
 import { startProgress } from "../providers/engines/cli/progress.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
+import { describeSize } from "../providers/core/bytes.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
 import { buildGuest } from "./guest/build.ts";
 import { registerCephCommands } from "./ceph-commands.ts";
-import { bringUp, describeLab, listLabs, openShell, readLogs, runOnHost, tearDown } from "./lab.ts";
+import { labNetworks, powerActions } from "./driver.ts";
+import type {
+  HostDescription,
+  LabNetwork,
+  NetworkDescription,
+  PowerAction,
+  SnapshotDescription,
+} from "./driver.ts";
+import {
+  bringUp,
+  changePower,
+  cutLink,
+  describeLab,
+  listLabs,
+  listLabSnapshots,
+  mendLink,
+  openShell,
+  readLogs,
+  removeLabSnapshot,
+  restoreLab,
+  runOnHost,
+  snapshotLab,
+  tearDown,
+} from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
-import { loadTopology, parseTopology } from "./topology.ts";
+import { drivers, loadTopology, parseTopology } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
 interface LabFlags {
   readonly topology?: string;
   readonly name?: string;
+  readonly driver?: string;
   readonly json?: boolean;
 }
 
-/** The topology that the flags name, the default lab without any; `--name` wins over the file's. */
-function topologyOf(flags: LabFlags): Topology {
-  const topology = flags.topology === undefined ? parseTopology({}) : loadTopology(flags.topology);
-  return flags.name === undefined ? topology : parseTopology({ ...topology, name: flags.name });
+/** The topology that the flags name, the default lab without any; `--name` and `--driver` win over the file's. */
+function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
+  const topology = file === undefined ? parseTopology({}) : loadTopology(file);
+  return parseTopology({
+    ...topology,
+    ...(name === undefined ? {} : { name }),
+    ...(driver === undefined ? {} : { driver }),
+  });
 }
 
 function write(text: string): void {
@@ -46,29 +75,55 @@ async function runVerb<Result>(
   }
 }
 
-const hostColumns = ["HOST", "STATE", "ADDRESS", "TUNNEL", "MANAGEMENT LINK", "DATA LINK", "PID"];
+const driverOption = new Option(
+  "--driver <driver>",
+  "how hosts are made: of this machine's namespaces, or as virtual machines with KVM inside",
+).choices(drivers);
+
+const hostColumns = ["HOST", "STATE", "ADDRESS", "TUNNEL", "LINKS", "PID"];
+
+/** The links that are not up, or that all are. */
+function formatLinks({ links }: HostDescription): string {
+  const others = Object.entries(links).filter(([, state]) => state !== "up");
+  return others.length === 0 ? "up" : others.map(([network, state]) => `${network} ${state}`).join(", ");
+}
 
 function formatLab(lab: LabDescription): string {
-  const { management, data } = lab.networks;
+  const { management, data, storage } = lab.networks;
+  const where = ({ bridge }: NetworkDescription): string => (bridge === null ? "" : ` on ${bridge}`);
   const rows = lab.hosts.map((host) => [
     host.name,
     host.state,
-    host.address,
+    host.port === 22 ? host.address : `${host.address}:${String(host.port)}`,
     host.tunnelAddress,
-    host.links.management,
-    host.links.data,
+    formatLinks(host),
     host.pid === null ? "-" : String(host.pid),
   ]);
   return [
     `lab ${lab.name} (${lab.driver}): ${lab.state}\n`,
-    `management ${management.cidr} on ${management.bridge}, this machine is ${management.gateway}\n`,
-    `data ${data.cidr} on ${data.bridge}, MTU ${String(data.mtuBytes)} bytes\n`,
+    `management ${management.cidr}${where(management)}, this machine is ${management.gateway}\n`,
+    `data ${data.cidr}${where(data)}, MTU ${String(data.mtuBytes)} bytes\n`,
+    storage === undefined ? "" : `storage ${storage.cidr}, MTU ${String(storage.mtuBytes)} bytes\n`,
     `inventory ${lab.inventoryFile}\n\n`,
     formatTable(
       hostColumns.map((title) => ({ title })),
       rows,
     ),
   ].join("");
+}
+
+function formatSnapshots(snapshots: readonly SnapshotDescription[]): string {
+  const rows = snapshots.map(({ name, takenAt, hosts }) => [
+    name,
+    takenAt,
+    hosts
+      .map((host) => `${host.name} ${host.memoryBytes === null ? "off" : describeSize(host.memoryBytes)}`)
+      .join(", "),
+  ]);
+  return formatTable(
+    ["SNAPSHOT", "TAKEN", "HOSTS"].map((title) => ({ title })),
+    rows,
+  );
 }
 
 const examples = `
@@ -86,7 +141,9 @@ export function registerLabCommands(program: Command): void {
   const lab = program
     .command("lab")
     .summary("hosts for trying and testing")
-    .description("Makes KVM hosts on this machine, each with its own sshd, libvirtd, Open vSwitch and disks.")
+    .description(
+      "Makes KVM hosts on this machine, as sets of namespaces or as virtual machines, each with its own sshd, libvirtd, Open vSwitch and disks.",
+    )
     .addHelpText("after", examples);
 
   const verb = (usage: string, description: string, example: string): Command =>
@@ -101,12 +158,14 @@ export function registerLabCommands(program: Command): void {
   verb(
     "up",
     "Brings the lab up, or what is missing of it. Nothing to do when all hosts are up.",
-    "up --topology lab.yaml",
-  ).action(async (flags: LabFlags) => {
-    const topology = topologyOf(flags);
-    const result = await runVerb(`lab ${topology.name} up`, flags, (options) => bringUp(topology, options));
-    write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
-  });
+    "up --topology lab.yaml --driver nested",
+  )
+    .addOption(driverOption)
+    .action(async (flags: LabFlags) => {
+      const topology = topologyOf(flags);
+      const result = await runVerb(`lab ${topology.name} up`, flags, (options) => bringUp(topology, options));
+      write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
+    });
 
   verb("status", "Shows the lab's hosts and networks as they are now.", "status --json").action(
     async (flags: LabFlags) => {
@@ -146,6 +205,73 @@ export function registerLabCommands(program: Command): void {
       );
     },
   );
+
+  verb(
+    "power",
+    "Switches a host: on, off by its power button, reset, or cut, which is power loss. Its disks stay.",
+    "power h2 cut",
+  )
+    .argument("<host>")
+    .addArgument(new Argument("<action>", "what to do").choices(powerActions))
+    .action(async (host: string, action: PowerAction, flags: LabFlags) => {
+      const { name } = topologyOf(flags);
+      await runVerb(`lab ${name} power ${host} ${action}`, flags, (options) =>
+        changePower(name, host, action, options),
+      );
+      if (flags.json === true) write(`${formatJson(await describeLab(name))}\n`);
+    });
+
+  verb(
+    "net",
+    "Pulls a host's cable out of a network (cut), or puts it back (mend).",
+    "net h2 cut --network data",
+  )
+    .argument("<host>")
+    .addArgument(new Argument("<action>", "what to do").choices(["cut", "mend"]))
+    .addOption(new Option("--network <network>", "which cable").choices(labNetworks).default("data"))
+    .action(
+      async (host: string, action: "cut" | "mend", flags: LabFlags & { readonly network: LabNetwork }) => {
+        const { name } = topologyOf(flags);
+        await (action === "cut" ? cutLink : mendLink)(name, host, flags.network);
+        if (flags.json === true) write(`${formatJson(await describeLab(name))}\n`);
+      },
+    );
+
+  verb(
+    "snapshot <snapshot>",
+    "Keeps memory and disks of all hosts as they are at one moment, running servers too.",
+    "snapshot ready",
+  )
+    .option("--remove", "remove the snapshot of that name")
+    .action(async (snapshot: string, flags: LabFlags & { readonly remove?: true }) => {
+      const { name } = topologyOf(flags);
+      if (flags.remove === true) {
+        await removeLabSnapshot(name, snapshot);
+        write(flags.json === true ? `${formatJson({ name, removed: snapshot })}\n` : "");
+        return;
+      }
+      const taken = await runVerb(`lab ${name} snapshot ${snapshot}`, flags, (options) =>
+        snapshotLab(name, snapshot, options),
+      );
+      write(flags.json === true ? `${formatJson(taken)}\n` : formatSnapshots([taken]));
+    });
+
+  verb("snapshots", "Lists the snapshots of the lab.", "snapshots --json").action((flags: LabFlags) => {
+    const snapshots = listLabSnapshots(topologyOf(flags).name);
+    write(flags.json === true ? `${formatJson(snapshots)}\n` : formatSnapshots(snapshots));
+  });
+
+  verb(
+    "restore <snapshot>",
+    "Brings the lab back to a snapshot. What its hosts did since is lost.",
+    "restore ready",
+  ).action(async (snapshot: string, flags: LabFlags) => {
+    const { name } = topologyOf(flags);
+    const result = await runVerb(`lab ${name} restore ${snapshot}`, flags, (options) =>
+      restoreLab(name, snapshot, options),
+    );
+    write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
+  });
 
   verb(
     "down",

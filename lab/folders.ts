@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { findPackageRoot } from "../providers/core/package-root.ts";
 import { parseLabName } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 
 /** Reads a folder setting of the XDG base directory specification; a relative value is ignored, as it demands. */
 function baseFolder(variable: string, fallback: string): string {
@@ -52,4 +53,11 @@ export function labFiles(folder: string) {
       log: join(folder, "hosts", name, "console.log"),
     }),
   };
+}
+
+/** Where a host's disks are: in the lab's own folder, or below the one that the topology names. */
+export function diskFolderOf(topology: Topology, folder: string, host: string): string {
+  return topology.diskFolder === undefined
+    ? join(folder, "disks", host)
+    : join(topology.diskFolder, topology.name, host);
 }

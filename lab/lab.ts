@@ -1,55 +1,37 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { readFile, rm, rmdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import { sh } from "../providers/hosts/command.ts";
 import { parseRange } from "./addresses.ts";
 import type { UsedRange } from "./addresses.ts";
+import type {
+  DrivenLab,
+  HostDescription,
+  LabNetwork,
+  LabOptions,
+  LabSnapshots,
+  NetworkDescriptions,
+  PowerAction,
+  SnapshotDescription,
+} from "./driver.ts";
+import { openLab, planState, requireUsable } from "./drivers.ts";
 import { labFiles, labFolder } from "./folders.ts";
-import type { Inventory } from "./inventory.ts";
 import { withLock } from "./lock.ts";
-import { findCapabilities, saveCapabilities } from "./namespace/capabilities.ts";
-import { describeCephStart, ensureCephFiles, monitorOf } from "./namespace/ceph.ts";
-import { cutPower, ensureHostKey, ensureKey, observeHost, startHost as start } from "./namespace/host.ts";
-import type { HostState } from "./namespace/host.ts";
-import { chooseRanges, ensureBridges, listLinks, removeLinks, setLink } from "./namespace/links.ts";
-import { planLab } from "./namespace/plan.ts";
-import type { LabHost, LabNetwork, LabPlan } from "./namespace/plan.ts";
-import { expectProcess, runProcess, systemPath } from "./process.ts";
+import { requireRoot } from "./namespace/requirements.ts";
+import { runProcess, systemPath } from "./process.ts";
 import type { ProcessResult } from "./process.ts";
-import { requirePrograms, requireRoot } from "./namespace/requirements.ts";
-import { findState, listStates, makeFolder, readState, replaceFile, writeState } from "./state.ts";
+import { sshArguments } from "./ssh.ts";
+import { makeFolder, replaceFile } from "./state-files.ts";
+import { findState, listStates, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
-import type { Topology } from "./topology.ts";
+import type { DriverName, Topology } from "./topology.ts";
 
 /** How long a verb waits for another command on the same lab. */
 const lockWaitMs = 120_000;
-
-const sshPort = 22;
-const sshUser = "root";
-
-/** Options of the verbs that take time. */
-export interface LabOptions {
-  /** Told what has been done, and what is waited for. */
-  readonly onProgress?: (message: string) => void;
-  /** Ends the waiting. What was made stays for the next `up` or `down`. */
-  readonly signal?: AbortSignal;
-}
-
-/** A host as `status` shows it. A link is `cut` when it was taken down by hand or by {@link cutLink}. */
-export interface HostDescription {
-  readonly name: string;
-  readonly roles: readonly string[];
-  readonly state: HostState;
-  /** Its PID 1 as the machine sees it; null while it is down. */
-  readonly pid: number | null;
-  readonly address: string;
-  readonly tunnelAddress: string;
-  readonly links: Readonly<Record<LabNetwork, "up" | "cut" | "absent">>;
-}
 
 /** A lab as `status` shows it: `up` when every host is, `down` when none is, `partial` otherwise. */
 export interface LabDescription {
@@ -58,17 +40,21 @@ export interface LabDescription {
   readonly state: "up" | "partial" | "down";
   readonly folder: string;
   readonly inventoryFile: string;
-  readonly networks: LabPlan["networks"];
+  readonly networks: NetworkDescriptions;
   readonly hosts: readonly HostDescription[];
 }
+
+/** What is read again of a topology on record. */
+const givenSchema = z.object({ diskFolder: z.string().optional() });
 
 /** Runs a verb alone on its lab; an abort comes out as `interrupted`, whatever it interrupted. */
 async function withLab<Result>(
   name: string,
+  driver: DriverName | undefined,
   options: LabOptions,
   action: () => Promise<Result>,
 ): Promise<Result> {
-  requireRoot();
+  if (driver === "namespace") requireRoot();
   const folder = labFolder(name);
   try {
     return await withLock(
@@ -90,44 +76,34 @@ async function withLab<Result>(
   }
 }
 
-/** Ranges that other labs hold: their data ranges are on no interface of the machine. */
+/** Ranges that other labs of namespaces hold: their data ranges are on no interface of the machine. */
 function reservedRanges(): UsedRange[] {
-  return listStates().flatMap(({ plan }) =>
-    [plan.networks.management.cidr, plan.networks.data.cidr]
-      .map((cidr) => parseRange(cidr))
-      .filter((range) => range !== undefined)
-      .map((range) => ({ range, holder: `lab ${plan.name}` })),
+  return listStates().flatMap(({ driver, plan }) =>
+    driver === "nested"
+      ? []
+      : [plan.networks.management.cidr, plan.networks.data.cidr]
+          .map((cidr) => parseRange(cidr))
+          .filter((range) => range !== undefined)
+          .map((range) => ({ range, holder: `lab ${plan.name}` })),
   );
 }
 
-/** The record of a lab that begins: ranges chosen and everything planned, before anything is made. */
-async function createState(topology: Topology): Promise<LabState> {
+/**
+ * The record of a lab that begins: everything chosen and planned, before anything is made, and the machine's networks
+ * taken, by which a lab of another state folder sees what this one holds. Runs under the lock of the networks.
+ */
+async function beginLab(topology: Topology): Promise<LabState> {
   const folder = labFolder(topology.name);
-  const plan = planLab(topology, folder, await chooseRanges(topology, reservedRanges()));
+  const planned = await planState(topology, folder, reservedRanges());
   const inherited = listStates().flatMap((other) =>
     other.madeFolders.filter((path) => folder.startsWith(`${path}/`)),
   );
   const madeFolders = [...inherited, ...(await makeFolder(folder, 0o700))];
   if (topology.diskFolder !== undefined)
     madeFolders.push(...(await makeFolder(`${topology.diskFolder}/${topology.name}`, 0o711)));
-  const state: LabState = {
-    version: 1,
-    driver: topology.driver,
-    topology: asJson(topology),
-    plan,
-    madeFolders,
-  };
+  const state: LabState = { version: 1, topology: asJson(topology), madeFolders, ...planned };
   await writeState(state);
-  return state;
-}
-
-/**
- * Ranges chosen and taken in one: a lab of another state folder sees what this one holds by its bridge alone. Runs under
- * the lock of the networks.
- */
-async function beginLab(topology: Topology): Promise<LabState> {
-  const state = await createState(topology);
-  await ensureBridges(state.plan);
+  await openLab(state).claim();
   return state;
 }
 
@@ -136,113 +112,15 @@ function asJson(topology: Topology): LabState["topology"] {
   return z.json().parse(JSON.parse(JSON.stringify(topology)));
 }
 
-async function isMounted(path: string): Promise<boolean> {
-  const mounts = await readFile("/proc/self/mounts", "utf8");
-  return mounts.split("\n").some((line) => line.split(" ")[1] === path);
-}
-
-/** Keys, known_hosts, the table of names, and the tmpfs of the roots. */
-async function ensureFiles(plan: LabPlan): Promise<void> {
-  const files = labFiles(plan.folder);
-  await Promise.all([
-    ensureKey(files.identity, `stackyard lab ${plan.name}`),
-    makeFolder(files.roots, 0o700),
-    ...plan.hosts.map((host) => ensureHostKey(plan, host)),
-  ]);
-  if (plan.ceph !== undefined) await ensureCephFiles(plan, plan.ceph);
-  if (!(await isMounted(files.roots))) {
-    await expectProcess("mounting the hosts' roots", "mount", [
-      "-t",
-      "tmpfs",
-      "-o",
-      "mode=700",
-      "stackyard-lab",
-      files.roots,
-    ]);
-  }
-  const knownHosts = plan.hosts.map((host) => {
-    const key = readFileSync(`${files.host(host.name).hostKey}.pub`, "utf8").split(" ");
-    return `${host.address} ${key.slice(0, 2).join(" ")}\n`;
-  });
-  await replaceFile(files.knownHosts, knownHosts.join(""));
-  const names = plan.hosts.map((host) => `${host.address} ${host.name}\n`);
-  await replaceFile(files.hostsTable, ["127.0.0.1 localhost\n::1 localhost\n", ...names].join(""));
-}
-
-function inventoryOf(plan: LabPlan): Inventory {
-  const files = labFiles(plan.folder);
-  const { management, data } = plan.networks;
-  return {
-    name: plan.name,
-    hosts: plan.hosts.filter(isCompute).map((host) => ({
-      name: host.name,
-      address: host.address,
-      port: sshPort,
-      user: sshUser,
-      identityFile: files.identity,
-      knownHostsFile: files.knownHosts,
-      tunnelInterface: "eth1",
-      tunnelAddress: host.tunnelAddress,
-    })),
-    ...(plan.ceph === undefined
-      ? {}
-      : {
-          ceph: {
-            fsid: plan.ceph.fsid,
-            monitors: [monitorOf(plan, plan.ceph)],
-            user: "admin",
-            keyringFile: files.ceph.keyring,
-          },
-        }),
-    networks: {
-      management: { cidr: management.cidr, gateway: management.gateway },
-      data: { cidr: data.cidr, mtuBytes: data.mtuBytes },
-    },
-  };
-}
-
-function isCompute({ roles }: LabHost): boolean {
-  return roles.includes("compute");
-}
-
-async function bringHostsUp(plan: LabPlan, hosts: readonly LabHost[], options: LabOptions): Promise<void> {
-  const capabilities = findCapabilities();
-  const results = await Promise.allSettled(
-    hosts.map((host) =>
-      start(plan, host, {
-        capabilities,
-        signal: options.signal,
-        onStep: (step) => options.onProgress?.(`${host.name}: ${step}`),
-      }),
-    ),
-  );
-  for (const result of results) if (result.status === "rejected") throw result.reason;
-  const first = hosts.find(isCompute);
-  if (first !== undefined) await saveCapabilities(plan, first);
-}
-
-/** Brings the daemons of the lab's Ceph up that are not: all of them, or those that were killed on a host that goes on. */
-async function bringCephUp(plan: LabPlan, options: LabOptions): Promise<void> {
-  const { ceph } = plan;
-  const host = plan.hosts.find(({ name }) => name === ceph?.host);
-  if (ceph === undefined || host === undefined) return;
-  const words = sh`${describeCephStart(plan, ceph)}`.text;
-  const output = await expectProcess("bringing Ceph up", "ssh", [...sshArguments(plan, host), words]);
-  for (const step of output.split("\n").filter((line) => line !== ""))
-    options.onProgress?.(`${host.name}: ceph ${step}`);
-}
-
 /**
  * Makes the lab, or finishes one that was begun, or starts the hosts of it that are down; nothing to do when all are up.
  * @throws StackyardError `in-use` when an address range is taken, `conflict` when the lab exists with another topology,
- * `host-unsuitable` when programs are missing or a host does not start, `forbidden` when not root, `interrupted`.
+ * `host-unsuitable` when programs, memory or disk are missing or a host does not start, `forbidden` when a driver that
+ * needs root has not got it, `interrupted`.
  */
 export async function bringUp(topology: Topology, options: LabOptions = {}): Promise<LabDescription> {
-  return withLab(topology.name, options, async () => {
-    requirePrograms(
-      systemPath,
-      topology.hosts.some(({ roles }) => roles.includes("ceph")),
-    );
+  return withLab(topology.name, topology.driver, options, async () => {
+    requireUsable(topology);
     const known = findState(topology.name);
     const state = known ?? (await withLock("networks", { waitMs: lockWaitMs }, () => beginLab(topology)));
     if (!isDeepStrictEqual(state.topology, asJson(topology))) {
@@ -252,52 +130,29 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
         remedy: `Take it down first (stackyard lab down --name ${topology.name}), or choose another name.`,
       });
     }
-    const { plan } = state;
-    const missing = plan.hosts.filter((host) => observeHost(plan, host).state !== "up");
-    if (missing.length > 0) {
-      await ensureFiles(plan);
-      if (known !== undefined) await withLock("networks", { waitMs: lockWaitMs }, () => ensureBridges(plan));
-      options.onProgress?.(
-        `networks: management ${plan.networks.management.cidr}, data ${plan.networks.data.cidr}`,
-      );
-      await bringHostsUp(plan, missing, options);
-    }
-    await bringCephUp(plan, options);
-    const { inventory } = labFiles(plan.folder);
+    const driven = openLab(state);
+    // What was taken may be gone: the machine was started anew since.
+    if (known !== undefined) await withLock("networks", { waitMs: lockWaitMs }, () => driven.claim());
+    await driven.bringUp(options);
+    const { inventory } = labFiles(state.plan.folder);
     if (!existsSync(inventory))
-      await replaceFile(inventory, `${JSON.stringify(inventoryOf(plan), null, 2)}\n`);
+      await replaceFile(inventory, `${JSON.stringify(driven.inventory, null, 2)}\n`);
     return describe(state);
   });
 }
 
 async function describe(state: LabState): Promise<LabDescription> {
-  const { plan } = state;
-  const links = await listLinks();
-  const linkState = (name: string): "up" | "cut" | "absent" => {
-    const flags = links.get(name);
-    if (flags === undefined) return "absent";
-    return flags.includes("UP") ? "up" : "cut";
-  };
-  const hosts = plan.hosts.map((host): HostDescription => {
-    const observed = observeHost(plan, host);
-    return {
-      name: host.name,
-      roles: host.roles,
-      state: observed.state,
-      pid: observed.pid ?? null,
-      address: host.address,
-      tunnelAddress: host.tunnelAddress,
-      links: { management: linkState(host.links.management.name), data: linkState(host.links.data.name) },
-    };
-  });
+  const { plan, driver } = state;
+  const driven = openLab(state);
+  const hosts = await driven.describeHosts();
   const up = hosts.filter((host) => host.state === "up").length;
   return {
     name: plan.name,
-    driver: state.driver,
-    state: up === hosts.length ? "up" : up === 0 ? "down" : "partial",
+    driver,
+    state: up === hosts.length ? "up" : hosts.every((host) => host.state === "down") ? "down" : "partial",
     folder: plan.folder,
     inventoryFile: labFiles(plan.folder).inventory,
-    networks: plan.networks,
+    networks: driven.networks,
     hosts,
   };
 }
@@ -327,7 +182,7 @@ async function removeEmptyFolders(from: string, outermost: string): Promise<void
  * @returns false when there was nothing to remove.
  */
 export async function tearDown(name: string, options: LabOptions = {}): Promise<boolean> {
-  return withLab(name, options, async () => {
+  return withLab(name, findState(name)?.driver, options, async () => {
     const folder = labFolder(name);
     const state = findState(name);
     if (state === undefined) {
@@ -337,59 +192,35 @@ export async function tearDown(name: string, options: LabOptions = {}): Promise<
       await removeEmptyFolders(dirname(folder), dirname(dirname(folder)));
       return found;
     }
-    const { plan, madeFolders } = state;
-    await Promise.all(plan.hosts.map((host) => cutPower(plan, host)));
-    options.onProgress?.("hosts ended");
-    await removeLinks([plan.networks.management.bridge, plan.networks.data.bridge]);
-    options.onProgress?.("networks removed");
-    const { roots } = labFiles(folder);
-    if (await isMounted(roots))
-      await expectProcess("unmounting the hosts' roots", "umount", ["--lazy", roots]);
-    for (const host of plan.hosts) await rm(host.diskFolder, { recursive: true, force: true });
+    const { topology, madeFolders } = state;
+    await openLab(state).remove(options);
     // The folder goes last: it holds the record, by which a killed `down` is finished.
     await rm(folder, { recursive: true, force: true });
-    const parents = [dirname(folder), ...plan.hosts.slice(0, 1).map((host) => dirname(host.diskFolder))];
+    const { diskFolder } = givenSchema.parse(topology);
+    const parents = [dirname(folder), ...(diskFolder === undefined ? [] : [join(diskFolder, name)])];
     for (const parent of parents) for (const made of madeFolders) await removeEmptyFolders(parent, made);
     options.onProgress?.("files removed");
     return true;
   });
 }
 
-function findHost(name: string, host: string): { readonly plan: LabPlan; readonly host: LabHost } {
-  const { plan } = readState(name);
-  const found = plan.hosts.find((candidate) => candidate.name === host);
-  if (found !== undefined) return { plan, host: found };
+/** The lab with the host of that name. Raises `not-found` when there is none. */
+function findHost(name: string, host: string): DrivenLab {
+  const driven = openLab(readState(name));
+  if (driven.hosts.some((candidate) => candidate.name === host)) return driven;
   throw new StackyardError("not-found", {
     message: `lab "${name}" has no host "${host}"`,
     field: "host",
     value: host,
-    remedy: `Its hosts: ${plan.hosts.map((other) => other.name).join(", ")}.`,
+    remedy: `Its hosts: ${driven.hosts.map((other) => other.name).join(", ")}.`,
   });
 }
 
-/** Arguments of `ssh` to a host: its own key and known_hosts only, none of the user's settings. */
-function sshArguments(plan: LabPlan, host: LabHost): string[] {
-  const files = labFiles(plan.folder);
-  const settings = {
-    UserKnownHostsFile: files.knownHosts,
-    GlobalKnownHostsFile: "/dev/null",
-    StrictHostKeyChecking: "yes",
-    IdentitiesOnly: "yes",
-    BatchMode: "yes",
-    ConnectTimeout: "5",
-    LogLevel: "ERROR",
-  };
-  const options = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-  return [
-    "-F",
-    "none",
-    "-i",
-    files.identity,
-    ...options,
-    "-p",
-    String(sshPort),
-    `${sshUser}@${host.address}`,
-  ];
+/** Arguments of `ssh` to a host. */
+async function sshTo(name: string, host: string): Promise<string[]> {
+  const [found] = (await findHost(name, host).describeHosts()).filter((each) => each.name === host);
+  if (found === undefined) throw new TypeError("a lab describes each of its hosts");
+  return sshArguments(labFiles(labFolder(name)), found);
 }
 
 /** Runs a command on a host, each word as it is, and returns what it said, whatever its exit code. */
@@ -399,15 +230,13 @@ export async function runOnHost(
   words: readonly string[],
   options: { readonly stdin?: string | Uint8Array; readonly timeoutMs?: number } = {},
 ): Promise<ProcessResult> {
-  const found = findHost(name, host);
-  return runProcess("ssh", [...sshArguments(found.plan, found.host), sh`${words}`.text], options);
+  return runProcess("ssh", [...(await sshTo(name, host)), sh`${words}`.text], options);
 }
 
 /** A login shell on a host, or one command with the terminal's own input and output. Resolves to its exit code. */
 export async function openShell(name: string, host: string, words: readonly string[] = []): Promise<number> {
-  const found = findHost(name, host);
   const command = words.length === 0 ? [] : [sh`${words}`.text];
-  const child = spawn("ssh", [...sshArguments(found.plan, found.host), ...command], {
+  const child = spawn("ssh", [...(await sshTo(name, host)), ...command], {
     stdio: "inherit",
     env: { ...process.env, PATH: systemPath },
   });
@@ -419,8 +248,8 @@ export async function openShell(name: string, host: string, words: readonly stri
 
 /** The host of the lab's Ceph, where its programs find cluster and key in `/etc/ceph`. Raises `not-found` in a lab without Ceph. */
 export function requireCephHost(name: string): string {
-  const { ceph } = readState(name).plan;
-  if (ceph !== undefined) return ceph.host;
+  const { cephHost } = openLab(readState(name));
+  if (cephHost !== undefined) return cephHost;
   throw new StackyardError("not-found", {
     message: `lab "${name}" has no Ceph`,
     field: "lab",
@@ -429,48 +258,92 @@ export function requireCephHost(name: string): string {
   });
 }
 
-/** What the host itself has logged: its start, libvirtd, Open vSwitch. Readable when the host is down, too. */
+/** What the host itself has logged: its start or console, and what its driver can read besides. Readable when the host is down, too. */
 export async function readLogs(name: string, host: string): Promise<string> {
-  const found = findHost(name, host);
-  const files = labFiles(found.plan.folder);
-  const logs = `${files.roots}/${host}/upper/var/log`;
-  const parts = await Promise.all(
-    [
-      ["start", files.host(host).log],
-      ["libvirtd", `${logs}/libvirt/libvirtd.log`],
-      ["ovs-vswitchd", `${logs}/openvswitch/ovs-vswitchd.log`],
-      ["ovsdb-server", `${logs}/openvswitch/ovsdb-server.log`],
-      ["ceph", `${logs}/ceph/cluster.log`],
-    ].map(
-      async ([title = "", path = ""]) =>
-        `== ${host} ${title}\n${existsSync(path) ? await readFile(path, "utf8") : ""}`,
-    ),
-  );
-  return parts.join("");
+  const logs = await findHost(name, host).readLogs(host);
+  return logs.map(({ title, text }) => `== ${host} ${title}\n${text}`).join("");
 }
 
-/** Ends a host at once, as a power cut does. Its files and disks stay; {@link startHost} brings it back. */
-export async function stopHost(name: string, host: string): Promise<void> {
-  const found = findHost(name, host);
-  await withLab(name, {}, () => cutPower(found.plan, found.host));
+/**
+ * Switches a host: `on` (waits until it is up; nothing to do when it is), `off` by its power button, `reset`, or `cut`,
+ * which is power loss. Its files and disks stay.
+ * @throws StackyardError `invalid-input` for an action that the lab's driver has not.
+ */
+export async function changePower(
+  name: string,
+  host: string,
+  action: PowerAction,
+  options: LabOptions = {},
+): Promise<void> {
+  const driven = findHost(name, host);
+  await withLab(name, readState(name).driver, options, () => driven.changePower(host, action, options));
 }
 
-/** Starts a host that is down, with its files, disks, address and host key as they were. Nothing to do when it is up. */
-export async function startHost(name: string, host: string): Promise<void> {
-  const found = findHost(name, host);
-  await withLab(name, {}, async () => {
-    if (observeHost(found.plan, found.host).state === "up") return;
-    await start(found.plan, found.host, { capabilities: findCapabilities(), onStep: () => undefined });
-    if (found.host.name === found.plan.ceph?.host) await bringCephUp(found.plan, {});
+/** The snapshots of a lab. Raises `invalid-input` for one whose driver keeps none. */
+function requireSnapshots(name: string): LabSnapshots {
+  const state = readState(name);
+  const { snapshots } = openLab(state);
+  if (snapshots !== undefined) return snapshots;
+  throw new StackyardError("invalid-input", {
+    message: `lab "${name}" is of the driver ${state.driver}, which keeps no snapshots`,
+    field: "driver",
+    value: state.driver,
+    remedy: "Take it down and up again, which takes seconds, or make it with --driver nested.",
   });
+}
+
+/** Whether snapshots can be taken of the lab. */
+export function canSnapshot(name: string): boolean {
+  return openLab(readState(name)).snapshots !== undefined;
+}
+
+/** The snapshots of a lab, oldest first. */
+export function listLabSnapshots(name: string): readonly SnapshotDescription[] {
+  return requireSnapshots(name).list();
+}
+
+/**
+ * Keeps memory and disks of all hosts of the lab as they are at one moment.
+ * @throws StackyardError `conflict` when it has a snapshot of that name, `wrong-state` while a host starts,
+ * `host-disk-full` with the numbers, `invalid-input` when its driver keeps none.
+ */
+export async function snapshotLab(
+  name: string,
+  snapshot: string,
+  options: LabOptions = {},
+): Promise<SnapshotDescription> {
+  const snapshots = requireSnapshots(name);
+  return withLab(name, readState(name).driver, options, () => snapshots.take(snapshot, options));
+}
+
+/**
+ * Brings the lab back to a snapshot. What its hosts did since is lost.
+ * @throws StackyardError `not-found`, `image-checksum` for a damaged one (nothing is changed then), `host-unsuitable`.
+ */
+export async function restoreLab(
+  name: string,
+  snapshot: string,
+  options: LabOptions = {},
+): Promise<LabDescription> {
+  const snapshots = requireSnapshots(name);
+  return withLab(name, readState(name).driver, options, async () => {
+    await snapshots.restore(snapshot, options);
+    return describe(readState(name));
+  });
+}
+
+/** Removes a snapshot. Raises `not-found`. */
+export async function removeLabSnapshot(name: string, snapshot: string): Promise<void> {
+  const snapshots = requireSnapshots(name);
+  await withLab(name, readState(name).driver, {}, () => snapshots.remove(snapshot));
 }
 
 /** Pulls a host's cable: nothing passes on that network until {@link mendLink}. */
 export async function cutLink(name: string, host: string, network: LabNetwork): Promise<void> {
-  await setLink(findHost(name, host).host.links[network].name, "down");
+  await findHost(name, host).setLink(host, network, "cut");
 }
 
 /** Puts back the cable that {@link cutLink} has pulled. */
 export async function mendLink(name: string, host: string, network: LabNetwork): Promise<void> {
-  await setLink(findHost(name, host).host.links[network].name, "up");
+  await findHost(name, host).setLink(host, network, "up");
 }

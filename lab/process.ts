@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../providers/core/errors.ts";
 
@@ -86,17 +86,44 @@ export interface ProcessIdentity {
   readonly startTicks: number;
 }
 
+/** State letter and start time of a process; undefined when there is none of that pid. */
+function readStat(pid: number): { readonly state: string; readonly startTicks: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8");
+    // The name in parentheses may hold anything; state is field 3 and start time field 22 (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", startTicks: Number(fields[19]) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether the very process still runs. A zombie does not. */
 export function isAlive(identity: ProcessIdentity): boolean {
-  let stat: string;
+  const stat = readStat(identity.pid);
+  return stat?.startTicks === identity.startTicks && !["Z", "X"].includes(stat.state);
+}
+
+/** The processes of this machine with the words of their command lines, those that have any. */
+export function listProcesses(): { readonly identity: ProcessIdentity; readonly words: readonly string[] }[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const stat = readStat(Number(name));
+      if (stat === undefined || ["Z", "X"].includes(stat.state)) return [];
+      const words = readWords(name);
+      return words.length === 0
+        ? []
+        : [{ identity: { pid: Number(name), startTicks: stat.startTicks }, words }];
+    });
+}
+
+function readWords(pid: string): string[] {
   try {
-    stat = readFileSync(`/proc/${String(identity.pid)}/stat`, "utf8");
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
   } catch {
-    return false;
+    return []; // It has ended meanwhile.
   }
-  // The name in parentheses may hold anything; state is field 3 and start time field 22 (proc(5)).
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] !== "Z" && fields[0] !== "X" && fields[19] === String(identity.startTicks);
 }
 
 /** Ends the very process at once and waits until the kernel has let go of it. */

@@ -1,20 +1,24 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import { labFiles, labFolder, labsFolder } from "./folders.ts";
 import { labPlanSchema } from "./namespace/plan.ts";
+import { nestedPlanSchema } from "./nested/plan.ts";
+import { replaceFile } from "./state-files.ts";
 
-const labStateSchema = z.object({
+const common = {
   version: z.literal(1),
-  driver: z.literal("namespace"),
   /** The topology as given, to tell a repeated `up` from a changed one. */
   topology: z.json(),
-  plan: labPlanSchema,
   /** Outermost folders that the lab made; `down` removes them again when nothing else has come into them. */
   madeFolders: z.array(z.string()),
-});
+};
+
+const labStateSchema = z.discriminatedUnion("driver", [
+  z.object({ ...common, driver: z.literal("namespace"), plan: labPlanSchema }),
+  z.object({ ...common, driver: z.literal("nested"), plan: nestedPlanSchema }),
+]);
 
 /** The record of a lab, written before anything is made for it, so that a killed `up` leaves nothing unknown. */
 export type LabState = z.infer<typeof labStateSchema>;
@@ -35,18 +39,6 @@ export function readState(name: string): LabState {
     value: name,
     remedy: `Bring it up: stackyard lab up --name ${name}. All labs: stackyard lab list`,
   });
-}
-
-/** Writes a file so that a reader, or a crash, sees the old content or the new one. */
-export async function replaceFile(path: string, content: string): Promise<void> {
-  await writeFile(`${path}.part`, content, { mode: 0o600, flush: true });
-  await rename(`${path}.part`, path);
-}
-
-/** Makes the folder and says which outermost one was missing. */
-export async function makeFolder(path: string, mode: number): Promise<string[]> {
-  const made = await mkdir(path, { recursive: true, mode });
-  return made === undefined ? [] : [made];
 }
 
 export async function writeState(state: LabState): Promise<void> {

@@ -6,14 +6,24 @@ import { StackyardError } from "../providers/core/errors.ts";
 import { overlaps, parseRange } from "./addresses.ts";
 import type { AddressRange } from "./addresses.ts";
 
-/** Most hosts a lab may have: each costs about 30 MiB and half a second of a core. */
+/** Most hosts a lab may have: as namespaces each costs about 30 MiB and half a second of a core. */
 export const maxHosts = 64;
+
+/** How hosts are made: of namespaces of this machine, or as virtual machines with KVM inside. */
+export const drivers = ["namespace", "nested"] as const;
+
+export type DriverName = (typeof drivers)[number];
 
 /** Offset of the first host's address in both ranges; the machine itself holds offset 1 of the management range. */
 export const firstHostOffset = 11;
 
-/** What a host is for: to run servers, or a small Ceph. More roles come with more drivers. */
-const hostRoles = ["compute", "ceph"] as const;
+/** What a host is for: to run servers, or a small Ceph. */
+export const hostRoles = ["compute", "ceph"] as const;
+
+export type HostRole = (typeof hostRoles)[number];
+
+/** Distributions that nested hosts can be of. Namespace hosts are of the machine's own. */
+export const distributions = ["debian-12", "debian-13"] as const;
 
 const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const maxNameChars = 32;
@@ -61,6 +71,17 @@ const hostSchema = z.strictObject({
     .array(z.enum(hostRoles, { error: "is not a known role" }))
     .min(1, { error: "is empty" })
     .default(["compute"]),
+  vcpus: z.int().min(1).max(64).default(2),
+  ramMib: z
+    .int()
+    .min(768, { error: "is less than the 768 MiB that a host with libvirt needs" })
+    .max(1_048_576)
+    .default(2048),
+  diskGib: z.int().min(4).max(4096).default(20),
+  disks: z
+    .array(z.strictObject({ sizeGib: z.int().min(1).max(4096) }))
+    .max(8, { error: "has more than 8 disks" })
+    .default([]),
 });
 
 /** `3` stands for h1 to h3, and `name` for `{ name }`. Anything else is left for the schema to judge. */
@@ -84,7 +105,13 @@ const hostsSchema = z.preprocess(
 const topologySchema = z
   .strictObject({
     name: nameSchema("lab").default("lab"),
-    driver: z.literal("namespace", { error: "is not a known driver" }).default("namespace"),
+    driver: z.enum(drivers, { error: "is not a known driver" }).default("namespace"),
+    distribution: z.enum(distributions, { error: "is not a known distribution" }).default("debian-12"),
+    packages: z.enum(["roles", "none"], { error: "is neither roles nor none" }).default("roles"),
+    mirror: z.url({ protocol: /^(https?|file)$/, error: "is not the URL of a package mirror" }).optional(),
+    virtualization: z
+      .enum(["auto", "kvm", "tcg"], { error: "is not a known mode of virtualisation" })
+      .default("auto"),
     hosts: hostsSchema.prefault(3),
     networks: z
       .strictObject({
@@ -92,6 +119,9 @@ const topologySchema = z
         data: z
           .strictObject({ cidr: cidrSchema.optional(), mtuBytes: z.int().min(1350).max(9216).default(1600) })
           .prefault({}),
+        storage: z
+          .strictObject({ cidr: cidrSchema.optional(), mtuBytes: z.int().min(1350).max(9216).default(1500) })
+          .optional(),
       })
       .prefault({}),
     ceph: z
@@ -109,21 +139,21 @@ const topologySchema = z
     const report = (path: (string | number)[], message: string, remedy: string): void => {
       context.issues.push({ code: "custom", input: context.value, path, message, params: { remedy } });
     };
-    const { hosts, networks, ceph } = context.value;
+    const { driver, hosts, networks, ceph } = context.value;
     hosts.forEach((host, index) => {
       if (hosts.findIndex((other) => other.name === host.name) === index) return;
       report(["hosts", index, "name"], "is the name of two hosts", "Give each host a name of its own.");
     });
     const [, second] = hosts.filter(({ roles }) => roles.includes("ceph"));
-    if (second !== undefined) {
+    if (second !== undefined && driver === "namespace") {
       report(
         ["hosts", hosts.indexOf(second), "roles"],
         "is the role ceph of a second host",
-        "Give one host the role ceph: a lab has one cluster, of one host.",
+        "Give one host the role ceph: a lab of namespaces has one cluster, of one host.",
       );
     }
     hosts.forEach(({ roles }, index) => {
-      if (!roles.includes("ceph") || roles.length === 1) return;
+      if (driver !== "namespace" || !roles.includes("ceph") || roles.length === 1) return;
       report(
         ["hosts", index, "roles"],
         "has another role beside ceph",
@@ -133,29 +163,26 @@ const topologySchema = z
     if (ceph !== undefined && !hosts.some(({ roles }) => roles.includes("ceph"))) {
       report(["ceph"], "has no host", "Give a host the role ceph, or leave the settings of Ceph out.");
     }
-    const ranges = {
-      management: parseRange(networks.management.cidr ?? ""),
-      data: parseRange(networks.data.cidr ?? ""),
-    };
-    for (const kind of ["management", "data"] as const) {
-      const range = ranges[kind];
-      if (range === undefined || addressCapacity(range) >= hosts.length) continue;
-      report(
-        ["networks", kind, "cidr"],
-        `has addresses for ${String(addressCapacity(range))} hosts, not for ${String(hosts.length)}`,
-        "Use a larger range, or fewer hosts.",
-      );
-    }
-    if (
-      ranges.management !== undefined &&
-      ranges.data !== undefined &&
-      overlaps(ranges.management, ranges.data)
-    ) {
-      report(
-        ["networks", "data", "cidr"],
-        "overlaps the management network",
-        "Use two ranges that do not overlap.",
-      );
+    const seen: [string, AddressRange][] = [];
+    for (const kind of ["management", "data", "storage"] as const) {
+      const range = parseRange(networks[kind]?.cidr ?? "");
+      if (range === undefined) continue;
+      if (addressCapacity(range) < hosts.length) {
+        report(
+          ["networks", kind, "cidr"],
+          `has addresses for ${String(addressCapacity(range))} hosts, not for ${String(hosts.length)}`,
+          "Use a larger range, or fewer hosts.",
+        );
+      }
+      const [other] = seen.find(([, earlier]) => overlaps(earlier, range)) ?? [];
+      if (other !== undefined) {
+        report(
+          ["networks", kind, "cidr"],
+          `overlaps the ${other} network`,
+          "Use ranges that do not overlap.",
+        );
+      }
+      seen.push([kind, range]);
     }
   });
 
@@ -164,8 +191,13 @@ function addressCapacity(range: AddressRange): number {
   return range.last - range.first - firstHostOffset;
 }
 
-const knownKeys =
-  "name, driver, hosts (each: name, roles), ceph.objectStore, ceph.osds, networks.management.cidr, networks.data.cidr, networks.data.mtuBytes, diskFolder";
+const knownKeys = [
+  "name, driver, distribution, packages, mirror, virtualization",
+  "hosts (each: name, roles, vcpus, ramMib, diskGib, disks (each: sizeGib))",
+  "ceph.objectStore, ceph.osds",
+  "networks.management.cidr, networks.data (cidr, mtuBytes), networks.storage (cidr, mtuBytes)",
+  "diskFolder",
+].join(", ");
 
 /** What a lab is made of, complete with defaults: three compute hosts h1 to h3 on address ranges chosen when it comes up. */
 export type Topology = z.infer<typeof topologySchema>;

@@ -3,7 +3,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { renderText } from "../../providers/compute/render.ts";
 import { labFiles } from "../folders.ts";
-import { replaceFile } from "../state.ts";
+import { replaceFile } from "../state-files.ts";
 import type { LabCeph, LabPlan } from "./plan.ts";
 import { expectProcess } from "../process.ts";
 

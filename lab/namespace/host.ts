@@ -5,11 +5,13 @@ import { dirname } from "node:path";
 import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
+import type { HostState } from "../driver.ts";
 import { labAsset, labFiles } from "../folders.ts";
+import { ensureKey } from "../keys.ts";
 import { connectHost, removeLinks } from "./links.ts";
 import { rangeOf } from "./plan.ts";
 import type { LabHost, LabPlan } from "./plan.ts";
-import { expectProcess, isAlive, killProcess, systemPath } from "../process.ts";
+import { isAlive, killProcess, systemPath } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
 
 const pollMs = 15;
@@ -35,9 +37,6 @@ function readProgress(plan: LabPlan, host: LabHost): HostProgress {
   return parseProgress(existsSync(file) ? readFileSync(file, "utf8") : "");
 }
 
-/** `up`: runs and has finished its start; `starting`: runs, not ready; `down`: does not run. */
-export type HostState = "up" | "starting" | "down";
-
 /** A host's state, from its process itself. `pid` is that of its PID 1 as the machine sees it. */
 export function observeHost(
   plan: LabPlan,
@@ -54,19 +53,6 @@ export async function ensureHostKey(plan: LabPlan, host: LabHost): Promise<void>
   await mkdir(dirname(hostKey), { recursive: true, mode: 0o700 });
   await mkdir(host.diskFolder, { recursive: true, mode: 0o711 });
   await ensureKey(hostKey, host.name);
-}
-
-/** An ed25519 key pair at `path`, made when its public half is not there: ssh-keygen writes that one last. */
-export async function ensureKey(path: string, comment: string): Promise<void> {
-  if (existsSync(`${path}.pub`)) return;
-  await expectProcess(
-    "making a key",
-    "ssh-keygen",
-    ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path],
-    {
-      stdin: "y\n",
-    },
-  );
 }
 
 /** Ends everything of a host at once, as a power cut does, and takes its links away. Its files are kept. */

@@ -1,11 +1,9 @@
 import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
-import { findFreeRanges, overlaps, parseRange, parseUsedRanges } from "../addresses.ts";
-import type { AddressRange, LabRanges, UsedRange } from "../addresses.ts";
-import type { Topology } from "../topology.ts";
-import { rangeOf } from "./plan.ts";
-import type { LabHost, LabNetwork, LabPlan } from "./plan.ts";
+import { listUsedRanges, refuseUsed } from "../ranges.ts";
 import { expectProcess, runProcess } from "../process.ts";
+import { rangeOf } from "./plan.ts";
+import type { LabHost, LabPlan, LinkNetwork } from "./plan.ts";
 
 /** Lines for `ip -batch`: every word is one of ours (a link name, a MAC, a number), never free text. */
 async function changeLinks(attempting: string, lines: readonly string[]): Promise<void> {
@@ -25,67 +23,8 @@ export async function listLinks(): Promise<ReadonlyMap<string, readonly string[]
   return new Map(links.map((link) => [link.ifname ?? "", link.flags]));
 }
 
-/** What the machine's interfaces and routes hold now. */
-async function listUsedRanges(): Promise<UsedRange[]> {
-  const [addresses, routes] = await Promise.all([
-    expectProcess("listing addresses", "ip", ["-json", "address", "show"]),
-    expectProcess("listing routes", "ip", ["-json", "-4", "route", "show", "table", "all"]),
-  ]);
-  return parseUsedRanges(addresses, routes);
-}
-
-function refuseUsed(
-  network: LabNetwork,
-  range: AddressRange,
-  used: readonly UsedRange[],
-  taken: readonly AddressRange[],
-): void {
-  const clash = used.find((other) => overlaps(other.range, range));
-  if (clash === undefined) return;
-  const free = findFreeRanges(taken);
-  throw new StackyardError("in-use", {
-    message: `the ${network} range is in use on this machine: ${clash.range.cidr} belongs to ${clash.holder}`,
-    field: `networks.${network}.cidr`,
-    value: range.cidr,
-    remedy:
-      free === undefined
-        ? "Choose a range that is free."
-        : `Use a free one: ${free[network].cidr}, or leave the field out.`,
-  });
-}
-
-/**
- * The ranges of a new lab: those that the topology fixes, the first free ones otherwise.
- * @param reserved ranges of other labs, whether they are up or not.
- * @throws StackyardError `in-use` when a fixed range overlaps an address, a route or another lab.
- */
-export async function chooseRanges(topology: Topology, reserved: readonly UsedRange[]): Promise<LabRanges> {
-  const used = [...(await listUsedRanges()), ...reserved];
-  const fixed = {
-    management: parseRange(topology.networks.management.cidr ?? ""),
-    data: parseRange(topology.networks.data.cidr ?? ""),
-  };
-  const taken = [
-    ...used.map((other) => other.range),
-    ...Object.values(fixed).filter((range) => range !== undefined),
-  ];
-  if (fixed.management !== undefined) refuseUsed("management", fixed.management, used, taken);
-  if (fixed.data !== undefined) refuseUsed("data", fixed.data, used, taken);
-  const free = findFreeRanges(taken);
-  const management = fixed.management ?? free?.management;
-  const data = fixed.data ?? free?.data;
-  if (management === undefined || data === undefined) {
-    throw new StackyardError("in-use", {
-      message: "no free address range was found for the lab",
-      field: "networks.management.cidr",
-      remedy: "Fix networks.management.cidr and networks.data.cidr in the topology.",
-    });
-  }
-  return { management, data };
-}
-
 /** A bridge without a MAC of its own takes one of its ports', and another when that host goes: hosts would lose the machine. */
-function bridgeMac(plan: LabPlan, network: LabNetwork): string {
+function bridgeMac(plan: LabPlan, network: LinkNetwork): string {
   const [first] = plan.hosts;
   if (first === undefined) throw new TypeError("a plan has hosts");
   return `${first.links[network].mac.slice(0, -2)}00`;

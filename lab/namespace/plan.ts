@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { addressAt, parseRange } from "../addresses.ts";
 import type { AddressRange, LabRanges } from "../addresses.ts";
-import { firstHostOffset } from "../topology.ts";
+import { diskFolderOf } from "../folders.ts";
+import { macOf, uuidOf } from "../host-identity.ts";
+import { firstHostOffset, hostRoles } from "../topology.ts";
 import type { Topology } from "../topology.ts";
 
 const linkSchema = z.object({
@@ -14,7 +16,7 @@ const linkSchema = z.object({
 
 const labHostSchema = z.object({
   name: z.string(),
-  roles: z.array(z.string()),
+  roles: z.array(z.enum(hostRoles)),
   /** Stable identity: libvirt's host uuid and Open vSwitch's system id. */
   uuid: z.string(),
   address: z.string(),
@@ -53,18 +55,7 @@ export type LabPlan = z.infer<typeof labPlanSchema>;
 export type LabCeph = NonNullable<LabPlan["ceph"]>;
 
 /** Which of a host's two links. */
-export type LabNetwork = "management" | "data";
-
-/** A uuid of version 8 (free form) made of a hash. */
-function uuidOf(hash: string): string {
-  return [
-    hash.slice(0, 8),
-    hash.slice(8, 12),
-    `8${hash.slice(13, 16)}`,
-    `8${hash.slice(17, 20)}`,
-    hash.slice(20, 32),
-  ].join("-");
-}
+export type LinkNetwork = "management" | "data";
 
 /**
  * Plans a lab. Links are named after the lab's folder, not its name: two users' labs of one name do not clash.
@@ -73,15 +64,6 @@ function uuidOf(hash: string): string {
 export function planLab(topology: Topology, folder: string, ranges: LabRanges): LabPlan {
   const hash = createHash("sha256").update(folder).digest("hex");
   const tag = `sy${hash.slice(0, 7)}`;
-  const macOf = (network: LabNetwork, index: number): string =>
-    [
-      "02",
-      hash.slice(0, 2),
-      hash.slice(2, 4),
-      hash.slice(4, 6),
-      network === "management" ? "00" : "01",
-      index.toString(16).padStart(2, "0"),
-    ].join(":");
   const storage = topology.hosts.find(({ roles }) => roles.includes("ceph"));
   return {
     name: topology.name,
@@ -91,7 +73,7 @@ export function planLab(topology: Topology, folder: string, ranges: LabRanges): 
       : {
           ceph: {
             host: storage.name,
-            fsid: uuidOf(createHash("sha256").update(`${folder} ceph`).digest("hex")),
+            fsid: uuidOf(`${folder} ceph`),
             objectStore: topology.ceph?.objectStore ?? "memstore",
             osds: topology.ceph?.osds ?? 1,
           },
@@ -107,20 +89,20 @@ export function planLab(topology: Topology, folder: string, ranges: LabRanges): 
     hosts: topology.hosts.map((host, index) => ({
       name: host.name,
       roles: host.roles,
-      uuid: uuidOf(createHash("sha256").update(`${folder}/${host.name}`).digest("hex")),
+      uuid: uuidOf(`${folder}/${host.name}`),
       address: addressAt(ranges.management, firstHostOffset + index),
       tunnelAddress: `${addressAt(ranges.data, firstHostOffset + index)}/${String(ranges.data.prefix)}`,
-      diskFolder: `${topology.diskFolder ?? folder}/${topology.diskFolder === undefined ? "disks" : topology.name}/${host.name}`,
+      diskFolder: diskFolderOf(topology, folder, host.name),
       links: {
-        management: { name: `${tag}m${String(index + 1)}`, mac: macOf("management", index + 1) },
-        data: { name: `${tag}d${String(index + 1)}`, mac: macOf("data", index + 1) },
+        management: { name: `${tag}m${String(index + 1)}`, mac: macOf(folder, "management", index + 1) },
+        data: { name: `${tag}d${String(index + 1)}`, mac: macOf(folder, "data", index + 1) },
       },
     })),
   };
 }
 
 /** The range of a plan's network. */
-export function rangeOf(plan: LabPlan, network: LabNetwork): AddressRange {
+export function rangeOf(plan: LabPlan, network: LinkNetwork): AddressRange {
   const range = parseRange(plan.networks[network].cidr);
   if (range === undefined) throw new TypeError(`the plan's ${network} range is no CIDR`);
   return range;

@@ -1,7 +1,6 @@
-import { accessSync, constants } from "node:fs";
 import { arch } from "node:os";
-import { join } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
+import { requireInstalled } from "../installed-programs.ts";
 import { systemPath } from "../process.ts";
 
 /** Every program that a lab host or the making of one starts. */
@@ -27,27 +26,9 @@ const programs = [
 /** What the host of a Ceph starts beside. */
 const cephPrograms = ["ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool"];
 
-function isInstalled(program: string, path: string): boolean {
-  return path.split(":").some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** @throws StackyardError `host-unsuitable` with the programs that are missing in the folders of `path`. */
 export function requirePrograms(path = systemPath, withCeph = false): void {
-  const missing = [...programs, ...(withCeph ? cephPrograms : [])].filter(
-    (program) => !isInstalled(program, path),
-  );
-  if (missing.length === 0) return;
-  throw new StackyardError("host-unsuitable", {
-    message: `the lab needs programs that this machine does not have: ${missing.join(", ")}`,
-    remedy: "Run `stackyard doctor`: it names the packages to install.",
-  });
+  requireInstalled([...programs, ...(withCeph ? cephPrograms : [])], path);
 }
 
 /** @throws StackyardError `forbidden`: namespaces, bridges and mounts are root's on Linux. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { labCeph, labHosts } from "../../lab/inventory.ts";
-import { bringUp, runOnHost, stopHost } from "../../lab/lab.ts";
+import { bringUp, changePower, runOnHost } from "../../lab/lab.ts";
 import { parseTopology, type Topology } from "../../lab/topology.ts";
 import { deferCompute } from "../../providers/compute/deferred-compute.ts";
 import { cephConfFile } from "../../providers/compute/layout.ts";
@@ -199,7 +199,7 @@ test("of two servers that are to have one volume at the same time, one has it, a
 
 test("a host that loses its power has the volume again when it is back, with what its guest wrote", async () => {
   await inGuest(witness, "printf written | dd of=/dev/vdb bs=1M seek=1 conv=notrunc,fsync 2> /dev/null");
-  await stopHost(labName, "h1");
+  await changePower(labName, "h1", "cut");
   await expect(cloud.act("server", witness.id, "start", {})).rejects.toMatchObject({
     code: "host-unreachable",
   });

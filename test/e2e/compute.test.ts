@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
-import { startHost, stopHost } from "../../lab/lab.ts";
+import { changePower } from "../../lab/lab.ts";
 import {
   nameDhcpPort,
   nameDomain,
@@ -305,8 +305,8 @@ describe("servers on two hosts", () => {
 
 describe("a host that lost its power", () => {
   test("is put right by enrolment and the networks of its servers, which are off", async () => {
-    await stopHost(labName, "h1");
-    await startHost(labName, "h1");
+    await changePower(labName, "h1", "cut");
+    await changePower(labName, "h1", "on");
     await lab.compute.hosts.enrol(lab.h1.request, signal);
     await ensure();
     expect(await findDrift()).toEqual([]);

@@ -9,14 +9,13 @@ import { buildGuest } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import {
   bringUp,
+  changePower,
   cutLink,
   describeLab,
   listLabs,
   mendLink,
   readLogs,
   runOnHost,
-  startHost,
-  stopHost,
   tearDown,
 } from "../../lab/lab.ts";
 import { listLinks } from "../../lab/namespace/links.ts";
@@ -97,9 +96,9 @@ describe("a lab of three hosts", () => {
   });
 
   test("has hosts that can be stopped and started", async () => {
-    await stopHost("trial", "h3");
+    await changePower("trial", "h3", "cut");
     expect((await describeLab("trial")).hosts[2]).toMatchObject({ state: "down", pid: null });
-    await startHost("trial", "h3");
+    await changePower("trial", "h3", "on");
     expect((await runOnHost("trial", "h3", ["true"])).exitCode).toBe(0);
   });
 

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { labAsset } from "../../../lab/folders.ts";
 import { loadTopology, parseTopology } from "../../../lab/topology.ts";
 
-const threeHosts = ["h1", "h2", "h3"].map((name) => ({ name, roles: ["compute"] }));
+/** What a host has as a virtual machine. */
+const machine = { vcpus: 2, ramMib: 2048, diskGib: 20, disks: [] };
+const threeHosts = ["h1", "h2", "h3"].map((name) => ({ name, roles: ["compute"], ...machine }));
 const cephHost = { hosts: [{ name: "c1", roles: ["ceph"] }] };
 
 describe("a topology", () => {
@@ -10,6 +12,9 @@ describe("a topology", () => {
     expect(parseTopology({})).toEqual({
       name: "lab",
       driver: "namespace",
+      distribution: "debian-12",
+      packages: "roles",
+      virtualization: "auto",
       hosts: threeHosts,
       networks: { management: {}, data: { mtuBytes: 1600 } },
     });
@@ -18,8 +23,8 @@ describe("a topology", () => {
   test("takes a count, names, or hosts with roles", () => {
     expect(parseTopology({ hosts: 3 }).hosts).toEqual(threeHosts);
     expect(parseTopology({ hosts: ["a", { name: "b", roles: ["compute"] }] }).hosts).toEqual([
-      { name: "a", roles: ["compute"] },
-      { name: "b", roles: ["compute"] },
+      { name: "a", roles: ["compute"], ...machine },
+      { name: "b", roles: ["compute"], ...machine },
     ]);
   });
 
@@ -34,7 +39,7 @@ describe("a topology", () => {
 
   test("of the example file with Ceph has it in memory, by one osd, on a fourth host", () => {
     const topology = loadTopology(labAsset("topologies", "three-hosts-ceph.yaml"));
-    expect(topology.hosts).toEqual([...threeHosts, { name: "c1", roles: ["ceph"] }]);
+    expect(topology.hosts).toEqual([...threeHosts, { name: "c1", roles: ["ceph"], ...machine }]);
     expect(topology.ceph).toEqual({ objectStore: "memstore", osds: 1 });
     expect(parseTopology({ ...cephHost, ceph: {} }).ceph).toEqual(topology.ceph);
   });
@@ -83,7 +88,7 @@ describe("a topology", () => {
       'Use "memstore" or "bluestore".',
     ],
     ["two osds", { ...cephHost, ceph: { osds: 2 } }, "ceph.osds", 2, "Correct the field"],
-    ["an unknown driver", { driver: "vagrant" }, "driver", "vagrant", 'Use "namespace".'],
+    ["an unknown driver", { driver: "vagrant" }, "driver", "vagrant", 'Use "namespace" or "nested".'],
     ["an unknown key", { network: 1 }, "network", 1, "Remove the key"],
     [
       "a CIDR with host bits",

@@ -1,0 +1,152 @@
+import { existsSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { sh } from "../../providers/hosts/command.ts";
+import { labFiles } from "../folders.ts";
+import { isAlive, runProcess } from "../process.ts";
+import type { ProcessIdentity, ProcessResult } from "../process.ts";
+import { sshArguments } from "../ssh.ts";
+import { ensureDisks } from "./disks.ts";
+import { machineFiles } from "./files.ts";
+import type { HostImage } from "./image/image.ts";
+import { cutMachine, greets, readTail, startMachine, withMonitor } from "./machine.ts";
+import { readLinks } from "./network.ts";
+import type { NestedHost, NestedPlan } from "./plan.ts";
+import { writeSeed } from "./seed.ts";
+
+/** How long a boot may take: emulated processors on a busy machine take minutes. */
+const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
+const pollMs = 250;
+
+/** What a guest's kernel says when it goes nowhere any more: about one of twenty emulated boots of two processors ends so. */
+const stallPattern =
+  /rcu: INFO: rcu_\w+ (self-)?detected (stall|expedited stalls)|rcu:.*stall|soft lockup|Kernel panic/;
+
+/** How a start is followed. */
+export interface BootOptions {
+  readonly onStep: (step: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Runs a command on a host, each word as it is. */
+export function runOnMachine(
+  plan: NestedPlan,
+  host: NestedHost,
+  words: readonly string[],
+  timeoutMs = 60_000,
+): Promise<ProcessResult> {
+  const target = sshArguments(labFiles(plan.folder), { address: "127.0.0.1", port: host.sshPort });
+  return runProcess("ssh", [...target, sh`${words}`.text], { timeoutMs });
+}
+
+/**
+ * Boots a host and waits until its services run. A boot that hangs, which emulated processors do now and then, is begun
+ * once more.
+ * @throws StackyardError `host-unsuitable` with the end of its console when it does not come up.
+ */
+export async function bootMachine(
+  plan: NestedPlan,
+  host: NestedHost,
+  image: HostImage,
+  options: BootOptions,
+): Promise<void> {
+  await cutMachine(host);
+  await ensureDisks(host, image);
+  await writeSeed(plan, host);
+  const first = await tryBoot(plan, host, image, options);
+  if (first === "ready") return;
+  options.onStep(`${first}: booting once more`);
+  await cutMachine(host);
+  const second = await tryBoot(plan, host, image, options);
+  if (second === "ready") return;
+  throw new StackyardError("host-unsuitable", {
+    message: `lab host ${host.name} did not start: ${second}, twice`,
+    remedy: `Read its console (stackyard lab logs ${host.name} --name ${plan.name}), then run up again, or down.`,
+    notes: [await readTail(machineFiles(plan, host).console)],
+  });
+}
+
+/** @returns `ready`, or why the host did not get so far. */
+async function tryBoot(
+  plan: NestedPlan,
+  host: NestedHost,
+  image: HostImage,
+  options: BootOptions,
+): Promise<string> {
+  const { console: consoleFile } = machineFiles(plan, host);
+  const consoleStart = existsSync(consoleFile) ? (await stat(consoleFile)).size : 0;
+  const process = await startMachine(plan, host, image);
+  await applyLinks(plan, host);
+  options.onStep("powered on");
+  return followBoot(plan, host, process, consoleStart, options);
+}
+
+/** Cables that were cut stay so when the host is started again. */
+export async function applyLinks(plan: NestedPlan, host: NestedHost): Promise<void> {
+  const cut = readLinks(plan).filter((link) => link.host === host.name && link.cut);
+  if (cut.length === 0) return;
+  await withMonitor(plan, host, async (qmp) => {
+    for (const { network } of cut) await qmp.execute("set_link", { name: `nic-${network}`, up: false });
+  });
+}
+
+/** Follows a boot to its end. @returns `ready`, or why the host did not get so far. */
+export async function followBoot(
+  plan: NestedPlan,
+  host: NestedHost,
+  process: ProcessIdentity,
+  consoleStart: number,
+  options: BootOptions,
+): Promise<string> {
+  const limitMs = bootLimitMs[plan.acceleration];
+  const deadline = performance.now() + limitMs;
+  let hasGreeted = false;
+  for (;;) {
+    options.signal?.throwIfAborted();
+    if (!isAlive(process)) return "its QEMU has ended";
+    const stall = stallPattern.exec(await readFrom(machineFiles(plan, host).console, consoleStart))?.[0];
+    if (stall !== undefined) return `its kernel hangs ("${stall}")`;
+    if (performance.now() > deadline)
+      return `not ready after ${String(limitMs / 1000)} s${hasGreeted ? ", though its sshd answers" : ""}`;
+    if (await greets(host)) {
+      if (!hasGreeted) options.onStep("sshd answers");
+      hasGreeted = true;
+      // Says `running`, or `degraded` when a unit has failed, once all are started; its exit code tells them apart only.
+      const { stdout } = await runOnMachine(
+        plan,
+        host,
+        ["systemctl", "is-system-running", "--wait"],
+        limitMs,
+      );
+      if (["running", "degraded"].includes(stdout.trim())) {
+        options.onStep(stdout.trim() === "running" ? "ready" : await describeFailedUnits(plan, host));
+        return "ready";
+      }
+    }
+    await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
+  }
+}
+
+async function describeFailedUnits(plan: NestedPlan, host: NestedHost): Promise<string> {
+  const words = ["systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager"];
+  const { stdout } = await runOnMachine(plan, host, words);
+  const units = stdout
+    .split("\n")
+    .map((line) => line.split(" ")[0])
+    .filter((unit) => unit !== undefined && unit !== "");
+  return `ready, though these units have failed: ${units.join(", ")}`;
+}
+
+async function readFrom(path: string, start: number): Promise<string> {
+  if (!existsSync(path)) return "";
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const length = Math.max(0, size - start);
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, start);
+    return buffer.toString("latin1");
+  } finally {
+    await file.close();
+  }
+}

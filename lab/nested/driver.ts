@@ -1,0 +1,296 @@
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { findFreeRanges, parseRange } from "../addresses.ts";
+import type { DrivenLab, HostDescription, LabNetwork, LabOptions, SnapshotDescription } from "../driver.ts";
+import { labFiles } from "../folders.ts";
+import { requireInstalled } from "../installed-programs.ts";
+import type { Inventory } from "../inventory.ts";
+import { ensureKey } from "../keys.ts";
+import { chooseRanges, listUsedRanges } from "../ranges.ts";
+import { sshUser } from "../ssh.ts";
+import { makeFolder, replaceFile } from "../state-files.ts";
+import type { Topology } from "../topology.ts";
+import { chooseAcceleration } from "./acceleration.ts";
+import { bootMachine } from "./boot.ts";
+import { machineFiles, segmentsOf } from "./files.ts";
+import { ensureImage, type HostImage } from "./image/image.ts";
+import { cutMachine, findMachine, greets, powerOffMachine, withMonitor } from "./machine.ts";
+import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
+import { planNestedLab } from "./plan.ts";
+import type { NestedHost, NestedPlan } from "./plan.ts";
+import { requireDisk, requireMemory } from "./resources.ts";
+import { ensureRunFolder, runtimeFolder } from "./run-folder.ts";
+import { listSnapshots } from "./snapshot-file.ts";
+import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
+import { removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
+
+/** Every program that a lab of virtual machines starts, but for the making of images. */
+const programs = ["qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
+
+/** Refuses, before anything is written, what this machine has not the programs, memory or disk for. */
+export function requireNested(topology: Topology): void {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    throw new StackyardError("host-unsuitable", {
+      message: "hosts of the driver nested are made on x86-64 Linux",
+      value: `${process.platform} ${process.arch}`,
+      remedy: "Use another machine, or the driver namespace on Linux.",
+    });
+  }
+  requireInstalled(programs);
+  chooseAcceleration(topology.virtualization);
+}
+
+/** Chooses ranges, ports and acceleration, and plans the lab. Nothing is made. */
+export async function planNested(topology: Topology, folder: string): Promise<NestedPlan> {
+  // Hosts' networks are their own: other labs may have the same. What the machine itself has, hosts could not reach.
+  const ranges = await chooseRanges(topology, []);
+  const used = await listUsedRanges();
+  const others = [ranges.management, ranges.data, ...used.map(({ range }) => range)];
+  const storage = parseRange(topology.networks.storage?.cidr ?? "") ?? findFreeRanges(others)?.management;
+  if (storage === undefined) {
+    throw new StackyardError("in-use", {
+      message: "no free address range was found for the lab's storage network",
+      field: "networks.storage.cidr",
+      remedy: "Fix networks.storage.cidr in the topology.",
+    });
+  }
+  const plan = planNestedLab(topology, folder, {
+    ranges,
+    storage,
+    sshPorts: await findFreePorts(topology.hosts.length),
+    acceleration: chooseAcceleration(topology.virtualization).acceleration,
+    runtimeFolder: runtimeFolder(),
+  });
+  await requireResources(plan.hosts);
+  return plan;
+}
+
+/** TCP ports of 127.0.0.1 that nothing listens on, each another one. */
+async function findFreePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            resolve(typeof address === "object" && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  for (const server of servers) server.close();
+  return ports;
+}
+
+/** Refuses to start hosts that this machine has no memory or disk for. */
+async function requireResources(hosts: readonly NestedHost[]): Promise<void> {
+  requireMemory(hosts);
+  const [first] = hosts;
+  if (first !== undefined) await requireDisk(dirname(first.diskFolder), hosts.length);
+}
+
+/** A lab of virtual machines of this machine. */
+export function openNestedLab(plan: NestedPlan): DrivenLab {
+  const find = (name: string): NestedHost => {
+    const host = plan.hosts.find((other) => other.name === name);
+    if (host === undefined) throw new TypeError(`the plan has no host ${name}`);
+    return host;
+  };
+  const { management, data, storage } = plan.networks;
+  return {
+    hosts: plan.hosts,
+    networks: {
+      management: { ...management, bridge: null },
+      data: { ...data, bridge: null },
+      ...(storage === undefined ? {} : { storage: { ...storage, bridge: null } }),
+    },
+    inventory: inventoryOf(plan),
+    cephHost: plan.hosts.find(({ roles }) => roles.includes("ceph"))?.name,
+    claim: () => Promise.resolve(), // Nothing of the machine's is taken.
+    bringUp: (options) => bringHostsUp(plan, plan.hosts, options),
+    describeHosts: () => Promise.all(plan.hosts.map((host) => describeHost(plan, host))),
+    async changePower(name, action, options) {
+      const host = find(name);
+      if (action === "off") return powerOffMachine(plan, host, options.signal);
+      if (action !== "on") await cutMachine(host);
+      if (action !== "cut") await bringHostsUp(plan, [host], options);
+    },
+    async setLink(name, network, state) {
+      const host = find(name);
+      requireNetwork(plan, network);
+      await saveLink(plan, { ...findLink(plan, name, network), cut: state === "cut" });
+      if (findMachine(host) === undefined) return; // It learns of it when it starts.
+      await withMonitor(plan, host, (qmp) =>
+        qmp.execute("set_link", { name: `nic-${network}`, up: state === "up" }),
+      );
+    },
+    async readLogs(name) {
+      const files = machineFiles(plan, find(name));
+      const read = async (path: string): Promise<string> => (existsSync(path) ? readFile(path, "utf8") : "");
+      return [
+        { title: "console", text: await read(files.console) },
+        { title: "qemu", text: await read(files.qemuLog) },
+      ];
+    },
+    snapshots: {
+      list: () => listSnapshots(plan).map(describeSnapshot),
+      async take(name, options) {
+        return describeSnapshot(
+          await takeSnapshot(plan, name, await ensureImages(plan, plan.hosts, options), options),
+        );
+      },
+      async restore(name, options) {
+        await restoreSnapshot(plan, name, await ensureImages(plan, plan.hosts, options), options);
+      },
+      remove: (name) => removeSnapshot(plan, name),
+    },
+    async remove({ onProgress }) {
+      await Promise.all(plan.hosts.map(cutMachine));
+      onProgress?.("hosts ended");
+      await endSwitch(plan);
+      onProgress?.("networks removed");
+      for (const host of plan.hosts) await rm(host.diskFolder, { recursive: true, force: true });
+      await rm(plan.runFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+function describeSnapshot({ name, takenAt, hosts }: Snapshot): SnapshotDescription {
+  const describe = (host: HostSnapshot) => ({ name: host.name, memoryBytes: host.memory?.bytes ?? null });
+  return { name, takenAt, hosts: hosts.map(describe) };
+}
+
+function requireNetwork(plan: NestedPlan, network: LabNetwork): void {
+  if (network === "management" || segmentsOf(plan).includes(network)) return;
+  throw new StackyardError("not-found", {
+    message: `lab "${plan.name}" has no ${network} network`,
+    field: "network",
+    value: network,
+    remedy: "Name management or data, or give the topology networks.storage.",
+  });
+}
+
+async function describeHost(plan: NestedPlan, host: NestedHost): Promise<HostDescription> {
+  const process = findMachine(host);
+  const state = process === undefined ? "down" : (await greets(host)) ? "up" : "starting";
+  const linkOf = (network: LabNetwork): "up" | "cut" | "absent" =>
+    process === undefined ? "absent" : findLink(plan, host.name, network).cut ? "cut" : "up";
+  return {
+    name: host.name,
+    roles: host.roles,
+    state,
+    pid: process?.pid ?? null,
+    address: "127.0.0.1",
+    port: host.sshPort,
+    tunnelAddress: host.tunnelAddress,
+    links: {
+      management: linkOf("management"),
+      ...Object.fromEntries(segmentsOf(plan).map((segment) => [segment, linkOf(segment)])),
+    },
+  };
+}
+
+function inventoryOf(plan: NestedPlan): Inventory {
+  const files = labFiles(plan.folder);
+  const { management, data } = plan.networks;
+  return {
+    name: plan.name,
+    hosts: plan.hosts
+      .filter(({ roles }) => roles.includes("compute"))
+      .map((host) => ({
+        name: host.name,
+        address: "127.0.0.1",
+        port: host.sshPort,
+        user: sshUser,
+        identityFile: files.identity,
+        knownHostsFile: files.knownHosts,
+        tunnelInterface: "eth1",
+        tunnelAddress: host.tunnelAddress,
+      })),
+    networks: { management, data },
+  };
+}
+
+/** Keys, known_hosts, and the folder of the sockets. */
+async function ensureFiles(plan: NestedPlan): Promise<void> {
+  const files = labFiles(plan.folder);
+  const longest = plan.hosts.map(({ name }) => `${name}.storage`).sort((a, b) => b.length - a.length)[0];
+  await ensureRunFolder(plan.runFolder, longest ?? "");
+  await ensureKey(files.identity, `stackyard lab ${plan.name}`);
+  for (const host of plan.hosts) {
+    const { folder, hostKey } = machineFiles(plan, host);
+    await makeFolder(folder, 0o700);
+    await ensureKey(hostKey, host.name);
+  }
+  const knownHosts = await Promise.all(
+    plan.hosts.map(async (host) => {
+      const key = (await readFile(`${machineFiles(plan, host).hostKey}.pub`, "utf8")).split(" ");
+      return `[127.0.0.1]:${String(host.sshPort)} ${key.slice(0, 2).join(" ")}\n`;
+    }),
+  );
+  await replaceFile(files.knownHosts, knownHosts.join(""));
+}
+
+/** The image of each host: that of its roles, or the bare distribution. */
+async function ensureImages(
+  plan: NestedPlan,
+  hosts: readonly NestedHost[],
+  { onProgress, signal }: LabOptions,
+): Promise<ReadonlyMap<string, HostImage>> {
+  const images = new Map<string, HostImage>();
+  for (const host of hosts) {
+    const roles = plan.packages === "none" ? [] : host.roles;
+    const recipe = { distribution: plan.distribution, roles, mirror: plan.mirror };
+    images.set(host.name, await ensureImage(recipe, { onProgress, signal }));
+  }
+  return images;
+}
+
+/** Boots at a time: as many as the processors carry. */
+function bootsAtATime(plan: NestedPlan): number {
+  const vcpus = Math.max(...plan.hosts.map((host) => host.vcpus));
+  return plan.acceleration === "kvm"
+    ? availableParallelism()
+    : Math.max(1, Math.floor(availableParallelism() / vcpus));
+}
+
+async function bringHostsUp(
+  plan: NestedPlan,
+  hosts: readonly NestedHost[],
+  options: LabOptions,
+): Promise<void> {
+  const states = await Promise.all(hosts.map((host) => describeHost(plan, host)));
+  const missing = hosts.filter((_, index) => states[index]?.state !== "up");
+  if (missing.length === 0) return ensureSwitch(plan);
+  await requireResources(missing.filter((host) => findMachine(host) === undefined));
+  await ensureFiles(plan);
+  const images = await ensureImages(plan, missing, options);
+  await ensureSwitch(plan);
+  if (plan.acceleration === "tcg")
+    options.onProgress?.(
+      "processors are emulated: a boot takes about half a minute, servers are some ten times slower",
+    );
+  const waiting = [...missing];
+  const failures: unknown[] = [];
+  const work = async (): Promise<void> => {
+    for (let host = waiting.shift(); host !== undefined && failures.length === 0; host = waiting.shift()) {
+      const image = images.get(host.name);
+      if (image === undefined) throw new TypeError("each host has an image");
+      const { name } = host;
+      const onStep = (step: string): void => options.onProgress?.(`${name}: ${step}`);
+      try {
+        await bootMachine(plan, host, image, { onStep, signal: options.signal });
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: bootsAtATime(plan) }, work));
+  if (failures.length > 0) throw failures[0];
+}

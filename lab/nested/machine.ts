@@ -1,0 +1,250 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { isAlive, killProcess, listProcesses, systemPath } from "../process.ts";
+import type { ProcessIdentity } from "../process.ts";
+import { diskSlots, requireLayer } from "./disks.ts";
+import { machineFiles, segmentsOf } from "./files.ts";
+import type { HostImage } from "./image/image.ts";
+import type { NestedHost, NestedPlan } from "./plan.ts";
+import { openQmp, type Qmp } from "./qmp.ts";
+
+const bannerLimitMs = 1_000;
+const monitorLimitMs = 20_000;
+const powerOffLimitMs = 120_000;
+const pollMs = 100;
+
+/** Kernel arguments of hosts. Mitigations and the like protect nobody in a lab, and cost much where all is emulated. */
+const kernelArguments =
+  "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0 mitigations=off apparmor=0 audit=0 nokaslr";
+
+/** A comma ends a value on QEMU's command line; two stand for one. */
+const escapeCommas = (text: string): string => text.replaceAll(",", ",,");
+
+/** A file as a node of QEMU's block layer. The machine's page cache outlives QEMU, so what it holds survives a power cut of the host. */
+function blockNode(name: string, driver: "qcow2" | "raw", filename: string, readOnly = false): string {
+  return JSON.stringify({
+    driver,
+    "node-name": name,
+    "read-only": readOnly,
+    discard: "unmap",
+    cache: { "no-flush": true },
+    file: { driver: "file", filename, cache: { "no-flush": true }, discard: "unmap" },
+  });
+}
+
+/** The words after `qemu-system-x86_64`. Equal for every start of the host, which a restore of its memory relies upon. */
+export function describeMachine(plan: NestedPlan, host: NestedHost, image: HostImage): string[] {
+  const files = machineFiles(plan, host);
+  const device = (properties: Readonly<Record<string, string | number | boolean>>): string[] => [
+    "-device",
+    JSON.stringify(properties),
+  ];
+  const { management } = plan.networks;
+  const nics = segmentsOf(plan).flatMap((segment) => [
+    "-netdev",
+    JSON.stringify({
+      type: "stream",
+      id: segment,
+      server: true,
+      addr: { type: "unix", path: files.nic(segment) },
+    }),
+    ...device({
+      driver: "virtio-net-pci",
+      id: `nic-${segment}`,
+      netdev: segment,
+      mac: host.macs[segment],
+      host_mtu: plan.networks[segment]?.mtuBytes ?? 1500,
+    }),
+  ]);
+  const disks = diskSlots(host).flatMap(({ slot }) => [
+    "-blockdev",
+    blockNode(slot, "qcow2", requireLayer(host, slot)),
+    ...device({ driver: "virtio-blk-pci", id: `disk-${slot}`, drive: slot, serial: slot }),
+  ]);
+  return [
+    ...["-name", `guest=stackyard-${plan.name}-${host.name}`, "-uuid", host.uuid],
+    ...["-machine", "pc", "-no-user-config", "-nodefaults", "-display", "none"],
+    ...(plan.acceleration === "kvm"
+      ? ["-accel", "kvm", "-cpu", "host"]
+      : ["-accel", "tcg,thread=multi", "-cpu", "max,+svm"]),
+    ...["-smp", String(host.vcpus), "-m", String(host.ramMib)],
+    ...["-kernel", image.kernel, "-initrd", image.initrd],
+    ...["-append", `${kernelArguments} systemd.machine_id=${host.uuid.replaceAll("-", "")}`],
+    ...[
+      "-chardev",
+      `socket,id=console,path=${escapeCommas(files.consoleSocket)},server=on,wait=off,logfile=${escapeCommas(files.console)},logappend=on`,
+    ],
+    ...["-serial", "chardev:console"],
+    ...["-qmp", `unix:${escapeCommas(files.monitor)},server=on,wait=off`],
+    ...disks.slice(0, 4), // vda
+    ...["-blockdev", blockNode("seed", "raw", files.seed, true)],
+    ...device({ driver: "virtio-blk-pci", id: "disk-seed", drive: "seed", serial: "stackyard-seed" }),
+    ...disks.slice(4),
+    "-netdev",
+    JSON.stringify({
+      type: "user",
+      id: "management",
+      ipv6: false,
+      net: management.cidr,
+      host: management.gateway,
+      dhcpstart: host.managementAddress,
+      hostname: host.name,
+      hostfwd: [{ str: `tcp:127.0.0.1:${String(host.sshPort)}-${host.managementAddress}:22` }],
+    }),
+    ...device({
+      driver: "virtio-net-pci",
+      id: "nic-management",
+      netdev: "management",
+      mac: host.macs.management,
+    }),
+    ...nics,
+    ...device({ driver: "virtio-rng-pci" }),
+    // The machine gets back what the host frees, and a snapshot has nothing of it.
+    ...device({ driver: "virtio-balloon-pci", "free-page-reporting": true }),
+  ];
+}
+
+/** The host's QEMU, by its command line: no file can be wrong about it. */
+export function findMachine(host: NestedHost): ProcessIdentity | undefined {
+  return listProcesses().find(({ words }) => {
+    const at = words.indexOf("-uuid");
+    return /(^|\/)qemu-system-/.test(words[0] ?? "") && at > 0 && words[at + 1] === host.uuid;
+  })?.identity;
+}
+
+/** Whether the host's sshd greets. */
+export function greets(host: NestedHost): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(host.sshPort, "127.0.0.1");
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(bannerLimitMs, () => end(false));
+    socket.on("data", (chunk) => end(chunk.toString("latin1").startsWith("SSH-")));
+    socket.on("error", () => end(false));
+    socket.on("close", () => resolve(false));
+  });
+}
+
+/** @throws StackyardError `in-use` when another program listens where the host's sshd is to be reached. */
+async function requirePort(host: NestedHost): Promise<void> {
+  const server = createServer();
+  const isFree = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(host.sshPort, "127.0.0.1", () => resolve(true));
+  });
+  server.close();
+  if (isFree) return;
+  throw new StackyardError("in-use", {
+    message: `port ${String(host.sshPort)} of 127.0.0.1, which leads to host ${host.name}, is in use on this machine`,
+    field: "sshPort",
+    value: String(host.sshPort),
+    remedy: "End the program that listens there (`ss -ltnp` names it), or take the lab down and up again.",
+  });
+}
+
+/** Starts the host's QEMU and waits for its monitor. `incoming`: it waits for the memory of a snapshot. */
+export async function startMachine(
+  plan: NestedPlan,
+  host: NestedHost,
+  image: HostImage,
+  options: { readonly incoming?: boolean } = {},
+): Promise<ProcessIdentity> {
+  await requirePort(host);
+  const files = machineFiles(plan, host);
+  const log = await open(files.qemuLog, "w", 0o600);
+  const words = describeMachine(plan, host, image);
+  const child = spawn(
+    "qemu-system-x86_64",
+    options.incoming === true ? [...words, "-incoming", "defer"] : words,
+    { cwd: "/", detached: true, stdio: ["ignore", log.fd, log.fd], env: { PATH: systemPath, LC_ALL: "C" } },
+  );
+  let failure: string | undefined;
+  child.on("error", (error) => (failure = error.message));
+  child.on("exit", (code, signal) => (failure ??= `QEMU ended with ${String(code ?? signal)}`));
+  child.unref();
+  await log.close();
+  try {
+    await withMonitor(
+      plan,
+      host,
+      () => Promise.resolve(),
+      () => failure === undefined,
+    );
+  } catch (cause) {
+    const said = await readTail(files.qemuLog);
+    throw new StackyardError("host-unsuitable", {
+      message: `host ${host.name} does not start: ${failure ?? "QEMU's monitor does not answer"}`,
+      remedy: "See what QEMU says; `stackyard lab check` names what is missing on this machine.",
+      notes: said === "" ? [] : [said],
+      cause,
+    });
+  }
+  const identity = findMachine(host);
+  if (identity !== undefined) return identity;
+  throw new StackyardError("host-unsuitable", { message: `QEMU of host ${host.name} has ended at once` });
+}
+
+/** The last 2000 characters of a text file; empty when there is none. */
+export async function readTail(path: string): Promise<string> {
+  if (!existsSync(path)) return "";
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, 2000);
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.toString().trim();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Does something with the host's QEMU by its monitor, waiting some seconds for one that is just starting. */
+export async function withMonitor<Result>(
+  plan: NestedPlan,
+  host: NestedHost,
+  action: (qmp: Qmp) => Promise<Result>,
+  isRunning: () => boolean = () => true,
+): Promise<Result> {
+  const qmp = await openQmp(machineFiles(plan, host).monitor, { waitMs: monitorLimitMs, isAlive: isRunning });
+  try {
+    return await action(qmp);
+  } finally {
+    qmp.close();
+  }
+}
+
+/** Ends the host's QEMU at once, as a power cut does. */
+export async function cutMachine(host: NestedHost): Promise<void> {
+  const found = findMachine(host);
+  if (found !== undefined) await killProcess(found);
+}
+
+/**
+ * Presses the power button and waits until the host is off.
+ * @throws StackyardError `command-timeout` when it does not shut down.
+ */
+export async function powerOffMachine(
+  plan: NestedPlan,
+  host: NestedHost,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const found = findMachine(host);
+  if (found === undefined) return;
+  await withMonitor(plan, host, (qmp) => qmp.execute("system_powerdown"));
+  const deadline = performance.now() + powerOffLimitMs;
+  while (isAlive(found)) {
+    if (performance.now() > deadline) {
+      throw new StackyardError("command-timeout", {
+        message: `host ${host.name} has not shut down within ${String(powerOffLimitMs / 1000)} s`,
+        remedy: `Look at its console (stackyard lab console ${host.name}), or cut its power.`,
+      });
+    }
+    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+  }
+}

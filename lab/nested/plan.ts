@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { addressAt, parseRange } from "../addresses.ts";
+import type { AddressRange, LabRanges } from "../addresses.ts";
+import { diskFolderOf } from "../folders.ts";
+import { macOf, uuidOf } from "../host-identity.ts";
+import { distributions, firstHostOffset, hostRoles } from "../topology.ts";
+import type { Topology } from "../topology.ts";
+import { accelerations } from "./acceleration.ts";
+
+/** A network between hosts: an own segment of the lab's switch. */
+const segmentSchema = z.object({ cidr: z.string(), mtuBytes: z.int() });
+
+const nestedHostSchema = z.object({
+  name: z.string(),
+  roles: z.array(z.enum(hostRoles)),
+  /** Of the virtual machine, and so of what the host knows itself by. */
+  uuid: z.string(),
+  vcpus: z.int(),
+  ramMib: z.int(),
+  diskGib: z.int(),
+  /** Sizes of the disks beside the one with the root file system, in GiB. */
+  dataDisksGib: z.array(z.int()),
+  diskFolder: z.string(),
+  /** TCP port of 127.0.0.1 that leads to the host's sshd. */
+  sshPort: z.int(),
+  /** In the management network; each host is alone there with this machine. */
+  managementAddress: z.string(),
+  /** With its prefix length, in the data network. */
+  tunnelAddress: z.string(),
+  /** With its prefix length, in a lab with a storage network. */
+  storageAddress: z.string().optional(),
+  macs: z.object({ management: z.string(), data: z.string(), storage: z.string() }),
+});
+
+export const nestedPlanSchema = z.object({
+  name: z.string(),
+  folder: z.string(),
+  /** Sockets of the lab: the paths of Unix sockets are at most 107 bytes long, the lab's folder may be longer. */
+  runFolder: z.string(),
+  distribution: z.enum(distributions),
+  /** Whether the packages of a host's roles are in its image, or left to enrolment. */
+  packages: z.enum(["roles", "none"]),
+  mirror: z.string().optional(),
+  acceleration: z.enum(accelerations),
+  networks: z.object({
+    management: z.object({ cidr: z.string(), gateway: z.string() }),
+    data: segmentSchema,
+    storage: segmentSchema.optional(),
+  }),
+  hosts: z.array(nestedHostSchema),
+});
+
+/** One virtual machine as it will be made. */
+export type NestedHost = z.infer<typeof nestedHostSchema>;
+
+/** Every name, address, port and MAC of a lab of virtual machines. */
+export type NestedPlan = z.infer<typeof nestedPlanSchema>;
+
+/** What is found out about the machine before a lab is planned. */
+export interface NestedChoices {
+  readonly ranges: LabRanges;
+  readonly storage: AddressRange;
+  /** Free TCP ports of 127.0.0.1, one a host. */
+  readonly sshPorts: readonly number[];
+  readonly acceleration: NestedPlan["acceleration"];
+  /** For sockets, the user's own: `$XDG_RUNTIME_DIR/stackyard` or the like. */
+  readonly runtimeFolder: string;
+}
+
+const prefixOf = (range: AddressRange): string => String(range.prefix);
+
+/**
+ * Plans a lab of virtual machines.
+ * @param folder the lab's own folder, absolute.
+ */
+export function planNestedLab(topology: Topology, folder: string, choices: NestedChoices): NestedPlan {
+  const { ranges, storage, sshPorts } = choices;
+  const { data, storage: storageNetwork } = topology.networks;
+  return {
+    name: topology.name,
+    folder,
+    runFolder: join(choices.runtimeFolder, createHash("sha256").update(folder).digest("hex").slice(0, 12)),
+    distribution: topology.distribution,
+    packages: topology.packages,
+    ...(topology.mirror === undefined ? {} : { mirror: topology.mirror }),
+    acceleration: choices.acceleration,
+    networks: {
+      management: { cidr: ranges.management.cidr, gateway: addressAt(ranges.management, 1) },
+      data: { cidr: ranges.data.cidr, mtuBytes: data.mtuBytes },
+      ...(storageNetwork === undefined
+        ? {}
+        : { storage: { cidr: storage.cidr, mtuBytes: storageNetwork.mtuBytes } }),
+    },
+    hosts: topology.hosts.map((host, index): NestedHost => {
+      const at = (range: AddressRange): string => addressAt(range, firstHostOffset + index);
+      const sshPort = sshPorts[index];
+      if (sshPort === undefined) throw new TypeError("a plan has a port for each host");
+      return {
+        name: host.name,
+        roles: host.roles,
+        uuid: uuidOf(`${folder}/${host.name}`),
+        vcpus: host.vcpus,
+        ramMib: host.ramMib,
+        diskGib: host.diskGib,
+        dataDisksGib: host.disks.map(({ sizeGib }) => sizeGib),
+        diskFolder: diskFolderOf(topology, folder, host.name),
+        sshPort,
+        managementAddress: at(ranges.management),
+        tunnelAddress: `${at(ranges.data)}/${prefixOf(ranges.data)}`,
+        ...(storageNetwork === undefined ? {} : { storageAddress: `${at(storage)}/${prefixOf(storage)}` }),
+        macs: {
+          management: macOf(folder, "management", index + 1),
+          data: macOf(folder, "data", index + 1),
+          storage: macOf(folder, "storage", index + 1),
+        },
+      };
+    }),
+  };
+}
+
+/** The range of the management network. */
+export function managementRange(plan: NestedPlan): AddressRange {
+  const range = parseRange(plan.networks.management.cidr);
+  if (range === undefined) throw new TypeError("the plan's management range is no CIDR");
+  return range;
+}

@@ -1,0 +1,97 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { StackyardError } from "../../providers/core/errors.ts";
+
+const replySchema = z.union([
+  z.object({ return: z.json() }),
+  z.object({ error: z.object({ class: z.string(), desc: z.string() }) }),
+  z.object({ event: z.string() }),
+  z.object({ QMP: z.json() }),
+]);
+
+const defaultTimeoutMs = 30_000;
+const pollMs = 20;
+
+/** A monitor of one QEMU. It serves one client at a time: close it. */
+export interface Qmp {
+  /**
+   * Carries out a command of QEMU's (QEMU: docs/interop/qemu-qmp-ref) and gives what it returns.
+   * @throws StackyardError `command-failed` with QEMU's own words, `command-timeout` when it does not answer.
+   */
+  execute(
+    command: string,
+    args?: Readonly<Record<string, z.core.util.JSONType>>,
+    timeoutMs?: number,
+  ): Promise<z.core.util.JSONType>;
+  close(): void;
+}
+
+/** Connects to a monitor's socket; one that QEMU is still about to make is waited for. */
+export async function openQmp(
+  socketPath: string,
+  options: { readonly waitMs?: number; readonly isAlive?: () => boolean } = {},
+): Promise<Qmp> {
+  const socket = await connectWithin(socketPath, options.waitMs ?? 0, options.isAlive ?? (() => true));
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+  /** The next line that is no event. */
+  const readReply = async (): Promise<z.infer<typeof replySchema>> => {
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done === true) {
+        throw new StackyardError("command-failed", { message: "QEMU has closed its monitor" });
+      }
+      const reply = replySchema.parse(JSON.parse(value));
+      if (!("event" in reply)) return reply;
+    }
+  };
+  const execute: Qmp["execute"] = async (command, args, timeoutMs = defaultTimeoutMs) => {
+    socket.write(
+      `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }) })}\n`,
+    );
+    const timer = new AbortController();
+    const reply = await Promise.race([
+      readReply(),
+      sleep(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined),
+    ]);
+    timer.abort();
+    if (reply === undefined) {
+      throw new StackyardError("command-timeout", {
+        message: `QEMU has not answered ${command} within ${String(timeoutMs / 1000)} s`,
+      });
+    }
+    if ("return" in reply) return reply.return;
+    throw new StackyardError("command-failed", {
+      message: `QEMU refused ${command}: ${"error" in reply ? reply.error.desc : "unexpected reply"}`,
+    });
+  };
+  try {
+    await readReply(); // its greeting
+    await execute("qmp_capabilities");
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return { execute, close: () => socket.destroy() };
+}
+
+async function connectWithin(path: string, waitMs: number, isAlive: () => boolean): Promise<Socket> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const socket = connect(path);
+    try {
+      await once(socket, "connect");
+      socket.on("error", () => undefined); // seen as the end of its lines
+      return socket;
+    } catch (cause) {
+      socket.destroy();
+      if (performance.now() >= deadline || !isAlive()) {
+        throw new StackyardError("command-failed", { message: "QEMU's monitor does not answer", cause });
+      }
+      await sleep(pollMs);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { existsSync, readFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { StackyardError } from "../../providers/core/errors.ts";
+import type { NestedHost } from "./plan.ts";
+
+/** What QEMU itself takes beside a host's memory. */
+const overheadMib = 200;
+/** What a host writes to its disks from its first boot to its first server. */
+const firstDiskMib = 1024;
+
+const bytesPerMib = 1024 ** 2;
+
+/**
+ * @param available text of /proc/meminfo.
+ * @throws StackyardError `host-unsuitable` with the numbers when the hosts' memory is not there.
+ */
+export function requireMemory(
+  hosts: readonly Pick<NestedHost, "name" | "ramMib">[],
+  available = readFileSync("/proc/meminfo", "utf8"),
+): void {
+  const freeMib = Math.floor(Number(/^MemAvailable:\s+(\d+) kB$/m.exec(available)?.[1] ?? 0) / 1024);
+  const wantedMib = hosts.reduce((sum, { ramMib }) => sum + ramMib + overheadMib, 0);
+  if (wantedMib <= freeMib) return;
+  throw new StackyardError("host-unsuitable", {
+    message: `the hosts to start (${hosts.map(({ name }) => name).join(", ")}) need ${String(wantedMib)} MiB of memory, and ${String(freeMib)} MiB are free`,
+    field: "hosts.ramMib",
+    value: String(wantedMib),
+    remedy:
+      "Use fewer or smaller hosts (ramMib), or free memory: stackyard lab list shows the labs of this user.",
+  });
+}
+
+/**
+ * @param folder where the disks go; it may not be there yet.
+ * @throws StackyardError `host-disk-full` with the numbers when there is no room for the hosts' first boots.
+ */
+export async function requireDisk(folder: string, hosts: number): Promise<void> {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  const { bavail, bsize } = await statfs(existing);
+  const freeMib = Math.floor((bavail * bsize) / bytesPerMib);
+  const wantedMib = hosts * firstDiskMib;
+  if (wantedMib <= freeMib) return;
+  throw new StackyardError("host-disk-full", {
+    message: `the disks of ${String(hosts)} hosts need ${String(wantedMib)} MiB at first, and ${String(freeMib)} MiB are free`,
+    field: "diskFolder",
+    value: existing,
+    remedy: "Free space, or name another diskFolder in the topology.",
+  });
+}

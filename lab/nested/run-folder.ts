@@ -1,0 +1,41 @@
+import { existsSync, lstatSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { StackyardError } from "../../providers/core/errors.ts";
+
+/** Bytes of a Unix socket's path on Linux, less the closing zero (unix(7)). */
+const maxSocketPathBytes = 107;
+
+/** The user's own folder for sockets: `$XDG_RUNTIME_DIR/stackyard`, else one below the folder of temporary files. */
+export function runtimeFolder(): string {
+  const given = process.env["XDG_RUNTIME_DIR"];
+  if (given?.startsWith("/") === true && existsSync(given)) return join(given, "stackyard");
+  return join(tmpdir(), `stackyard-${String(userInfo().uid)}`);
+}
+
+/**
+ * Makes the folder of a lab's sockets, for its user alone.
+ * @throws StackyardError `forbidden` when somebody else has a folder of that name, `invalid-input` when a socket's path
+ * would be too long.
+ */
+export async function ensureRunFolder(folder: string, longestName: string): Promise<void> {
+  const path = join(folder, longestName);
+  if (Buffer.byteLength(path) > maxSocketPathBytes) {
+    throw new StackyardError("invalid-input", {
+      message: `the path of a socket would be longer than ${String(maxSocketPathBytes)} bytes`,
+      value: path,
+      remedy: "Set XDG_RUNTIME_DIR to a folder with a shorter path, or choose a shorter host name.",
+    });
+  }
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const each of [join(folder, ".."), folder]) {
+    const { uid, mode } = lstatSync(each);
+    if (uid === userInfo().uid && (mode & 0o022) === 0) continue;
+    throw new StackyardError("forbidden", {
+      message: "the folder for the lab's sockets is not this user's alone",
+      value: each,
+      remedy: "Remove that folder, or set XDG_RUNTIME_DIR to one of your own.",
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { nestedFiles } from "./files.ts";
+import type { NestedPlan } from "./plan.ts";
+
+const hostSnapshotSchema = z.object({
+  name: z.string(),
+  /** Hash of the image that its root disk stands on. */
+  image: z.string(),
+  /** Its memory; null for a host that was off. */
+  memory: z.object({ file: z.string(), bytes: z.int(), sha256: z.string() }).nullable(),
+  /** The layer of each disk as it was, by slot. Nothing writes to it any more. */
+  disks: z.record(z.string(), z.string()),
+});
+
+const snapshotSchema = z.object({
+  version: z.literal(1),
+  name: z.string(),
+  takenAt: z.iso.datetime(),
+  hosts: z.array(hostSnapshotSchema),
+});
+
+/** A moment of a whole lab: memory and disks of all hosts. */
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+export type HostSnapshot = Snapshot["hosts"][number];
+
+const namePattern = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
+
+/** @throws StackyardError `invalid-input` for a name that cannot be a folder's, or is not fit for one. */
+export function parseSnapshotName(name: string): string {
+  if (namePattern.test(name)) return name;
+  throw new StackyardError("invalid-input", {
+    message: "this is not the name of a snapshot",
+    field: "snapshot",
+    value: name,
+    remedy: 'Use at most 64 of a-z, 0-9, ".", "_" and "-", beginning and ending with a letter or digit.',
+  });
+}
+
+/** The folder of a snapshot's files. */
+export function snapshotFolder(plan: NestedPlan, name: string): string {
+  return join(nestedFiles(plan).snapshots, parseSnapshotName(name));
+}
+
+/** Name of the file that makes a folder a snapshot. */
+export const snapshotFileName = "snapshot.json";
+
+/** The lab's snapshots, oldest first. */
+export function listSnapshots(plan: NestedPlan): Snapshot[] {
+  const { snapshots } = nestedFiles(plan);
+  if (!existsSync(snapshots)) return [];
+  return readdirSync(snapshots)
+    .map((name) => join(snapshots, name, snapshotFileName))
+    .filter((path) => existsSync(path))
+    .map((path) => snapshotSchema.parse(JSON.parse(readFileSync(path, "utf8"))))
+    .sort((a, b) => a.takenAt.localeCompare(b.takenAt));
+}
+
+/** @throws StackyardError `not-found` when the lab has no such snapshot. */
+export function readSnapshot(plan: NestedPlan, name: string): Snapshot {
+  parseSnapshotName(name);
+  const all = listSnapshots(plan);
+  const found = all.find((snapshot) => snapshot.name === name);
+  if (found !== undefined) return found;
+  const names = all.map((snapshot) => snapshot.name);
+  throw new StackyardError("not-found", {
+    message: `lab "${plan.name}" has no snapshot "${name}"`,
+    field: "snapshot",
+    value: name,
+    remedy:
+      names.length === 0
+        ? `Take one: stackyard lab snapshot ${name} --name ${plan.name}`
+        : `Its snapshots: ${names.join(", ")}.`,
+  });
+}

@@ -1,0 +1,317 @@
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { StackyardError } from "../../providers/core/errors.ts";
+import { sh } from "../../providers/hosts/command.ts";
+import type { LabOptions } from "../driver.ts";
+import { applyLinks, runOnMachine } from "./boot.ts";
+import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
+import { machineFiles, nestedFiles } from "./files.ts";
+import type { HostImage } from "./image/image.ts";
+import { cutMachine, findMachine, greets, startMachine, withMonitor } from "./machine.ts";
+import { hashFile, loadMemory, saveMemory } from "./memory.ts";
+import { ensureSwitch, findLink } from "./network.ts";
+import type { NestedHost, NestedPlan } from "./plan.ts";
+import type { Qmp } from "./qmp.ts";
+import { listSnapshots, readSnapshot, snapshotFileName, snapshotFolder } from "./snapshot-file.ts";
+import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const bytesPerMib = 1024 ** 2;
+const readyLimitMs = 60_000;
+const pollMs = 100;
+
+/**
+ * Keeps memory and disks of all hosts as they are at one moment. The hosts stand still meanwhile, and go on whatever
+ * happens; nothing is kept of a snapshot that fails.
+ * @throws StackyardError `conflict` when there is one of that name, `wrong-state` while a host starts,
+ * `host-disk-full` with the numbers.
+ */
+export async function takeSnapshot(
+  plan: NestedPlan,
+  name: string,
+  images: ReadonlyMap<string, HostImage>,
+  options: LabOptions,
+): Promise<Snapshot> {
+  const folder = snapshotFolder(plan, name);
+  if (existsSync(join(folder, snapshotFileName))) {
+    throw new StackyardError("conflict", {
+      message: `lab "${plan.name}" has a snapshot "${name}" already`,
+      field: "snapshot",
+      value: name,
+      remedy: `Choose another name, or remove it: stackyard lab snapshot ${name} --remove --name ${plan.name}`,
+    });
+  }
+  const running = plan.hosts.filter((host) => findMachine(host) !== undefined);
+  for (const host of running) {
+    if (await greets(host)) continue;
+    throw new StackyardError("wrong-state", {
+      message: `host ${host.name} of lab "${plan.name}" is starting`,
+      remedy: `Wait until it is up: stackyard lab up --name ${plan.name}`,
+    });
+  }
+  await requireRoom(plan, running);
+  const part = `${folder}.part`;
+  await rm(part, { recursive: true, force: true });
+  await mkdir(part, { recursive: true, mode: 0o700 });
+  try {
+    const frozen = await freeze(plan, running, part, options);
+    const snapshot: Snapshot = {
+      version: 1,
+      name,
+      takenAt: new Date().toISOString(),
+      hosts: plan.hosts.map((host): HostSnapshot => {
+        const image = images.get(host.name);
+        if (image === undefined) throw new TypeError("each host has an image");
+        return { name: host.name, image: image.hash, ...(frozen.get(host.name) ?? freezeDown(host)) };
+      }),
+    };
+    // A host that was off writes to a layer of its own from now on, as the others do.
+    for (const host of plan.hosts.filter((each) => !frozen.has(each.name))) await addLayers(host);
+    await writeFile(join(part, snapshotFileName), `${JSON.stringify(snapshot, undefined, 2)}\n`, {
+      mode: 0o600,
+      flush: true,
+    });
+    await rename(part, folder);
+    return snapshot;
+  } catch (error) {
+    await rm(part, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function requireRoom(plan: NestedPlan, running: readonly NestedHost[]): Promise<void> {
+  const { snapshots } = nestedFiles(plan);
+  const { bavail, bsize } = await statfs(plan.folder);
+  const freeMib = Math.floor((bavail * bsize) / bytesPerMib);
+  const wantedMib = running.reduce((sum, { ramMib }) => sum + ramMib, 0);
+  if (wantedMib <= freeMib) return;
+  throw new StackyardError("host-disk-full", {
+    message: `the snapshot may need ${String(wantedMib)} MiB, the memory of its hosts, and ${String(freeMib)} MiB are free`,
+    field: "snapshot",
+    value: snapshots,
+    remedy: "Free space, or remove a snapshot: stackyard lab snapshots lists them.",
+  });
+}
+
+type Frozen = Pick<HostSnapshot, "memory" | "disks">;
+
+function freezeDown(host: NestedHost): Frozen {
+  return { memory: null, disks: layersOf(host) };
+}
+
+function layersOf(host: NestedHost): Record<string, string> {
+  return Object.fromEntries(diskSlots(host).map(({ slot }) => [slot, requireLayer(host, slot)]));
+}
+
+/** Gives a host that is off new layers to write to. */
+async function addLayers(
+  host: NestedHost,
+  base: Readonly<Record<string, string>> = layersOf(host),
+): Promise<void> {
+  for (const { slot, sizeGib } of diskSlots(host)) {
+    const path = base[slot];
+    if (path === undefined) throw new TypeError(`no layer of disk ${slot}`);
+    await makeLayer(nextLayer(host, slot), sizeGib, { path, format: "qcow2" });
+  }
+}
+
+/** Holds all hosts, saves them side by side, and lets them go on. */
+async function freeze(
+  plan: NestedPlan,
+  hosts: readonly NestedHost[],
+  folder: string,
+  options: LabOptions,
+): Promise<ReadonlyMap<string, Frozen>> {
+  const held = new Map<string, () => Promise<unknown>>();
+  const withAll = async (
+    [host, ...others]: readonly NestedHost[],
+    monitors: readonly (readonly [NestedHost, Qmp])[],
+  ): Promise<ReadonlyMap<string, Frozen>> => {
+    if (host !== undefined)
+      return withMonitor(plan, host, (qmp) => withAll(others, [...monitors, [host, qmp]]));
+    try {
+      await Promise.all(
+        monitors.map(async ([each, qmp]) => {
+          held.set(each.name, () => qmp.execute("cont"));
+          await qmp.execute("stop");
+        }),
+      );
+      options.onProgress?.("hosts stand still");
+      const saved = await Promise.all(
+        monitors.map(async ([each, qmp]): Promise<[string, Frozen]> => {
+          const disks = await switchLayers(each, qmp);
+          const file = `${each.name}.memory`;
+          const digest = await saveMemory(
+            qmp,
+            machineFiles(plan, each).migration,
+            join(folder, file),
+            options.signal,
+          );
+          options.onProgress?.(
+            `${each.name}: ${String(Math.ceil(digest.bytes / bytesPerMib))} MiB of memory saved`,
+          );
+          return [each.name, { memory: { file, ...digest }, disks }];
+        }),
+      );
+      return new Map(saved);
+    } finally {
+      await Promise.all([...held.values()].map((goOn) => goOn()));
+      options.onProgress?.("hosts go on");
+    }
+  };
+  return withAll(hosts, []);
+}
+
+const blockListSchema = z.array(
+  z.looseObject({
+    qdev: z.string().optional(),
+    inserted: z.looseObject({ "node-name": z.string().optional() }).optional(),
+  }),
+);
+
+/**
+ * Lets a host that stands still write to new layers. The new one has the highest number before QEMU takes it: whoever
+ * is killed when, the next start finds a layer over all that was written. @returns the layers until now, by slot.
+ */
+async function switchLayers(host: NestedHost, qmp: Qmp): Promise<Record<string, string>> {
+  const layers = layersOf(host);
+  const blocks = blockListSchema.parse(await qmp.execute("query-block"));
+  await addLayers(host);
+  for (const { slot } of diskSlots(host)) {
+    const device = blocks.find(({ qdev }) => qdev?.split("/").includes(`disk-${slot}`) === true);
+    const node = device?.inserted?.["node-name"];
+    if (node === undefined) throw new TypeError(`QEMU has no disk ${slot}`);
+    const path = requireLayer(host, slot);
+    await qmp.execute("blockdev-snapshot-sync", {
+      "node-name": node,
+      "snapshot-file": path,
+      "snapshot-node-name": `${slot}-${String(/\.(\d+)\.qcow2$/.exec(path)?.[1])}`,
+      format: "qcow2",
+      mode: "existing",
+    });
+  }
+  return layers;
+}
+
+/**
+ * Brings the lab back to a snapshot: all hosts lose their power, and go on where they were. The clock is set, and what
+ * the hosts need of each other is tried before the lab counts as ready.
+ * @throws StackyardError `not-found`, `image-checksum` for a snapshot that is not as it was written (the lab is left as
+ * it is), `host-unsuitable` when a host does not come back.
+ */
+export async function restoreSnapshot(
+  plan: NestedPlan,
+  name: string,
+  images: ReadonlyMap<string, HostImage>,
+  options: LabOptions,
+): Promise<void> {
+  const snapshot = readSnapshot(plan, name);
+  await requireWhole(plan, snapshot, images);
+  options.onProgress?.("the snapshot is whole");
+  await Promise.all(plan.hosts.map(cutMachine));
+  await ensureSwitch(plan);
+  await Promise.all(
+    snapshot.hosts.map(async (saved) => {
+      const host = plan.hosts.find((each) => each.name === saved.name);
+      const image = images.get(saved.name);
+      if (host === undefined || image === undefined) throw new TypeError("a snapshot has the lab's hosts");
+      await addLayers(host, saved.disks);
+      if (saved.memory === null) return;
+      const memoryFile = join(snapshotFolder(plan, name), saved.memory.file);
+      await startMachine(plan, host, image, { incoming: true });
+      await withMonitor(plan, host, async (qmp) => {
+        await loadMemory(qmp, machineFiles(plan, host).migration, memoryFile, options.signal);
+        await qmp.execute("cont");
+      });
+      await applyLinks(plan, host);
+      options.onProgress?.(`${host.name}: goes on`);
+    }),
+  );
+  const running = plan.hosts.filter((host) =>
+    snapshot.hosts.some((saved) => saved.name === host.name && saved.memory !== null),
+  );
+  await Promise.all(
+    running.map(async (host) => {
+      await mendMachine(plan, host, running, options);
+      options.onProgress?.(`${host.name}: ready`);
+    }),
+  );
+  for (const host of plan.hosts) await pruneLayers(host, keptLayers(plan, host));
+}
+
+function keptLayers(plan: NestedPlan, host: NestedHost): string[] {
+  return listSnapshots(plan).flatMap(({ hosts }) =>
+    hosts.filter(({ name }) => name === host.name).flatMap(({ disks }) => Object.values(disks)),
+  );
+}
+
+/** Removes a snapshot with the layers that only it stood on. */
+export async function removeSnapshot(plan: NestedPlan, name: string): Promise<void> {
+  const folder = snapshotFolder(plan, readSnapshot(plan, name).name);
+  await rm(join(folder, snapshotFileName)); // from here on it is none
+  await rm(folder, { recursive: true });
+  for (const host of plan.hosts) await pruneLayers(host, keptLayers(plan, host));
+}
+
+/** Refuses a snapshot whose memory, disks or images are not as they were. */
+async function requireWhole(
+  plan: NestedPlan,
+  snapshot: Snapshot,
+  images: ReadonlyMap<string, HostImage>,
+): Promise<void> {
+  const folder = snapshotFolder(plan, snapshot.name);
+  const damage = await Promise.all(
+    snapshot.hosts.map(async ({ name, memory, disks, image }): Promise<string[]> => {
+      const lost = Object.values(disks).filter((path) => !existsSync(path));
+      if (lost.length > 0) return lost.map((path) => `${path} is missing`);
+      if (images.get(name)?.hash !== image) return [`the image of host ${name} is another one now`];
+      if (memory === null) return [];
+      const file = join(folder, memory.file);
+      if (!existsSync(file)) return [`${file} is missing`];
+      const found = await hashFile(file);
+      return found.sha256 === memory.sha256 ? [] : [`${file} has another checksum`];
+    }),
+  );
+  const all = damage.flat();
+  if (all.length === 0) return;
+  throw new StackyardError("image-checksum", {
+    message: `snapshot "${snapshot.name}" of lab "${plan.name}" is damaged: ${all.join("; ")}`,
+    field: "snapshot",
+    value: snapshot.name,
+    remedy: `Nothing was changed. Remove it: stackyard lab snapshot ${snapshot.name} --remove --name ${plan.name}`,
+  });
+}
+
+/** Sets the clock of a host that was brought back, and tries its networks. */
+async function mendMachine(
+  plan: NestedPlan,
+  host: NestedHost,
+  running: readonly NestedHost[],
+  options: LabOptions,
+): Promise<void> {
+  const neighbour = running.find(
+    (other) =>
+      other.name !== host.name && ![host, other].some(({ name }) => findLink(plan, name, "data").cut),
+  );
+  const target = neighbour?.tunnelAddress.replace(/\/.*/, "") ?? "";
+  const deadline = performance.now() + readyLimitMs;
+  let said = "its sshd does not answer";
+  while (performance.now() < deadline) {
+    const now = String(Math.round(Date.now() / 1000));
+    const words = ["sh", "-c", mendScript, "mend", now, target];
+    const { exitCode, stdout, stderr } = await runOnMachine(plan, host, words, 20_000);
+    if (exitCode === 0) return;
+    said = `${stdout}${stderr}`.trim();
+    await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
+  }
+  throw new StackyardError("host-unsuitable", {
+    message: `host ${host.name} has not come back within ${String(readyLimitMs / 1000)} s: ${said}`,
+    remedy: `Restore again, or begin anew: stackyard lab down --name ${plan.name}`,
+  });
+}
+
+/** `mend SECONDS NEIGHBOUR`: a guest goes on with the clock of its snapshot; its neighbour shows that the network is there. */
+const mendScript = sh`date -u -s "@$1" > /dev/null
+[ -z "$2" ] || ping -n -q -c 1 -W 2 "$2" > /dev/null || { echo "$2 does not answer"; exit 1; }`.text;

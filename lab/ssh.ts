@@ -1,0 +1,22 @@
+import type { labFiles } from "./folders.ts";
+
+/** The user that the lab's key logs in as. */
+export const sshUser = "root";
+
+/** Arguments of `ssh` to a host: the lab's own key and known_hosts only, none of the user's settings. */
+export function sshArguments(
+  files: ReturnType<typeof labFiles>,
+  { address, port }: { readonly address: string; readonly port: number },
+): string[] {
+  const settings = {
+    UserKnownHostsFile: files.knownHosts,
+    GlobalKnownHostsFile: "/dev/null",
+    StrictHostKeyChecking: "yes",
+    IdentitiesOnly: "yes",
+    BatchMode: "yes",
+    ConnectTimeout: "5",
+    LogLevel: "ERROR",
+  };
+  const options = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+  return ["-F", "none", "-i", files.identity, ...options, "-p", String(port), `${sshUser}@${address}`];
+}
