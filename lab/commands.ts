@@ -1,8 +1,10 @@
-import { Argument, Option, type Command } from "commander";
+import { Argument, InvalidArgumentError, Option, type Command } from "commander";
 import { startProgress } from "../providers/engines/cli/progress.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { describeSize } from "../providers/core/bytes.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
+import { checkLab } from "./check.ts";
+import type { LabFinding } from "./check.ts";
 import { buildGuest } from "./guest/build.ts";
 import { registerCephCommands } from "./ceph-commands.ts";
 import { labNetworks, powerActions } from "./driver.ts";
@@ -21,12 +23,14 @@ import {
   listLabs,
   listLabSnapshots,
   mendLink,
+  openConsole,
   openShell,
   readLogs,
   removeLabSnapshot,
   restoreLab,
   runOnHost,
   snapshotLab,
+  spoilLink,
   tearDown,
 } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
@@ -110,6 +114,30 @@ function formatLab(lab: LabDescription): string {
       rows,
     ),
   ].join("");
+}
+
+interface NetFlags {
+  readonly network: LabNetwork;
+  readonly delay?: number;
+  readonly loss?: number;
+}
+
+/** Reads a flag that is a number from 0 on. */
+function parseNumber(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= 0 && value <= most) return value;
+    throw new InvalidArgumentError(`Use a number from 0 to ${String(most)}.`);
+  };
+}
+
+function formatFindings(findings: readonly LabFinding[]): string {
+  return findings
+    .map(({ name, state, found, remedy }) => {
+      const line = `${state.padEnd(8)} ${name}: ${found}\n`;
+      return remedy === null ? line : `${line}         remedy: ${remedy}\n`;
+    })
+    .join("");
 }
 
 function formatSnapshots(snapshots: readonly SnapshotDescription[]): string {
@@ -223,19 +251,39 @@ export function registerLabCommands(program: Command): void {
 
   verb(
     "net",
-    "Pulls a host's cable out of a network (cut), or puts it back (mend).",
-    "net h2 cut --network data",
+    "Pulls a host's cable out of a network (cut), puts it back (mend), or makes it slow or lossy (spoil).",
+    "net h2 spoil --delay 50 --loss 1",
   )
     .argument("<host>")
-    .addArgument(new Argument("<action>", "what to do").choices(["cut", "mend"]))
+    .addArgument(new Argument("<action>", "what to do").choices(["cut", "mend", "spoil"]))
     .addOption(new Option("--network <network>", "which cable").choices(labNetworks).default("data"))
-    .action(
-      async (host: string, action: "cut" | "mend", flags: LabFlags & { readonly network: LabNetwork }) => {
-        const { name } = topologyOf(flags);
-        await (action === "cut" ? cutLink : mendLink)(name, host, flags.network);
-        if (flags.json === true) write(`${formatJson(await describeLab(name))}\n`);
-      },
-    );
+    .addOption(new Option("--delay <ms>", "milliseconds more for each frame").argParser(parseNumber(60_000)))
+    .addOption(new Option("--loss <percent>", "frames of 100 that are lost").argParser(parseNumber(100)))
+    .action(async (host: string, action: "cut" | "mend" | "spoil", flags: LabFlags & NetFlags) => {
+      const { name } = topologyOf(flags);
+      const { network, delay: delayMs = 0, loss: lossPercent = 0 } = flags;
+      if (action === "spoil") await spoilLink(name, host, network, { delayMs, lossPercent });
+      else await (action === "cut" ? cutLink : mendLink)(name, host, network);
+      if (flags.json === true) write(`${formatJson(await describeLab(name))}\n`);
+    });
+
+  verb("console <host>", "Connects to a host's serial console; Ctrl-] leaves.", "console h1").action(
+    async (host: string, flags: LabFlags) => {
+      await openConsole(topologyOf(flags).name, host);
+    },
+  );
+
+  verb(
+    "check",
+    "Checks what a lab needs of this machine, with the fix of what is missing; exit code 1 when something is.",
+    "check --driver nested",
+  )
+    .addOption(driverOption)
+    .action(async (flags: LabFlags) => {
+      const findings = await checkLab(topologyOf(flags));
+      write(flags.json === true ? `${formatJson(findings)}\n` : formatFindings(findings));
+      if (findings.some(({ state }) => state === "missing")) process.exitCode = 1;
+    });
 
   verb(
     "snapshot <snapshot>",

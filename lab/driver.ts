@@ -14,6 +14,18 @@ export type PowerAction = (typeof powerActions)[number];
 /** `up`: runs and has finished its start; `starting`: runs, not ready; `down`: does not run. */
 export type HostState = "up" | "starting" | "down";
 
+/** `cut`: no carrier. `bad`: slower, or losing frames. `absent`: the host is off. */
+export type LinkState = "up" | "cut" | "bad" | "absent";
+
+/** What is to be with a cable; what is left out stays. */
+export interface LinkChange {
+  readonly cut?: boolean;
+  /** Added to each frame that passes it, in milliseconds. */
+  readonly delayMs?: number;
+  /** Of 100 frames how many are lost. */
+  readonly lossPercent?: number;
+}
+
 /** Options of the verbs that take time. */
 export interface LabOptions {
   /** Told what has been done, and what is waited for. */
@@ -22,7 +34,7 @@ export interface LabOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A host as `status` shows it. A link is `cut` when it was taken down by hand or by a verb. */
+/** A host as `status` shows it. */
 export interface HostDescription {
   readonly name: string;
   readonly roles: readonly string[];
@@ -33,7 +45,7 @@ export interface HostDescription {
   readonly address: string;
   readonly port: number;
   readonly tunnelAddress: string;
-  readonly links: Readonly<Partial<Record<LabNetwork, "up" | "cut" | "absent">>>;
+  readonly links: Readonly<Partial<Record<LabNetwork, LinkState>>>;
 }
 
 /** A network of the lab. `bridge` is the machine's, null where the hosts' network is not the machine's. */
@@ -93,8 +105,13 @@ export interface DrivenLab {
   describeHosts(): Promise<readonly HostDescription[]>;
   /** @throws StackyardError `invalid-input` for an action that the driver has not. */
   changePower(host: string, action: PowerAction, options: LabOptions): Promise<void>;
-  /** Pulls a host's cable (`cut`), or puts it back. */
-  setLink(host: string, network: LabNetwork, state: "cut" | "up"): Promise<void>;
+  /**
+   * Pulls a host's cable, puts it back, or makes it bad.
+   * @throws StackyardError `invalid-input` for what the driver cannot do to it.
+   */
+  setLink(host: string, network: LabNetwork, change: LinkChange): Promise<void>;
+  /** The Unix socket of a host's serial console; absent where hosts have none. */
+  readonly consoleSocket?: (host: string) => string;
   readLogs(host: string): Promise<readonly HostLog[]>;
   /** Absent where the driver has none. */
   readonly snapshots?: LabSnapshots;

@@ -8,6 +8,7 @@ import { StackyardError } from "../providers/core/errors.ts";
 import { sh } from "../providers/hosts/command.ts";
 import { parseRange } from "./addresses.ts";
 import type { UsedRange } from "./addresses.ts";
+import { attachConsole } from "./console.ts";
 import type {
   DrivenLab,
   HostDescription,
@@ -340,10 +341,47 @@ export async function removeLabSnapshot(name: string, snapshot: string): Promise
 
 /** Pulls a host's cable: nothing passes on that network until {@link mendLink}. */
 export async function cutLink(name: string, host: string, network: LabNetwork): Promise<void> {
-  await findHost(name, host).setLink(host, network, "cut");
+  await findHost(name, host).setLink(host, network, { cut: true });
 }
 
-/** Puts back the cable that {@link cutLink} has pulled. */
+/** Puts back the cable that {@link cutLink} has pulled, and makes a bad one good. */
 export async function mendLink(name: string, host: string, network: LabNetwork): Promise<void> {
-  await findHost(name, host).setLink(host, network, "up");
+  await findHost(name, host).setLink(host, network, { cut: false, delayMs: 0, lossPercent: 0 });
+}
+
+/** Makes a host's cable slow or lossy. Raises `invalid-input` and `host-unsuitable` where the driver or the kernel cannot. */
+export async function spoilLink(
+  name: string,
+  host: string,
+  network: LabNetwork,
+  change: { readonly delayMs: number; readonly lossPercent: number },
+): Promise<void> {
+  await findHost(name, host).setLink(host, network, change);
+}
+
+/**
+ * Connects the terminal to a host's serial console until Ctrl-].
+ * @throws StackyardError `invalid-input` for a driver whose hosts have none, `wrong-state` when the host is off.
+ */
+export async function openConsole(name: string, host: string): Promise<void> {
+  const { consoleSocket } = findHost(name, host);
+  if (consoleSocket === undefined) {
+    throw new StackyardError("invalid-input", {
+      message: `hosts of lab "${name}" have no serial console: they are namespaces of this machine`,
+      field: "host",
+      value: host,
+      remedy: `Log in: stackyard lab ssh ${host} --name ${name}`,
+    });
+  }
+  try {
+    await attachConsole(consoleSocket(host), { input: process.stdin, output: process.stdout });
+  } catch (cause) {
+    throw new StackyardError("wrong-state", {
+      message: `the console of host ${host} is not there: the host is off`,
+      field: "host",
+      value: host,
+      remedy: `Switch it on: stackyard lab power ${host} on --name ${name}. What it said until now: stackyard lab logs ${host} --name ${name}`,
+      cause,
+    });
+  }
 }

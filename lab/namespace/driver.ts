@@ -12,7 +12,7 @@ import { makeFolder, replaceFile } from "../state-files.ts";
 import { findCapabilities, saveCapabilities } from "./capabilities.ts";
 import { describeCephStart, ensureCephFiles, monitorOf } from "./ceph.ts";
 import { cutPower, ensureHostKey, observeHost, startHost } from "./host.ts";
-import { ensureBridges, listLinks, removeLinks, setLink } from "./links.ts";
+import { ensureBridges, listLinks, removeLinks, setLink, setLinkQuality } from "./links.ts";
 import type { LabHost, LabPlan, LinkNetwork } from "./plan.ts";
 
 const sshPort = 22;
@@ -56,8 +56,11 @@ export function openNamespaceLab(plan: LabPlan): DrivenLab {
       await bringHostsUp(plan, [host], options);
       if (host.name === plan.ceph?.host) await bringCephUp(plan, options);
     },
-    async setLink(name, network, state) {
-      await setLink(find(name).links[requireLink(network)].name, state === "cut" ? "down" : "up");
+    async setLink(name, network, { cut, delayMs, lossPercent }) {
+      const link = find(name).links[requireLink(network)].name;
+      if (delayMs !== undefined || lossPercent !== undefined)
+        await setLinkQuality(link, delayMs ?? 0, lossPercent ?? 0);
+      if (cut !== undefined) await setLink(link, cut ? "down" : "up");
     },
     readLogs: (name) => readLogs(plan, find(name)),
     async remove({ onProgress }) {

@@ -80,3 +80,28 @@ export async function removeLinks(names: readonly string[]): Promise<void> {
 export async function setLink(link: string, state: "up" | "down"): Promise<void> {
   await expectProcess(`setting link ${link} ${state}`, "ip", ["link", "set", link, state]);
 }
+
+/**
+ * Makes a host's cable slow or lossy, by the kernel's netem, on what goes to the host; good again by zeros.
+ * @throws StackyardError `host-unsuitable` where the kernel has no netem.
+ */
+export async function setLinkQuality(link: string, delayMs: number, lossPercent: number): Promise<void> {
+  if (delayMs === 0 && lossPercent === 0) {
+    const removed = await runProcess("tc", ["qdisc", "delete", "dev", link, "root", "netem"]);
+    if (
+      removed.exitCode === 0 ||
+      /No such file|Cannot delete qdisc with handle of zero|not found/.test(removed.stderr)
+    )
+      return;
+  }
+  const words = ["delay", `${String(delayMs)}ms`, "loss", `${String(lossPercent)}%`];
+  const { exitCode, stderr } = await runProcess("tc", [
+    ...["qdisc", "replace", "dev", link, "root", "netem", ...words],
+  ]);
+  if (exitCode === 0) return;
+  throw new StackyardError("host-unsuitable", {
+    message: `link ${link} cannot be made slow or lossy: this machine's kernel has no netem`,
+    remedy: "Load the module sch_netem, or use the driver nested, whose switch does it on any kernel.",
+    notes: [stderr.trim()],
+  });
+}

@@ -26,9 +26,14 @@ const programs = [
 /** What the host of a Ceph starts beside. */
 const cephPrograms = ["ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool"];
 
+/** The programs that a lab of namespaces needs. */
+export function namespacePrograms(withCeph: boolean): readonly string[] {
+  return [...programs, ...(withCeph ? cephPrograms : [])];
+}
+
 /** @throws StackyardError `host-unsuitable` with the programs that are missing in the folders of `path`. */
 export function requirePrograms(path = systemPath, withCeph = false): void {
-  requireInstalled([...programs, ...(withCeph ? cephPrograms : [])], path);
+  requireInstalled(namespacePrograms(withCeph), path);
 }
 
 /** @throws StackyardError `forbidden`: namespaces, bridges and mounts are root's on Linux. */

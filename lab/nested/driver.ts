@@ -5,7 +5,14 @@ import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { findFreeRanges, parseRange } from "../addresses.ts";
-import type { DrivenLab, HostDescription, LabNetwork, LabOptions, SnapshotDescription } from "../driver.ts";
+import type {
+  DrivenLab,
+  HostDescription,
+  LabNetwork,
+  LabOptions,
+  LinkState,
+  SnapshotDescription,
+} from "../driver.ts";
 import { labFiles } from "../folders.ts";
 import { requireInstalled } from "../installed-programs.ts";
 import type { Inventory } from "../inventory.ts";
@@ -20,6 +27,7 @@ import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImage, type HostImage } from "./image/image.ts";
 import { cutMachine, findMachine, greets, powerOffMachine, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
+import type { LinkSetting } from "./network.ts";
 import { planNestedLab } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { requireDisk, requireMemory } from "./resources.ts";
@@ -29,18 +37,22 @@ import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 import { removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
 
 /** Every program that a lab of virtual machines starts, but for the making of images. */
-const programs = ["qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
+export const nestedPrograms = ["qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
 
-/** Refuses, before anything is written, what this machine has not the programs, memory or disk for. */
+/** @throws StackyardError `host-unsuitable` where no image of ours boots. */
+export function requirePlatform(): void {
+  if (process.platform === "linux" && process.arch === "x64") return;
+  throw new StackyardError("host-unsuitable", {
+    message: "hosts of the driver nested are made on x86-64 Linux",
+    value: `${process.platform} ${process.arch}`,
+    remedy: "Use another machine, or the driver namespace on Linux.",
+  });
+}
+
+/** Refuses, before anything is written, a machine without the programs, or without the KVM that the topology wants. */
 export function requireNested(topology: Topology): void {
-  if (process.platform !== "linux" || process.arch !== "x64") {
-    throw new StackyardError("host-unsuitable", {
-      message: "hosts of the driver nested are made on x86-64 Linux",
-      value: `${process.platform} ${process.arch}`,
-      remedy: "Use another machine, or the driver namespace on Linux.",
-    });
-  }
-  requireInstalled(programs);
+  requirePlatform();
+  requireInstalled(nestedPrograms);
   chooseAcceleration(topology.virtualization);
 }
 
@@ -121,15 +133,26 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
       if (action !== "on") await cutMachine(host);
       if (action !== "cut") await bringHostsUp(plan, [host], options);
     },
-    async setLink(name, network, state) {
+    async setLink(name, network, change) {
       const host = find(name);
       requireNetwork(plan, network);
-      await saveLink(plan, { ...findLink(plan, name, network), cut: state === "cut" });
+      const link = { ...findLink(plan, name, network), ...change };
+      if (network === "management" && (link.delayMs > 0 || link.lossPercent > 0)) {
+        throw new StackyardError("invalid-input", {
+          message:
+            "the management network leads past the lab's switch: its cables can be cut, and are good otherwise",
+          field: "network",
+          value: network,
+          remedy: "Name data or storage for delay and loss.",
+        });
+      }
+      await saveLink(plan, link);
       if (findMachine(host) === undefined) return; // It learns of it when it starts.
       await withMonitor(plan, host, (qmp) =>
-        qmp.execute("set_link", { name: `nic-${network}`, up: state === "up" }),
+        qmp.execute("set_link", { name: `nic-${network}`, up: !link.cut }),
       );
     },
+    consoleSocket: (name) => machineFiles(plan, find(name)).consoleSocket,
     async readLogs(name) {
       const files = machineFiles(plan, find(name));
       const read = async (path: string): Promise<string> => (existsSync(path) ? readFile(path, "utf8") : "");
@@ -179,8 +202,8 @@ function requireNetwork(plan: NestedPlan, network: LabNetwork): void {
 async function describeHost(plan: NestedPlan, host: NestedHost): Promise<HostDescription> {
   const process = findMachine(host);
   const state = process === undefined ? "down" : (await greets(host)) ? "up" : "starting";
-  const linkOf = (network: LabNetwork): "up" | "cut" | "absent" =>
-    process === undefined ? "absent" : findLink(plan, host.name, network).cut ? "cut" : "up";
+  const linkOf = (network: LabNetwork): LinkState =>
+    process === undefined ? "absent" : nameLink(findLink(plan, host.name, network));
   return {
     name: host.name,
     roles: host.roles,
@@ -194,6 +217,11 @@ async function describeHost(plan: NestedPlan, host: NestedHost): Promise<HostDes
       ...Object.fromEntries(segmentsOf(plan).map((segment) => [segment, linkOf(segment)])),
     },
   };
+}
+
+function nameLink({ cut, delayMs, lossPercent }: LinkSetting): LinkState {
+  if (cut) return "cut";
+  return delayMs === 0 && lossPercent === 0 ? "up" : "bad";
 }
 
 function inventoryOf(plan: NestedPlan): Inventory {

@@ -131,15 +131,27 @@ export function greets(host: NestedHost): Promise<boolean> {
   });
 }
 
-/** @throws StackyardError `in-use` when another program listens where the host's sshd is to be reached. */
-async function requirePort(host: NestedHost): Promise<void> {
+/** Whether nothing listens on a TCP port of 127.0.0.1. */
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  const isFree = await new Promise<boolean>((resolve) => {
+  const free = await new Promise<boolean>((resolve) => {
     server.once("error", () => resolve(false));
-    server.listen(host.sshPort, "127.0.0.1", () => resolve(true));
+    server.listen(port, "127.0.0.1", () => resolve(true));
   });
   server.close();
-  if (isFree) return;
+  return free;
+}
+
+/** Ports of hosts that are off on which another program listens. */
+export async function portsInUse(plan: NestedPlan): Promise<number[]> {
+  const off = plan.hosts.filter((host) => findMachine(host) === undefined);
+  const free = await Promise.all(off.map((host) => isFree(host.sshPort)));
+  return off.filter((_, index) => free[index] === false).map((host) => host.sshPort);
+}
+
+/** @throws StackyardError `in-use` when another program listens where the host's sshd is to be reached. */
+async function requirePort(host: NestedHost): Promise<void> {
+  if (await isFree(host.sshPort)) return;
   throw new StackyardError("in-use", {
     message: `port ${String(host.sshPort)} of 127.0.0.1, which leads to host ${host.name}, is in use on this machine`,
     field: "sshPort",

@@ -12,16 +12,17 @@ const firstDiskMib = 1024;
 const bytesPerMib = 1024 ** 2;
 
 /**
+ * What the hosts take, of what is free.
  * @param available text of /proc/meminfo.
  * @throws StackyardError `host-unsuitable` with the numbers when the hosts' memory is not there.
  */
 export function requireMemory(
   hosts: readonly Pick<NestedHost, "name" | "ramMib">[],
   available = readFileSync("/proc/meminfo", "utf8"),
-): void {
+): string {
   const freeMib = Math.floor(Number(/^MemAvailable:\s+(\d+) kB$/m.exec(available)?.[1] ?? 0) / 1024);
   const wantedMib = hosts.reduce((sum, { ramMib }) => sum + ramMib + overheadMib, 0);
-  if (wantedMib <= freeMib) return;
+  if (wantedMib <= freeMib) return `${String(wantedMib)} MiB of ${String(freeMib)} MiB`;
   throw new StackyardError("host-unsuitable", {
     message: `the hosts to start (${hosts.map(({ name }) => name).join(", ")}) need ${String(wantedMib)} MiB of memory, and ${String(freeMib)} MiB are free`,
     field: "hosts.ramMib",
@@ -32,16 +33,17 @@ export function requireMemory(
 }
 
 /**
+ * What the hosts' disks take at first, of what is free.
  * @param folder where the disks go; it may not be there yet.
  * @throws StackyardError `host-disk-full` with the numbers when there is no room for the hosts' first boots.
  */
-export async function requireDisk(folder: string, hosts: number): Promise<void> {
+export async function requireDisk(folder: string, hosts: number): Promise<string> {
   let existing = folder;
   while (!existsSync(existing)) existing = dirname(existing);
   const { bavail, bsize } = await statfs(existing);
   const freeMib = Math.floor((bavail * bsize) / bytesPerMib);
   const wantedMib = hosts * firstDiskMib;
-  if (wantedMib <= freeMib) return;
+  if (wantedMib <= freeMib) return `${String(wantedMib)} MiB of ${String(freeMib)} MiB in ${existing}`;
   throw new StackyardError("host-disk-full", {
     message: `the disks of ${String(hosts)} hosts need ${String(wantedMib)} MiB at first, and ${String(freeMib)} MiB are free`,
     field: "diskFolder",

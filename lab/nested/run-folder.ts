@@ -1,7 +1,7 @@
 import { existsSync, lstatSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 
 /** Bytes of a Unix socket's path on Linux, less the closing zero (unix(7)). */
@@ -29,13 +29,22 @@ export async function ensureRunFolder(folder: string, longestName: string): Prom
     });
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const each of [join(folder, ".."), folder]) {
-    const { uid, mode } = lstatSync(each);
-    if (uid === userInfo().uid && (mode & 0o022) === 0) continue;
-    throw new StackyardError("forbidden", {
-      message: "the folder for the lab's sockets is not this user's alone",
-      value: each,
-      remedy: "Remove that folder, or set XDG_RUNTIME_DIR to one of your own.",
-    });
-  }
+  for (const each of [dirname(folder), folder]) requireOwn(each);
+}
+
+/** The folder for sockets, there or to be made. Raises `forbidden` when somebody else has it. */
+export function requireRuntimeFolder(): string {
+  const folder = runtimeFolder();
+  if (existsSync(folder)) requireOwn(folder);
+  return folder;
+}
+
+function requireOwn(folder: string): void {
+  const { uid, mode } = lstatSync(folder);
+  if (uid === userInfo().uid && (mode & 0o022) === 0) return;
+  throw new StackyardError("forbidden", {
+    message: "the folder for the lab's sockets is not this user's alone",
+    value: folder,
+    remedy: "Remove that folder, or set XDG_RUNTIME_DIR to one of your own.",
+  });
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import type { JsonValue } from "../../providers/core/json.ts";
+import type { DriverName } from "../topology.ts";
 import { requireProgram, runProgram, type ProgramResult } from "../setup/program.ts";
 import type { Say } from "../setup/progress.ts";
 
@@ -12,7 +13,7 @@ export interface Variant {
   readonly args: readonly string[];
   /** Folder in `stacks/`. */
   readonly stack: string;
-  readonly lab: { readonly title: string; readonly hosts?: JsonValue };
+  readonly lab: { readonly title: string; readonly driver?: DriverName; readonly hosts?: JsonValue };
   /** Key of a secret that is drawn once. */
   readonly secret: string | undefined;
   readonly prove: (run: Quickstart, say: Say) => Promise<void>;

@@ -19,6 +19,14 @@ export const plain: Variant = {
     ),
 };
 
+/** The same stack on hosts that are virtual machines, so that its servers run on KVM in them. */
+export const nested: Variant = {
+  ...plain,
+  name: "quickstart-nested",
+  args: ["--nested"],
+  lab: { title: "a lab of three virtual machines with KVM inside", driver: "nested" },
+};
+
 export const ceph: Variant = {
   name: "quickstart-ceph",
   args: ["--ceph"],

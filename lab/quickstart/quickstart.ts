@@ -23,7 +23,7 @@ import {
   type Quickstart,
   type Variant,
 } from "./commands.ts";
-import { ceph, keyFile, plain } from "./proofs.ts";
+import { ceph, keyFile, nested, plain } from "./proofs.ts";
 
 const stackName = "dev";
 
@@ -37,19 +37,23 @@ const traceOutput = z.object({
   ),
 });
 
-/** Carries out `npm run quickstart [-- --ceph] [--destroy]`. Gives the exit code. */
+const variants = [plain, ceph, nested];
+
+/** Carries out `npm run quickstart [-- --ceph | --nested] [--destroy]`. Gives the exit code. */
 export async function runQuickstart(args: readonly string[]): Promise<number> {
-  const unknown = args.find((argument) => argument !== "--destroy" && argument !== "--ceph");
+  const chosen = variants.filter((variant) => variant.args.some((argument) => args.includes(argument)));
+  const known = ["--destroy", ...(chosen[0]?.args ?? variants.flatMap((variant) => variant.args))];
+  const unknown = args.find((argument) => !known.includes(argument));
   if (unknown !== undefined) {
     throw new StackyardError("invalid-input", {
       message: "the quickstart does not know this argument",
       field: "argument",
       value: unknown,
-      remedy: "Run it without arguments, or with --ceph, or with --destroy.",
+      remedy: "Run it without arguments, or with one of --ceph and --nested, or with --destroy beside.",
     });
   }
   const say = saying("quickstart");
-  const quickstart = await open(args.includes("--ceph") ? ceph : plain);
+  const quickstart = await open(chosen[0] ?? plain);
   await untilInterrupted(quickstart, say, (signal) =>
     args.includes("--destroy") ? destroy(quickstart, say, signal) : deploy(quickstart, say, signal),
   );

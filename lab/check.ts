@@ -1,0 +1,113 @@
+import { StackyardError } from "../providers/core/errors.ts";
+import { diskFolderOf, labFolder } from "./folders.ts";
+import { findMissingPrograms } from "./installed-programs.ts";
+import { namespacePrograms, requireRoot } from "./namespace/requirements.ts";
+import { chooseAcceleration } from "./nested/acceleration.ts";
+import { nestedPrograms, requirePlatform } from "./nested/driver.ts";
+import { findImage } from "./nested/image/image.ts";
+import { portsInUse } from "./nested/machine.ts";
+import { requireDisk, requireMemory } from "./nested/resources.ts";
+import { requireRuntimeFolder } from "./nested/run-folder.ts";
+import { findState } from "./state.ts";
+import type { Topology } from "./topology.ts";
+
+/** One thing that a lab needs of this machine. A `slow` one is there, and costs time. */
+export interface LabFinding {
+  readonly name: string;
+  readonly state: "present" | "slow" | "missing";
+  readonly found: string;
+  /** What to do; null where nothing is to be done. */
+  readonly remedy: string | null;
+}
+
+/** What was found when a check raised nothing. */
+type Look = () => string | LabFinding | Promise<string | LabFinding>;
+
+/** Checks all that a lab of the topology needs of this machine. Nothing is changed, nothing is started. */
+export async function checkLab(topology: Topology): Promise<readonly LabFinding[]> {
+  const looks = topology.driver === "nested" ? nestedLooks(topology) : namespaceLooks(topology);
+  return Promise.all(
+    Object.entries(looks).map(async ([name, look]): Promise<LabFinding> => {
+      try {
+        const found = await look();
+        return typeof found === "string" ? { name, state: "present", found, remedy: null } : found;
+      } catch (error) {
+        if (!(error instanceof StackyardError)) throw error;
+        return { name, state: "missing", found: error.message, remedy: error.remedy };
+      }
+    }),
+  );
+}
+
+function namespaceLooks(topology: Topology): Readonly<Record<string, Look>> {
+  const withCeph = topology.hosts.some(({ roles }) => roles.includes("ceph"));
+  return {
+    root: () => {
+      requireRoot();
+      return "this user is root on Linux";
+    },
+    programs: () => lookForPrograms(namespacePrograms(withCeph)),
+  };
+}
+
+function nestedLooks(topology: Topology): Readonly<Record<string, Look>> {
+  const state = findState(topology.name);
+  const plan = state?.driver === "nested" ? state.plan : undefined;
+  const folder = labFolder(topology.name);
+  const [first] = topology.hosts;
+  return {
+    platform: () => {
+      requirePlatform();
+      return "x86-64 Linux";
+    },
+    programs: () => lookForPrograms(nestedPrograms),
+    virtualization: () => {
+      const { acceleration, reason } = chooseAcceleration(topology.virtualization);
+      if (acceleration === "kvm") return reason;
+      return {
+        name: "virtualization",
+        state: "slow",
+        found: `${reason}: hosts are emulated, with an emulated SVM`,
+        remedy:
+          "A boot takes about half a minute and servers run some ten times slower. With nested KVM neither does: enable it on this machine, or use one that has it.",
+      };
+    },
+    memory: () => (plan === undefined ? requireMemory(topology.hosts) : "the lab is on record"),
+    disk: () => requireDisk(diskFolderOf(topology, folder, first?.name ?? ""), topology.hosts.length),
+    sockets: requireRuntimeFolder,
+    ports: async () => {
+      if (plan === undefined) return "chosen among the free ones of 127.0.0.1 when the lab comes up";
+      const used = await portsInUse(plan);
+      if (used.length === 0) return "free, or the lab's own";
+      return {
+        name: "ports",
+        state: "missing",
+        found: `in use by another program: ${used.map(String).join(", ")}`,
+        remedy:
+          "End the program that listens there (`ss -ltnp` names it), or take the lab down and up again.",
+      };
+    },
+    images: async () => {
+      const roles = topology.hosts.map((host) => (topology.packages === "none" ? [] : host.roles));
+      const found = await Promise.all(
+        roles.map((each) =>
+          findImage({ distribution: topology.distribution, roles: each, mirror: topology.mirror }),
+        ),
+      );
+      return found.includes(undefined)
+        ? "built when the lab comes up, some minutes, once"
+        : [...new Set(found.map((image) => image?.hash))].join(", ");
+    },
+  };
+}
+
+function lookForPrograms(programs: readonly string[]): string | LabFinding {
+  const missing = findMissingPrograms(programs);
+  if (missing.length === 0) return `all ${String(programs.length)}`;
+  return {
+    name: "programs",
+    state: "missing",
+    found: `without ${missing.join(", ")}`,
+    remedy: "Run `stackyard doctor --for lab`: it names the packages to install.",
+  };
+}
