@@ -1,8 +1,10 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { addressAt } from "../addresses.ts";
 import { labFiles } from "../folders.ts";
 import { expectProcess } from "../process.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
+import { managementRange } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 
 /** One file of a host's identity. */
@@ -50,6 +52,8 @@ export function describeIdentity(
   return [
     file("etc/hostname", `${host.name}\n`),
     file("etc/hosts", `127.0.0.1 localhost\n::1 localhost\n${names}`),
+    // QEMU's user network answers as this machine does.
+    file("etc/resolv.conf", `nameserver ${addressAt(managementRange(plan), 3)}\n`),
     file("etc/ssh/ssh_host_ed25519_key", keys.hostKey, 0o600),
     file("etc/ssh/ssh_host_ed25519_key.pub", keys.hostKeyPublic),
     file("root/.ssh/authorized_keys", keys.authorized, 0o600),

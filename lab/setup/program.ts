@@ -16,6 +16,8 @@ export interface ProgramOptions {
   readonly passSignals?: true;
   /** Limit after which it is ended; default: none. */
   readonly timeoutMs?: number;
+  /** Ends it; the error is then `command-failed`. */
+  readonly signal?: AbortSignal;
   /** Called with each line it prints on either stream. */
   readonly onLine?: (line: string) => void;
 }
@@ -40,6 +42,7 @@ export async function runProgram(
     cwd: options.cwd,
     env: options.env ?? process.env,
     timeout: options.timeoutMs,
+    signal: options.signal,
     stdio: ["pipe", "pipe", "pipe"],
   });
   // A program that reads nothing may have ended already.

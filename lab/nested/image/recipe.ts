@@ -1,6 +1,85 @@
-import type { HostRole } from "../../topology.ts";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { labAsset } from "../../folders.ts";
+import type { distributions, HostRole } from "../../topology.ts";
+
+/** What a host's image is made of. Equal recipes give one image. */
 export interface ImageRecipe {
-  readonly distribution: "debian-12" | "debian-13";
+  readonly distribution: (typeof distributions)[number];
+  /** Each adds its packages; none is the bare distribution with SSH, as a user installs it. */
   readonly roles: readonly HostRole[];
+  /** Base URL with `debian/` and `debian-security/` below it; the distribution's own by default. */
   readonly mirror?: string | undefined;
+}
+
+/** Raised when images of one recipe come out otherwise: cached ones are then built anew. */
+export const recipeVersion = 1;
+
+const defaultMirror = "http://deb.debian.org";
+const suites: Readonly<Record<ImageRecipe["distribution"], string>> = {
+  "debian-12": "bookworm",
+  "debian-13": "trixie",
+};
+
+/** What every host has: a kernel that has KVM, Open vSwitch and RBD as modules, systemd, SSH. */
+const basePackages = [
+  ...["systemd", "systemd-sysv", "udev", "dbus", "libpam-systemd", "linux-image-cloud-amd64"],
+  ...["openssh-server", "iproute2", "iputils-ping", "kmod", "netbase", "procps", "less"],
+  ...["ca-certificates", "e2fsprogs"],
+];
+
+const rolePackages: Readonly<Record<HostRole, readonly string[]>> = {
+  compute: [
+    ...["libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "openvswitch-switch"],
+    ...["dnsmasq-base", "genisoimage", "curl", "ethtool"],
+  ],
+  ceph: ["ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common"],
+};
+
+/** The packages that are named; what they depend on comes along, what they recommend does not. */
+export function listPackages({ roles }: ImageRecipe): readonly string[] {
+  return [...new Set([...basePackages, ...roles.flatMap((role) => rolePackages[role])])].sort();
+}
+
+/** Suite of a recipe, as the mirror names it. */
+export function suiteOf({ distribution }: ImageRecipe): string {
+  return suites[distribution];
+}
+
+/** Sources in the format of sources.list(5). The host keeps them, for what is installed on it later. */
+export function describeSources(recipe: ImageRecipe): string {
+  const mirror = (recipe.mirror ?? defaultMirror).replace(/\/+$/, "");
+  const suite = suiteOf(recipe);
+  return [
+    `deb ${mirror}/debian ${suite} main`,
+    `deb ${mirror}/debian ${suite}-updates main`,
+    `deb ${mirror}/debian-security ${suite}-security main`,
+    "",
+  ].join("\n");
+}
+
+/** A file that is laid over the packages' own. */
+export interface OverlayFile {
+  /** In the image, without the leading slash. */
+  readonly path: string;
+  readonly content: string;
+}
+
+/** Where the overlay is kept: its files lie there as they do in the image. */
+const overlayFolder = labAsset("nested", "image", "rootfs");
+
+/** The files of the overlay, in order of their paths. */
+export function listOverlay(): readonly OverlayFile[] {
+  return readdirSync(overlayFolder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((path) => ({ path: path.slice(overlayFolder.length + 1), content: readFileSync(path, "utf8") }));
+}
+
+/** Names the image of a recipe: 16 hexadecimal digits over all that goes into it. */
+export function hashRecipe(recipe: ImageRecipe): string {
+  const input = [recipeVersion, describeSources(recipe), listPackages(recipe), listOverlay()];
+  return createHash("sha256").update(JSON.stringify(input)).digest("hex").slice(0, 16);
 }

@@ -1,0 +1,244 @@
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { StackyardError } from "../../../providers/core/errors.ts";
+import { labAsset } from "../../folders.ts";
+import { requireInstalled } from "../../installed-programs.ts";
+import { systemPath } from "../../process.ts";
+import { requireProgram } from "../../setup/program.ts";
+import type { ProgramOptions } from "../../setup/program.ts";
+import { hashFile } from "../memory.ts";
+import { requireDisk } from "../resources.ts";
+import { diskModules, writeInitrd } from "./initrd.ts";
+import { parseStatus } from "./manifest.ts";
+import type { ImageManifest } from "./manifest.ts";
+import { describeSources, hashRecipe, listOverlay, listPackages, suiteOf } from "./recipe.ts";
+import type { ImageRecipe } from "./recipe.ts";
+
+/** Programs that the making of an image starts. */
+export const imagePrograms = ["mmdebstrap", "mke2fs", "tar", "busybox", "unshare"];
+
+/** Times of all files, so that equal packages make equal images. */
+const fixedTime = 1_700_000_000;
+const fixedUuid = "5ac7a4d0-0000-4000-8000-000000000002";
+/** Of the file system; it grows with its disk at the first boot. */
+const fileSystemSize = "3G";
+/** Packages, the tree of them and the file system, while they are made. */
+const buildDiskGib = 4;
+
+const busyboxPath = "/usr/bin/busybox";
+
+/** How a build is followed. */
+export interface BuildOptions {
+  readonly onProgress?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Builds an image into a folder, which is there with all its files or not at all.
+ * @throws StackyardError `host-unsuitable` when programs are missing, `host-disk-full` with the numbers,
+ * `image-unreachable` when the packages cannot be had.
+ */
+export async function buildImage(recipe: ImageRecipe, folder: string, options: BuildOptions): Promise<void> {
+  requireInstalled(imagePrograms);
+  await requireDisk(dirname(folder), buildDiskGib);
+  await mkdir(dirname(folder), { recursive: true });
+  await clearParts(folder);
+  const work = await mkdtemp(`${folder}.part-`);
+  try {
+    const run = (attempting: string, file: string, args: readonly string[], more: ProgramOptions = {}) =>
+      requireProgram(attempting, file, args, {
+        cwd: work,
+        env: {
+          PATH: systemPath,
+          LC_ALL: "C.UTF-8",
+          TZ: "UTC",
+          HOME: process.env["HOME"],
+          TMPDIR: process.env["TMPDIR"],
+          SOURCE_DATE_EPOCH: String(fixedTime),
+          E2FSPROGS_FAKE_TIME: String(fixedTime),
+        },
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...more,
+      });
+    await writeOverlay(join(work, "overlay"));
+    await run("packing the overlay", "tar", [
+      ..."--create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX".split(" "),
+      `--mtime=@${String(fixedTime)}`,
+      ...["--file=overlay.tar", "--directory=overlay", "."],
+    ]);
+    await copyFile(labAsset("nested", "image", "customize.sh"), join(work, "customize.sh"));
+    await chmod(join(work, "customize.sh"), 0o755);
+    await installPackages(recipe, run, options);
+    options.onProgress?.("kernel and initrd");
+    await run("taking the kernel out", "tar", [
+      ..."--extract --file=tree.tar --wildcards ./boot/vmlinuz-* ./var/lib/dpkg/status".split(" "),
+      ...diskModules.map((name) => `*/${name}.ko*`),
+    ]);
+    await writeBootFiles(work);
+    options.onProgress?.("file system");
+    const words = [
+      labAsset("nested", "image", "make-disk.sh"),
+      "tree.tar",
+      "root.raw",
+      fileSystemSize,
+      fixedUuid,
+    ];
+    const isRoot = process.getuid?.() === 0;
+    await (isRoot
+      ? run("making the file system", "sh", words)
+      : run("making the file system", "unshare", [
+          "--user",
+          "--map-root-user",
+          "--map-auto",
+          "sh",
+          ...words,
+        ]));
+    options.onProgress?.("checksums");
+    await writeManifest(recipe, work);
+    for (const name of ["tree.tar", "overlay.tar", "overlay", "customize.sh", "boot", "lib", "usr", "var"])
+      await rm(join(work, name), { recursive: true, force: true });
+    await rename(work, folder).catch((error: unknown) => {
+      if (!existsSync(folder)) throw error; // Otherwise another build was quicker.
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** What a killed build has left; one that is at work has its lock, which the caller holds. */
+async function clearParts(folder: string): Promise<void> {
+  const parent = dirname(folder);
+  const prefix = `${folder.slice(parent.length + 1)}.part-`;
+  for (const name of (await readdir(parent)).filter((each) => each.startsWith(prefix)))
+    await rm(join(parent, name), { recursive: true, force: true });
+}
+
+async function writeOverlay(folder: string): Promise<void> {
+  for (const { path, content } of listOverlay()) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+}
+
+type Run = (
+  attempting: string,
+  file: string,
+  args: readonly string[],
+  more?: ProgramOptions,
+) => Promise<unknown>;
+
+async function installPackages(recipe: ImageRecipe, run: Run, { onProgress }: BuildOptions): Promise<void> {
+  const follow = createFollower(onProgress ?? (() => undefined));
+  const excluded = ["doc", "man", "locale", "info", "lintian"].map((name) => `/usr/share/${name}/*`);
+  try {
+    await run(
+      "installing the image's packages",
+      "mmdebstrap",
+      [
+        ...["--verbose", "--variant=minbase", "--mode=auto", "--format=tar"],
+        `--include=${listPackages(recipe).join(",")}`,
+        ...['--aptopt=Apt::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"'],
+        ...['--aptopt=Acquire::Retries "3"'],
+        ...excluded.map((path) => `--dpkgopt=path-exclude=${path}`),
+        ...["--customize-hook=tar-in overlay.tar /", "--customize-hook=./customize.sh"],
+        ...[suiteOf(recipe), "tree.tar", "-"],
+      ],
+      { stdin: describeSources(recipe), onLine: follow, timeoutMs: 30 * 60_000 },
+    );
+  } catch (cause) {
+    if (!(cause instanceof StackyardError)) throw cause;
+    const isUnreachable = cause.notes.some((line) =>
+      /Could not resolve|Could not connect|Failed to fetch|Temporary failure/.test(line),
+    );
+    throw new StackyardError(isUnreachable ? "image-unreachable" : "command-failed", {
+      message: isUnreachable
+        ? `the packages of ${recipe.distribution} cannot be fetched`
+        : "the image's packages could not be installed",
+      field: "mirror",
+      value: recipe.mirror,
+      remedy: "Check the machine's network, or set mirror in the topology to one that it reaches.",
+      notes: cause.notes,
+      cause,
+    });
+  }
+}
+
+/** Turns the lines of mmdebstrap and apt into how far they are: packages of the second, larger set. */
+function createFollower(onProgress: (message: string) => void): (line: string) => void {
+  let all = 0;
+  let done = 0;
+  let last = "";
+  const say = (message: string): void => {
+    if (message !== last) onProgress(message);
+    last = message;
+  };
+  const percent = (): string => `${String(Math.min(100, Math.round((100 * done) / Math.max(all, 1))))} %`;
+  return (line) => {
+    const count = /(\d+) newly installed/.exec(line)?.[1];
+    if (count !== undefined) {
+      all = Number(count);
+      done = 0;
+    } else if (/^Get:\d+ /.test(line)) {
+      done = Number(/^Get:(\d+) /.exec(line)?.[1]);
+      say(all === 0 ? "package lists" : `downloading packages: ${percent()}`);
+    } else if (line.startsWith("Unpacking ") || line.startsWith("Setting up ")) {
+      if (line.startsWith("Unpacking ") && /downloading/.test(last)) done = 0;
+      done += 0.5;
+      say(`installing packages: ${percent()}`);
+    } else if (line.startsWith("I: ")) {
+      if (line.startsWith("I: creating tarball")) say("packing the tree");
+    }
+  };
+}
+
+/** `vmlinuz` and `initrd` of the files that were taken out of the tree. */
+async function writeBootFiles(work: string): Promise<void> {
+  const boot = join(work, "boot");
+  const [kernel] = await readdir(boot);
+  if (kernel === undefined) throw new TypeError("the image has no kernel");
+  await copyFile(join(boot, kernel), join(work, "vmlinuz"));
+  const files = await readdir(work, { recursive: true });
+  const modules = await Promise.all(
+    diskModules.map(async (name): Promise<[string, Buffer]> => {
+      const found = files.find((path) => path.endsWith(`/${name}.ko`));
+      if (found === undefined) throw new TypeError(`the image's kernel has no ${name}`);
+      return [name, await readFile(join(work, found))];
+    }),
+  );
+  await writeFile(join(work, "initrd"), await writeInitrd(busyboxPath, new Map(modules)));
+  for (const name of ["vmlinuz", "initrd"]) await utimes(join(work, name), fixedTime, fixedTime);
+}
+
+async function writeManifest(recipe: ImageRecipe, work: string): Promise<void> {
+  const names = ["root.raw", "vmlinuz", "initrd"] as const;
+  for (const name of names) await chmod(join(work, name), 0o444);
+  const [root, kernel, initrd] = await Promise.all(names.map((name) => hashFile(join(work, name))));
+  const tree = await hashFile(join(work, "tree.tar"));
+  if (root === undefined || kernel === undefined || initrd === undefined)
+    throw new TypeError("an image has three files");
+  const manifest: ImageManifest = {
+    version: 1,
+    hash: hashRecipe(recipe),
+    distribution: recipe.distribution,
+    roles: [...recipe.roles],
+    builtAt: new Date().toISOString(),
+    treeSha256: tree.sha256,
+    packages: parseStatus(await readFile(join(work, "var/lib/dpkg/status"), "utf8")),
+    files: { "root.raw": root, vmlinuz: kernel, initrd },
+  };
+  await writeFile(join(work, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`, {
+    flush: true,
+  });
+}
