@@ -63,7 +63,7 @@ export async function bootMachine(
   throw new StackyardError("host-unsuitable", {
     message: `lab host ${host.name} did not start: ${second}, twice`,
     remedy: `Read its console (stackyard lab logs ${host.name} --name ${plan.name}), then run up again, or down.`,
-    notes: [await readTail(machineFiles(plan, host).console)],
+    notes: [await readTail(machineFiles(plan, host).consoleLog)],
   });
 }
 
@@ -74,8 +74,8 @@ async function tryBoot(
   image: HostImage,
   options: BootOptions,
 ): Promise<string> {
-  const { console: consoleFile } = machineFiles(plan, host);
-  const consoleStart = existsSync(consoleFile) ? (await stat(consoleFile)).size : 0;
+  const { consoleLog } = machineFiles(plan, host);
+  const consoleStart = existsSync(consoleLog) ? (await stat(consoleLog)).size : 0;
   const process = await startMachine(plan, host, image);
   await applyLinks(plan, host);
   options.onStep("powered on");
@@ -105,7 +105,7 @@ export async function followBoot(
   for (;;) {
     options.signal?.throwIfAborted();
     if (!isAlive(process)) return "its QEMU has ended";
-    const stall = stallPattern.exec(await readFrom(machineFiles(plan, host).console, consoleStart))?.[0];
+    const stall = stallPattern.exec(await readFrom(machineFiles(plan, host).consoleLog, consoleStart))?.[0];
     if (stall !== undefined) return `its kernel hangs ("${stall}")`;
     if (performance.now() > deadline)
       return `not ready after ${String(limitMs / 1000)} s${hasGreeted ? ", though its sshd answers" : ""}`;

@@ -6,6 +6,9 @@ import { expectProcess } from "../process.ts";
 import type { HostImage } from "./image/image.ts";
 import type { NestedHost } from "./plan.ts";
 
+/** What is known of a host where its disks are looked after. */
+export type DiskOwner = Pick<NestedHost, "name" | "diskGib" | "dataDisksGib" | "diskFolder">;
+
 /** One disk of a host: its name, its size, and whether it begins as the image. */
 export interface DiskSlot {
   readonly slot: string;
@@ -13,7 +16,7 @@ export interface DiskSlot {
 }
 
 /** The disks of a host: `root`, then `data1` and so on. */
-export function diskSlots(host: NestedHost): readonly DiskSlot[] {
+export function diskSlots(host: DiskOwner): readonly DiskSlot[] {
   return [
     { slot: "root", sizeGib: host.diskGib },
     ...host.dataDisksGib.map((sizeGib, index) => ({ slot: `data${String(index + 1)}`, sizeGib })),
@@ -25,7 +28,7 @@ export function diskSlots(host: NestedHost): readonly DiskSlot[] {
  * highest number, whatever process was killed when. What a snapshot holds is never the highest.
  */
 function listLayers(
-  host: NestedHost,
+  host: DiskOwner,
   slot: string,
 ): readonly { readonly path: string; readonly number: number }[] {
   if (!existsSync(host.diskFolder)) return [];
@@ -37,19 +40,19 @@ function listLayers(
 }
 
 /** The file that the host writes to; undefined for a host that was never started. */
-export function activeLayer(host: NestedHost, slot: string): string | undefined {
+export function activeLayer(host: DiskOwner, slot: string): string | undefined {
   return listLayers(host, slot).at(-1)?.path;
 }
 
 /** @throws TypeError for a host without disks. */
-export function requireLayer(host: NestedHost, slot: string): string {
+export function requireLayer(host: DiskOwner, slot: string): string {
   const path = activeLayer(host, slot);
   if (path === undefined) throw new TypeError(`host ${host.name} has no disk ${slot}`);
   return path;
 }
 
 /** Path of the layer that would be written to next. */
-export function nextLayer(host: NestedHost, slot: string): string {
+export function nextLayer(host: DiskOwner, slot: string): string {
   const last = listLayers(host, slot).at(-1)?.number ?? 0;
   return join(host.diskFolder, `${slot}.${String(last + 1)}.qcow2`);
 }
@@ -74,7 +77,7 @@ export async function makeLayer(
 }
 
 /** The host's disks: an overlay of the image, and empty ones. What is there stays. */
-export async function ensureDisks(host: NestedHost, image: HostImage): Promise<void> {
+export async function ensureDisks(host: DiskOwner, image: Pick<HostImage, "root">): Promise<void> {
   for (const { slot, sizeGib } of diskSlots(host)) {
     if (activeLayer(host, slot) !== undefined) continue;
     const backing = slot === "root" ? { path: image.root, format: "raw" as const } : undefined;
@@ -93,7 +96,7 @@ export async function listChain(path: string): Promise<string[]> {
 }
 
 /** Removes layers of the host that neither it nor any of `kept` stands on. */
-export async function pruneLayers(host: NestedHost, kept: readonly string[]): Promise<void> {
+export async function pruneLayers(host: DiskOwner, kept: readonly string[]): Promise<void> {
   for (const { slot } of diskSlots(host)) {
     const layers = listLayers(host, slot).map(({ path }) => path);
     const heads = layers.filter((path, index) => index === layers.length - 1 || kept.includes(path));

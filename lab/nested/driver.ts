@@ -157,7 +157,7 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
       const files = machineFiles(plan, find(name));
       const read = async (path: string): Promise<string> => (existsSync(path) ? readFile(path, "utf8") : "");
       return [
-        { title: "console", text: await read(files.console) },
+        { title: "console", text: await read(files.consoleLog) },
         { title: "qemu", text: await read(files.qemuLog) },
       ];
     },

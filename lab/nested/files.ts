@@ -32,7 +32,7 @@ export function machineFiles(plan: NestedPlan, host: NestedHost) {
     hostKey,
     seed: join(folder, "seed.tar"),
     /** What the guest has written to its serial line, over all its boots. */
-    console: join(folder, "console.log"),
+    consoleLog: join(folder, "console.log"),
     /** What QEMU itself has said. */
     qemuLog: join(folder, "qemu.log"),
     monitor: join(plan.runFolder, `${host.name}.qmp`),

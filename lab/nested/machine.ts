@@ -76,7 +76,7 @@ export function describeMachine(plan: NestedPlan, host: NestedHost, image: HostI
     ...["-append", `${kernelArguments} systemd.machine_id=${host.uuid.replaceAll("-", "")}`],
     ...[
       "-chardev",
-      `socket,id=console,path=${escapeCommas(files.consoleSocket)},server=on,wait=off,logfile=${escapeCommas(files.console)},logappend=on`,
+      `socket,id=console,path=${escapeCommas(files.consoleSocket)},server=on,wait=off,logfile=${escapeCommas(files.consoleLog)},logappend=on`,
     ],
     ...["-serial", "chardev:console"],
     ...["-qmp", `unix:${escapeCommas(files.monitor)},server=on,wait=off`],

@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import type { Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import { openQmp } from "../../../lab/nested/qmp.ts";
+
+const requestSchema = z.object({ execute: z.string(), arguments: z.json().optional() });
+
+let folder: string;
+let server: Server;
+let asked: z.infer<typeof requestSchema>[];
+
+/** A monitor that answers each command by the lines that `answer` gives. */
+function listen(answer: (command: string) => readonly object[]): Promise<string> {
+  const path = join(folder, "qmp");
+  server = createServer((socket) => {
+    socket.write(`${JSON.stringify({ QMP: { version: {}, capabilities: [] } })}\n`);
+    createInterface(socket).on("line", (line) => {
+      const request = requestSchema.parse(JSON.parse(line));
+      asked.push(request);
+      const lines = request.execute === "qmp_capabilities" ? [{ return: {} }] : answer(request.execute);
+      for (const each of lines) socket.write(`${JSON.stringify(each)}\n`);
+    });
+    socket.on("error", () => undefined);
+  });
+  return new Promise((resolve) => server.listen(path, () => resolve(path)));
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "stackyard-qmp-"));
+  asked = [];
+});
+
+afterEach(() => {
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a command's answer is found among events", async () => {
+  const path = await listen(() => [{ event: "STOP", timestamp: {} }, { return: { status: "paused" } }]);
+  const qmp = await openQmp(path);
+  expect(await qmp.execute("query-status", { a: 1 })).toEqual({ status: "paused" });
+  expect(asked.at(-1)).toEqual({ execute: "query-status", arguments: { a: 1 } });
+  qmp.close();
+});
+
+test("a refusal carries QEMU's words", async () => {
+  const path = await listen(() => [{ error: { class: "GenericError", desc: "no such device" } }]);
+  const qmp = await openQmp(path);
+  await expect(qmp.execute("set_link")).rejects.toThrow(/set_link: no such device/);
+  qmp.close();
+});
+
+test("a monitor that is silent is given up", async () => {
+  const qmp = await openQmp(await listen(() => []));
+  await expect(qmp.execute("query-status", undefined, 20)).rejects.toMatchObject({ code: "command-timeout" });
+  qmp.close();
+});
+
+test("a monitor that is not there yet is waited for, one whose QEMU has ended is not", async () => {
+  const path = join(folder, "qmp");
+  const opened = openQmp(path, { waitMs: 5_000 });
+  await listen(() => [{ return: {} }]);
+  const qmp = await opened;
+  qmp.close();
+  server.close();
+  await expect(openQmp(join(folder, "none"), { waitMs: 60_000, isAlive: () => false })).rejects.toMatchObject(
+    {
+      code: "command-failed",
+    },
+  );
+});
