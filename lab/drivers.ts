@@ -28,17 +28,20 @@ export type DrivenPlan =
   | { readonly driver: "namespace"; readonly plan: LabPlan }
   | { readonly driver: "nested"; readonly plan: NestedPlan };
 
+/** What labs hold of the machine: address ranges of namespaces, ports of virtual machines. */
+export interface Reserved {
+  readonly ranges: readonly UsedRange[];
+  readonly ports: readonly number[];
+}
+
 /**
  * Chooses what a topology leaves open, and plans all of the lab. Nothing is made.
- * @param reserved ranges of other labs, whether they are up or not.
+ * @param reserved what other labs have, whether they are up or not.
  */
-export async function planState(
-  topology: Topology,
-  folder: string,
-  reserved: readonly UsedRange[],
-): Promise<DrivenPlan> {
-  if (topology.driver === "nested") return { driver: "nested", plan: await planNested(topology, folder) };
-  const ranges = await chooseRanges(topology, reserved);
+export async function planState(topology: Topology, folder: string, reserved: Reserved): Promise<DrivenPlan> {
+  if (topology.driver === "nested")
+    return { driver: "nested", plan: await planNested(topology, folder, reserved.ports) };
+  const ranges = await chooseRanges(topology, reserved.ranges);
   return { driver: "namespace", plan: planLab(topology, folder, ranges) };
 }
 

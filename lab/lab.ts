@@ -20,6 +20,7 @@ import type {
   SnapshotDescription,
 } from "./driver.ts";
 import { openLab, planState, requireUsable } from "./drivers.ts";
+import type { Reserved } from "./drivers.ts";
 import { labFiles, labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireRoot } from "./namespace/requirements.ts";
@@ -77,16 +78,21 @@ async function withLab<Result>(
   }
 }
 
-/** Ranges that other labs of namespaces hold: their data ranges are on no interface of the machine. */
-function reservedRanges(): UsedRange[] {
-  return listStates().flatMap(({ driver, plan }) =>
-    driver === "nested"
-      ? []
-      : [plan.networks.management.cidr, plan.networks.data.cidr]
-          .map((cidr) => parseRange(cidr))
-          .filter((range) => range !== undefined)
-          .map((range) => ({ range, holder: `lab ${plan.name}` })),
-  );
+/** What other labs hold: data ranges of namespaces are on no interface, ports of hosts that are off are not in use. */
+function findReserved(): Reserved {
+  const ranges: UsedRange[] = [];
+  const ports: number[] = [];
+  for (const { driver, plan } of listStates()) {
+    if (driver === "nested") {
+      ports.push(...plan.hosts.map(({ sshPort }) => sshPort));
+      continue;
+    }
+    for (const { cidr } of [plan.networks.management, plan.networks.data]) {
+      const range = parseRange(cidr);
+      if (range !== undefined) ranges.push({ range, holder: `lab ${plan.name}` });
+    }
+  }
+  return { ranges, ports };
 }
 
 /**
@@ -95,7 +101,7 @@ function reservedRanges(): UsedRange[] {
  */
 async function beginLab(topology: Topology): Promise<LabState> {
   const folder = labFolder(topology.name);
-  const planned = await planState(topology, folder, reservedRanges());
+  const planned = await planState(topology, folder, findReserved());
   const inherited = listStates().flatMap((other) =>
     other.madeFolders.filter((path) => folder.startsWith(`${path}/`)),
   );

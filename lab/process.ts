@@ -98,10 +98,22 @@ function readStat(pid: number): { readonly state: string; readonly startTicks: n
   }
 }
 
-/** Whether the very process still runs. A zombie does not. */
+/**
+ * Whether the very process still runs. A zombie does not, unless threads of it still end: until then they hold its files,
+ * ports and memory.
+ */
 export function isAlive(identity: ProcessIdentity): boolean {
   const stat = readStat(identity.pid);
-  return stat?.startTicks === identity.startTicks && !["Z", "X"].includes(stat.state);
+  if (stat?.startTicks !== identity.startTicks) return false;
+  return !["Z", "X"].includes(stat.state) || countThreads(identity.pid) > 1;
+}
+
+function countThreads(pid: number): number {
+  try {
+    return readdirSync(`/proc/${String(pid)}/task`).length;
+  } catch {
+    return 0; // It has ended meanwhile.
+  }
 }
 
 /** The processes of this machine with the words of their command lines, those that have any. */

@@ -8,10 +8,10 @@ import { isAlive, runProcess } from "../process.ts";
 import type { ProcessIdentity, ProcessResult } from "../process.ts";
 import { sshArguments } from "../ssh.ts";
 import { ensureDisks } from "./disks.ts";
-import { machineFiles } from "./files.ts";
+import { machineFiles, segments, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
 import { cutMachine, greets, readTail, startMachine, withMonitor } from "./machine.ts";
-import { readLinks } from "./network.ts";
+import { findLink, readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { writeSeed } from "./seed.ts";
 
@@ -120,12 +120,22 @@ export async function followBoot(
         limitMs,
       );
       if (["running", "degraded"].includes(stdout.trim())) {
+        await waitForNetworks(plan, host);
         options.onStep(stdout.trim() === "running" ? "ready" : await describeFailedUnits(plan, host));
         return "ready";
       }
     }
     await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
   }
+}
+
+/** Networks come up beside the other services; a host is not ready before it has those whose cables are in. */
+async function waitForNetworks(plan: NestedPlan, host: NestedHost): Promise<void> {
+  const interfaces = segmentsOf(plan)
+    .filter((segment) => !findLink(plan, host.name, segment).cut)
+    .map((segment) => `--interface=${segments[segment]}:carrier`);
+  const words = ["/lib/systemd/systemd-networkd-wait-online", "--timeout=20", ...interfaces];
+  await runOnMachine(plan, host, words);
 }
 
 async function describeFailedUnits(plan: NestedPlan, host: NestedHost): Promise<string> {

@@ -1,6 +1,6 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
@@ -25,7 +25,7 @@ import { chooseAcceleration } from "./acceleration.ts";
 import { bootMachine } from "./boot.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImage, type HostImage } from "./image/image.ts";
-import { cutMachine, findMachine, greets, powerOffMachine, withMonitor } from "./machine.ts";
+import { cutMachine, findMachine, greets, isFree, powerOffMachine, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
 import { planNestedLab } from "./plan.ts";
@@ -56,8 +56,15 @@ export function requireNested(topology: Topology): void {
   chooseAcceleration(topology.virtualization);
 }
 
-/** Chooses ranges, ports and acceleration, and plans the lab. Nothing is made. */
-export async function planNested(topology: Topology, folder: string): Promise<NestedPlan> {
+/**
+ * Chooses ranges, ports and acceleration, and plans the lab. Nothing is made.
+ * @param takenPorts of other labs' hosts, whether they are on or not.
+ */
+export async function planNested(
+  topology: Topology,
+  folder: string,
+  takenPorts: readonly number[],
+): Promise<NestedPlan> {
   // Hosts' networks are their own: other labs may have the same. What the machine itself has, hosts could not reach.
   const ranges = await chooseRanges(topology, []);
   const used = await listUsedRanges();
@@ -73,7 +80,7 @@ export async function planNested(topology: Topology, folder: string): Promise<Ne
   const plan = planNestedLab(topology, folder, {
     ranges,
     storage,
-    sshPorts: await findFreePorts(topology.hosts.length),
+    sshPorts: await findFreePorts(topology.hosts.length, folder, takenPorts),
     acceleration: chooseAcceleration(topology.virtualization).acceleration,
     runtimeFolder: runtimeFolder(),
   });
@@ -81,23 +88,22 @@ export async function planNested(topology: Topology, folder: string): Promise<Ne
   return plan;
 }
 
-/** TCP ports of 127.0.0.1 that nothing listens on, each another one. */
-async function findFreePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            resolve(typeof address === "object" && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  for (const server of servers) server.close();
-  return ports;
+/** Ports that hosts' sshds are reached by: below those that the kernel gives to outgoing connections. */
+const sshPorts = { first: 20_000, last: 29_999 } as const;
+
+/**
+ * TCP ports of 127.0.0.1 that nothing listens on, each another one. Labs of other folders begin elsewhere to look.
+ * @param taken ports of other labs, which may be off.
+ */
+async function findFreePorts(count: number, folder: string, taken: readonly number[]): Promise<number[]> {
+  const size = sshPorts.last - sshPorts.first + 1;
+  const start = createHash("sha256").update(folder).digest().readUInt32BE(0) % size;
+  const found: number[] = [];
+  for (let step = 0; step < size && found.length < count; step++) {
+    const port = sshPorts.first + ((start + step) % size);
+    if (!taken.includes(port) && (await isFree(port))) found.push(port);
+  }
+  return found;
 }
 
 /** Refuses to start hosts that this machine has no memory or disk for. */

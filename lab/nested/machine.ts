@@ -12,7 +12,8 @@ import type { HostImage } from "./image/image.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
-const bannerLimitMs = 1_000;
+/** An emulated host that is busy takes seconds to greet. */
+const bannerLimitMs = 5_000;
 const monitorLimitMs = 20_000;
 const powerOffLimitMs = 120_000;
 const pollMs = 100;
@@ -132,7 +133,7 @@ export function greets(host: NestedHost): Promise<boolean> {
 }
 
 /** Whether nothing listens on a TCP port of 127.0.0.1. */
-async function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   const free = await new Promise<boolean>((resolve) => {
     server.once("error", () => resolve(false));
