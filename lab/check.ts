@@ -5,6 +5,7 @@ import { namespacePrograms, requireRoot } from "./namespace/requirements.ts";
 import { chooseAcceleration } from "./nested/acceleration.ts";
 import { nestedPrograms, requirePlatform } from "./nested/driver.ts";
 import { findImage } from "./nested/image/image.ts";
+import { recipeOf } from "./nested/image/recipe.ts";
 import { portsInUse } from "./nested/machine.ts";
 import { requireDisk, requireMemory } from "./nested/resources.ts";
 import { requireRuntimeFolder } from "./nested/run-folder.ts";
@@ -88,11 +89,8 @@ function nestedLooks(topology: Topology): Readonly<Record<string, Look>> {
       };
     },
     images: async () => {
-      const roles = topology.hosts.map((host) => (topology.packages === "none" ? [] : host.roles));
       const found = await Promise.all(
-        roles.map((each) =>
-          findImage({ distribution: topology.distribution, roles: each, mirror: topology.mirror }),
-        ),
+        topology.hosts.map(({ roles }) => findImage(recipeOf(topology, roles))),
       );
       return found.includes(undefined)
         ? "built when the lab comes up, some minutes, once"

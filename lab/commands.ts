@@ -34,6 +34,7 @@ import {
   tearDown,
 } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
+import { registerImageCommands } from "./nested/image/commands.ts";
 import { drivers, loadTopology, parseTopology } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
@@ -64,7 +65,7 @@ function write(text: string): void {
  */
 async function runVerb<Result>(
   title: string,
-  flags: LabFlags,
+  flags: Pick<LabFlags, "json">,
   action: (options: { onProgress: (message: string) => void; signal: AbortSignal }) => Promise<Result>,
 ): Promise<Result> {
   const progress = startProgress(flags.json === true ? process.stderr : process.stdout, title);
@@ -333,6 +334,7 @@ export function registerLabCommands(program: Command): void {
   });
 
   registerCephCommands(lab, (flags: LabFlags) => topologyOf(flags).name);
+  registerImageCommands(lab, runVerb);
 
   lab
     .command("list")

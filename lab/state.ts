@@ -25,7 +25,12 @@ export type LabState = z.infer<typeof labStateSchema>;
 
 /** The record of a lab; undefined when it has none. */
 export function findState(name: string): LabState | undefined {
-  const file = labFiles(labFolder(name)).state;
+  return findStateIn(labFolder(name));
+}
+
+/** The record in a lab's folder, be it one of another state folder than ours. */
+export function findStateIn(folder: string): LabState | undefined {
+  const file = labFiles(folder).state;
   return existsSync(file) ? labStateSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
 }
 

@@ -85,6 +85,25 @@ export async function ensureDisks(host: DiskOwner, image: Pick<HostImage, "root"
   }
 }
 
+const baseSchema = z.object({ "full-backing-filename": z.string().optional() });
+
+/** Files outside the host's own folder that its disks stand on: those of images. A host may be writing to its disks. */
+export async function listBases(host: NestedHost): Promise<string[]> {
+  const bases = await Promise.all(
+    diskSlots(host)
+      .flatMap(({ slot }) => listLayers(host, slot))
+      .map(async ({ path }) => {
+        const output = await expectProcess("looking at a disk", "qemu-img", [
+          ...["info", "-U", "--output=json", path],
+        ]);
+        return baseSchema.parse(JSON.parse(output))["full-backing-filename"];
+      }),
+  );
+  return [...new Set(bases)]
+    .filter((path) => path !== undefined)
+    .filter((path) => dirname(path) !== host.diskFolder);
+}
+
 const chainSchema = z.array(z.object({ filename: z.string() }));
 
 /** The files that a layer stands on, itself first. A host may be writing to it. */

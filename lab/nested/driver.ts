@@ -24,7 +24,9 @@ import type { Topology } from "../topology.ts";
 import { chooseAcceleration } from "./acceleration.ts";
 import { bootMachine } from "./boot.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
-import { ensureImage, type HostImage } from "./image/image.ts";
+import { ensureImage, findImageOf, type HostImage } from "./image/image.ts";
+import { recipeOf } from "./image/recipe.ts";
+import { registerUser } from "./image/users.ts";
 import { cutMachine, findMachine, greets, isFree, powerOffMachine, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
@@ -271,17 +273,17 @@ async function ensureFiles(plan: NestedPlan): Promise<void> {
   await replaceFile(files.knownHosts, knownHosts.join(""));
 }
 
-/** The image of each host: that of its roles, or the bare distribution. */
+/** The image of each host: the one that its disks stand on, else that of its roles, or the bare distribution. */
 async function ensureImages(
   plan: NestedPlan,
   hosts: readonly NestedHost[],
   { onProgress, signal }: LabOptions,
 ): Promise<ReadonlyMap<string, HostImage>> {
   const images = new Map<string, HostImage>();
+  await registerUser(plan.folder);
   for (const host of hosts) {
-    const roles = plan.packages === "none" ? [] : host.roles;
-    const recipe = { distribution: plan.distribution, roles, mirror: plan.mirror };
-    images.set(host.name, await ensureImage(recipe, { onProgress, signal }));
+    const known = await findImageOf(host);
+    images.set(host.name, known ?? (await ensureImage(recipeOf(plan, host.roles), { onProgress, signal })));
   }
   return images;
 }

@@ -37,17 +37,33 @@ export function requireMemory(
  * @param folder where the disks go; it may not be there yet.
  * @throws StackyardError `host-disk-full` with the numbers when there is no room for the hosts' first boots.
  */
-export async function requireDisk(folder: string, hosts: number): Promise<string> {
+export function requireDisk(folder: string, hosts: number): Promise<string> {
+  return requireSpace(folder, hosts * firstDiskMib, {
+    subject: `the disks of ${String(hosts)} hosts`,
+    field: "diskFolder",
+    remedy: "Free space, or name another diskFolder in the topology.",
+  });
+}
+
+/**
+ * What a subject takes, of what is free.
+ * @param folder where it goes; it may not be there yet.
+ * @throws StackyardError `host-disk-full` with the numbers.
+ */
+export async function requireSpace(
+  folder: string,
+  wantedMib: number,
+  { subject, field, remedy }: { readonly subject: string; readonly field: string; readonly remedy: string },
+): Promise<string> {
   let existing = folder;
   while (!existsSync(existing)) existing = dirname(existing);
   const { bavail, bsize } = await statfs(existing);
   const freeMib = Math.floor((bavail * bsize) / bytesPerMib);
-  const wantedMib = hosts * firstDiskMib;
   if (wantedMib <= freeMib) return `${String(wantedMib)} MiB of ${String(freeMib)} MiB in ${existing}`;
   throw new StackyardError("host-disk-full", {
-    message: `the disks of ${String(hosts)} hosts need ${String(wantedMib)} MiB at first, and ${String(freeMib)} MiB are free`,
-    field: "diskFolder",
+    message: `${subject} need ${String(wantedMib)} MiB at first, and ${String(freeMib)} MiB are free`,
+    field,
     value: existing,
-    remedy: "Free space, or name another diskFolder in the topology.",
+    remedy,
   });
 }

@@ -10,7 +10,6 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { StackyardError } from "../../../providers/core/errors.ts";
 import { labAsset } from "../../folders.ts";
@@ -19,7 +18,7 @@ import { systemPath } from "../../process.ts";
 import { requireProgram } from "../../setup/program.ts";
 import type { ProgramOptions } from "../../setup/program.ts";
 import { hashFile } from "../memory.ts";
-import { requireDisk } from "../resources.ts";
+import { requireSpace } from "../resources.ts";
 import { diskModules, writeInitrd } from "./initrd.ts";
 import { parseStatus } from "./manifest.ts";
 import type { ImageManifest } from "./manifest.ts";
@@ -35,7 +34,7 @@ const fixedUuid = "5ac7a4d0-0000-4000-8000-000000000002";
 /** Of the file system; it grows with its disk at the first boot. */
 const fileSystemSize = "3G";
 /** Packages, the tree of them and the file system, while they are made. */
-const buildDiskGib = 4;
+const buildDiskMib = 4096;
 
 const busyboxPath = "/usr/bin/busybox";
 
@@ -46,13 +45,18 @@ export interface BuildOptions {
 }
 
 /**
- * Builds an image into a folder, which is there with all its files or not at all.
+ * Builds an image into a folder, which is there with all its files or not at all; one that is there is replaced in the
+ * end. The caller holds the lock of the folder.
  * @throws StackyardError `host-unsuitable` when programs are missing, `host-disk-full` with the numbers,
  * `image-unreachable` when the packages cannot be had.
  */
 export async function buildImage(recipe: ImageRecipe, folder: string, options: BuildOptions): Promise<void> {
   requireInstalled(imagePrograms);
-  await requireDisk(dirname(folder), buildDiskGib);
+  await requireSpace(dirname(folder), buildDiskMib, {
+    subject: "the files of an image",
+    field: "XDG_CACHE_HOME",
+    remedy: "Free space: stackyard lab image gc removes images that no lab uses.",
+  });
   await mkdir(dirname(folder), { recursive: true });
   await clearParts(folder);
   const work = await mkdtemp(`${folder}.part-`);
@@ -109,16 +113,15 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
     await writeManifest(recipe, work);
     for (const name of ["tree.tar", "overlay.tar", "overlay", "customize.sh", "boot", "lib", "usr", "var"])
       await rm(join(work, name), { recursive: true, force: true });
-    await rename(work, folder).catch((error: unknown) => {
-      if (!existsSync(folder)) throw error; // Otherwise another build was quicker.
-    });
+    await rm(folder, { recursive: true, force: true });
+    await rename(work, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-/** What a killed build has left; one that is at work has its lock, which the caller holds. */
-async function clearParts(folder: string): Promise<void> {
+/** Removes what a killed build has left; one that is at work has its lock, which the caller holds. */
+export async function clearParts(folder: string): Promise<void> {
   const parent = dirname(folder);
   const prefix = `${folder.slice(parent.length + 1)}.part-`;
   for (const name of (await readdir(parent)).filter((each) => each.startsWith(prefix)))

@@ -1,15 +1,18 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { cacheFolder } from "../../folders.ts";
+import { writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { StackyardError } from "../../../providers/core/errors.ts";
 import { withLock } from "../../lock.ts";
+import { listBases } from "../disks.ts";
 import { hashFile } from "../memory.ts";
+import type { NestedHost } from "../plan.ts";
 import { buildImage } from "./build.ts";
 import type { BuildOptions } from "./build.ts";
 import { manifestSchema } from "./manifest.ts";
 import type { ImageManifest } from "./manifest.ts";
 import { hashRecipe } from "./recipe.ts";
 import type { ImageRecipe } from "./recipe.ts";
+import { imagesFolder, listImageUsers } from "./users.ts";
 
 const buildWaitMs = 45 * 60_000;
 
@@ -24,13 +27,7 @@ export interface HostImage {
   readonly manifest: ImageManifest;
 }
 
-/** Where images are kept: what can be built again at any time, but for the disks that stand on it. */
-export function imagesFolder(): string {
-  return join(cacheFolder(), "lab", "images");
-}
-
-function openImage(folder: string): HostImage {
-  const manifest = manifestSchema.parse(JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")));
+function openImage(folder: string, manifest: ImageManifest): HostImage {
   return {
     hash: manifest.hash,
     folder,
@@ -45,7 +42,11 @@ function openImage(folder: string): HostImage {
  * Whether the files are as they were built. They are hashed once, and again when the file system says that they were
  * touched since: a start of a lab does not read gigabytes.
  */
-async function isWhole(folder: string, manifest: ImageManifest): Promise<boolean> {
+async function isWhole(
+  folder: string,
+  manifest: ImageManifest,
+  onProgress?: (message: string) => void,
+): Promise<boolean> {
   const stampFile = join(folder, "verified");
   const stats = Object.keys(manifest.files).map((name) => {
     const stat = statSync(join(folder, name), { throwIfNoEntry: false });
@@ -53,6 +54,7 @@ async function isWhole(folder: string, manifest: ImageManifest): Promise<boolean
   });
   const stamp = JSON.stringify(stats);
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return true;
+  onProgress?.(`checking the image ${basename(folder)}`);
   for (const [name, { sha256 }] of Object.entries(manifest.files)) {
     const path = join(folder, name);
     if (!existsSync(path) || (await hashFile(path)).sha256 !== sha256) return false;
@@ -61,35 +63,100 @@ async function isWhole(folder: string, manifest: ImageManifest): Promise<boolean
   return true;
 }
 
+/**
+ * Reads the manifest in an image's folder; undefined when there is none, or one that cannot be read.
+ */
+export function findManifest(folder: string): ImageManifest | undefined {
+  const path = join(folder, "manifest.json");
+  if (!existsSync(path)) return undefined;
+  try {
+    return manifestSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The image of a recipe in the user's cache; undefined when it is not there, or not as it was built. */
-export async function findImage(recipe: ImageRecipe): Promise<HostImage | undefined> {
+export async function findImage(
+  recipe: ImageRecipe,
+  onProgress?: (message: string) => void,
+): Promise<HostImage | undefined> {
   const folder = join(imagesFolder(), hashRecipe(recipe));
-  if (!existsSync(join(folder, "manifest.json"))) return undefined;
-  const image = openImage(folder);
-  return (await isWhole(folder, image.manifest)) ? image : undefined;
+  const manifest = findManifest(folder);
+  if (manifest === undefined || !(await isWhole(folder, manifest, onProgress))) return undefined;
+  return openImage(folder, manifest);
+}
+
+/** How an image is had. */
+export interface EnsureOptions extends BuildOptions {
+  /** Builds it anew from what the mirror has now; default: false. */
+  readonly refresh?: boolean;
+  /** Default: {@link buildImage}. */
+  readonly build?: typeof buildImage;
 }
 
 /**
  * The image of a recipe, built when the cache has none, or a damaged one.
- * @throws StackyardError what {@link buildImage} raises.
+ * @throws StackyardError `in-use` for one that is to be built anew while labs use it, `image-checksum` for a damaged one
+ * that disks of labs stand on, and what {@link buildImage} raises.
  */
-export async function ensureImage(recipe: ImageRecipe, options: BuildOptions): Promise<HostImage> {
-  const known = await findImage(recipe);
-  if (known !== undefined) return known;
+export async function ensureImage(recipe: ImageRecipe, options: EnsureOptions): Promise<HostImage> {
   const folder = join(imagesFolder(), hashRecipe(recipe));
-  const onWait = (): void => options.onProgress?.("waiting for another command that builds this image");
+  const onWait = (): void => options.onProgress?.("waiting for another command that works on this image");
+  // Under the lock, since an image that no lab uses yet may be removed meanwhile.
   return withLock(folder, { waitMs: buildWaitMs, signal: options.signal, onWait }, async () => {
-    const built = await findImage(recipe);
-    if (built !== undefined) return built;
-    if (existsSync(folder)) {
+    const known = await findImage(recipe, options.onProgress);
+    if (known !== undefined && options.refresh !== true) return known;
+    if (existsSync(folder)) await requireReplaceable(folder, known !== undefined);
+    if (existsSync(folder) && known === undefined)
       options.onProgress?.("the image in the cache is damaged: building it anew");
-      await rm(folder, { recursive: true });
-    }
     const title = [recipe.distribution, ...recipe.roles].join(" ");
-    await buildImage(recipe, folder, {
+    await (options.build ?? buildImage)(recipe, folder, {
       ...options,
       onProgress: (message) => options.onProgress?.(`image ${title}: ${message}`),
     });
-    return openImage(folder);
+    const manifest = findManifest(folder);
+    if (manifest === undefined) throw new TypeError("a built image has a manifest");
+    return openImage(folder, manifest);
+  });
+}
+
+/**
+ * The image that a host's disks stand on, be it of an older recipe; undefined for a host without disks.
+ * @throws StackyardError `image-checksum` when it is not as it was built.
+ */
+export async function findImageOf(host: NestedHost): Promise<HostImage | undefined> {
+  const root = (await listBases(host)).find((path) => basename(path) === "root.raw");
+  if (root === undefined) return undefined;
+  const folder = dirname(root);
+  const manifest = findManifest(folder);
+  if (manifest !== undefined && (await isWhole(folder, manifest))) return openImage(folder, manifest);
+  throw damagedImage(basename(folder), `host ${host.name}`);
+}
+
+function damagedImage(hash: string, users: string): StackyardError {
+  return new StackyardError("image-checksum", {
+    message: `image ${hash} is not as it was built, and disks of ${users} stand on it`,
+    field: "image",
+    value: hash,
+    remedy:
+      "Take the labs that use it down (stackyard lab down --name NAME), and run again: it is then built anew.",
+  });
+}
+
+/** Another build has other packages: disks that stand on the old one would be of no use. */
+async function requireReplaceable(folder: string, isWhole: boolean): Promise<void> {
+  const hash = basename(folder);
+  const users = (await listImageUsers()).filter(
+    ({ image, hasDisks }) => image === hash && (isWhole || hasDisks),
+  );
+  if (users.length === 0) return;
+  const names = users.map(({ name }) => name).join(", ");
+  if (!isWhole) throw damagedImage(hash, names);
+  throw new StackyardError("in-use", {
+    message: `image ${hash} is used by ${names}`,
+    field: "image",
+    value: hash,
+    remedy: "Take what uses it down (stackyard lab down --name NAME), and run again.",
   });
 }

@@ -13,6 +13,19 @@ export interface ImageRecipe {
   readonly mirror?: string | undefined;
 }
 
+/** The recipe of a host of a topology, or of a lab's plan: that of its roles, or the bare distribution. */
+export function recipeOf(
+  lab: {
+    readonly distribution: ImageRecipe["distribution"];
+    readonly packages: "roles" | "none";
+    readonly mirror?: string | undefined;
+  },
+  roles: readonly HostRole[],
+): ImageRecipe {
+  const { distribution, packages, mirror } = lab;
+  return { distribution, roles: packages === "none" ? [] : roles, mirror };
+}
+
 /** Raised when images of one recipe come out otherwise: cached ones are then built anew. */
 export const recipeVersion = 1;
 

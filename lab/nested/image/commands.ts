@@ -1,0 +1,152 @@
+import { Option, type Command } from "commander";
+import { describeSize } from "../../../providers/core/bytes.ts";
+import { formatJson } from "../../../providers/core/escape.ts";
+import { formatTable } from "../../../providers/engines/cli/table.ts";
+import type { LabOptions } from "../../driver.ts";
+import { distributions, hostRoles, loadTopology, parseTopology } from "../../topology.ts";
+import type { HostRole, Topology } from "../../topology.ts";
+import { collectImages, listImages } from "./images.ts";
+import type { CollectedImage, ImageDescription } from "./images.ts";
+import { ensureImage } from "./image.ts";
+import { hashRecipe, recipeOf } from "./recipe.ts";
+import type { ImageRecipe } from "./recipe.ts";
+
+interface RecipeFlags {
+  readonly topology?: string;
+  readonly role?: readonly (HostRole | "none")[];
+  readonly distribution?: Topology["distribution"];
+  readonly mirror?: string;
+  readonly json?: boolean;
+}
+
+/** Runs a command with progress, and Ctrl-C ending what it waits for. */
+type RunVerb = <Result>(
+  title: string,
+  flags: { readonly json?: boolean },
+  action: (options: LabOptions) => Promise<Result>,
+) => Promise<Result>;
+
+/** The images that flags name: those of a topology's hosts, or one of roles. */
+function recipesOf({ topology: file, role, distribution, mirror }: RecipeFlags): readonly ImageRecipe[] {
+  const given = file === undefined ? {} : loadTopology(file);
+  const topology = parseTopology({
+    ...given,
+    ...(distribution === undefined ? {} : { distribution }),
+    ...(mirror === undefined ? {} : { mirror }),
+  });
+  const named = role?.filter((each) => each !== "none");
+  const recipes =
+    named === undefined
+      ? topology.hosts.map(({ roles }) => recipeOf(topology, roles))
+      : [recipeOf({ ...topology, packages: "roles" }, named)];
+  return recipes.filter(
+    (recipe, index) => recipes.findIndex((other) => hashRecipe(other) === hashRecipe(recipe)) === index,
+  );
+}
+
+const roleOption = new Option(
+  "--role <role...>",
+  "roles of the hosts that it is for; none for the bare distribution",
+).choices([...hostRoles, "none"]);
+
+function addRecipeOptions(command: Command): Command {
+  return command
+    .option("--topology <file>", "YAML file of a lab, for the images of its hosts")
+    .addOption(roleOption)
+    .addOption(
+      new Option("--distribution <name>", "distribution, the topology's by default").choices(distributions),
+    )
+    .option("--mirror <url>", "package mirror, the topology's or the distribution's own by default")
+    .option("--json", "write the result as JSON");
+}
+
+function formatImages(images: readonly ImageDescription[]): string {
+  const rows = images.map(({ hash, distribution, roles, bytes, builtAt, users }) => [
+    hash,
+    distribution ?? "damaged",
+    roles.length === 0 ? "-" : roles.join(" "),
+    describeSize(bytes),
+    builtAt ?? "-",
+    users.length === 0 ? "-" : users.join(", "),
+  ]);
+  const titles = ["IMAGE", "DISTRIBUTION", "ROLES", "SIZE", "BUILT", "USED BY"];
+  return formatTable(
+    titles.map((title) => ({ title })),
+    rows,
+  );
+}
+
+function formatCollected(images: readonly CollectedImage[], dryRun: boolean): string {
+  const lines = images.map(({ hash, bytes, kept }) =>
+    kept === null
+      ? `${hash}  ${dryRun ? "would go" : "removed"}, ${describeSize(bytes)}\n`
+      : `${hash}  ${kept}\n`,
+  );
+  return [...lines, `${dryRun ? "would free" : "freed"} ${describeSize(freedBytes(images))}\n`].join("");
+}
+
+function freedBytes(images: readonly CollectedImage[]): number {
+  return images.reduce((sum, { bytes, kept }) => sum + (kept === null ? bytes : 0), 0);
+}
+
+const examples = `
+Examples:
+  stackyard lab image build --topology lab.yaml   before the first lab up, which would build them too
+  stackyard lab image list
+  stackyard lab image gc --dry-run`;
+
+/** Adds `lab image …`: the images that virtual machines of labs boot. */
+export function registerImageCommands(lab: Command, runVerb: RunVerb): void {
+  const image = lab
+    .command("image")
+    .description("Builds, lists, removes and exports the images of hosts that are virtual machines.")
+    .addHelpText("after", examples);
+
+  addRecipeOptions(image.command("build"))
+    .description("Builds the images of a topology's hosts, or of roles; what is in the cache already stays.")
+    .option("--refresh", "build anew, from the packages that the mirror has now")
+    .addHelpText(
+      "after",
+      "\nExample:\n  stackyard lab image build --role compute --distribution debian-13 --refresh",
+    )
+    .action(async (flags: RecipeFlags & { readonly refresh?: true }) => {
+      const hashes = await runVerb("lab image build", flags, async (options) => {
+        const built: string[] = [];
+        for (const recipe of recipesOf(flags)) {
+          const { hash } = await ensureImage(recipe, { ...options, refresh: flags.refresh === true });
+          built.push(hash);
+        }
+        return built;
+      });
+      const images = (await listImages()).filter(({ hash }) => hashes.includes(hash));
+      process.stdout.write(flags.json === true ? `${formatJson(images)}\n` : formatImages(images));
+    });
+
+  image
+    .command("list")
+    .description("Lists the images of this user's cache, and which labs use them.")
+    .option("--json", "write the result as JSON")
+    .addHelpText("after", "\nExample:\n  stackyard lab image list --json")
+    .action(async (flags: { readonly json?: boolean }) => {
+      const images = await listImages();
+      process.stdout.write(flags.json === true ? `${formatJson(images)}\n` : formatImages(images));
+    });
+
+  image
+    .command("gc")
+    .description(
+      "Removes images that no lab, snapshot or running host uses, and what killed builds have left.",
+    )
+    .option("--dry-run", "only tell what would go")
+    .option("--json", "write the result as JSON")
+    .addHelpText("after", "\nExample:\n  stackyard lab image gc --dry-run")
+    .action(async (flags: { readonly json?: boolean; readonly dryRun?: true }) => {
+      const dryRun = flags.dryRun === true;
+      const images = await collectImages({ dryRun });
+      process.stdout.write(
+        flags.json === true
+          ? `${formatJson({ dryRun, freedBytes: freedBytes(images), images })}\n`
+          : formatCollected(images, dryRun),
+      );
+    });
+}
