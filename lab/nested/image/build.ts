@@ -30,6 +30,11 @@ export const imagePrograms = ["mmdebstrap", "mke2fs", "tar", "busybox", "unshare
 
 /** Times of all files, so that equal packages make equal images. */
 const fixedTime = 1_700_000_000;
+/** Environment of programs that write into images. */
+export const fileSystemTimes = {
+  SOURCE_DATE_EPOCH: String(fixedTime),
+  E2FSPROGS_FAKE_TIME: String(fixedTime),
+} as const;
 const fixedUuid = "5ac7a4d0-0000-4000-8000-000000000002";
 /** Of the file system; it grows with its disk at the first boot. */
 const fileSystemSize = "3G";
@@ -70,8 +75,7 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
           TZ: "UTC",
           HOME: process.env["HOME"],
           TMPDIR: process.env["TMPDIR"],
-          SOURCE_DATE_EPOCH: String(fixedTime),
-          E2FSPROGS_FAKE_TIME: String(fixedTime),
+          ...fileSystemTimes,
         },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         ...more,

@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import { describeSize } from "../../../providers/core/bytes.ts";
+import { StackyardError } from "../../../providers/core/errors.ts";
 import { formatJson } from "../../../providers/core/escape.ts";
 import { formatTable } from "../../../providers/engines/cli/table.ts";
 import type { LabOptions } from "../../driver.ts";
@@ -7,6 +8,7 @@ import { distributions, hostRoles, loadTopology, parseTopology } from "../../top
 import type { HostRole, Topology } from "../../topology.ts";
 import { collectImages, listImages } from "./images.ts";
 import type { CollectedImage, ImageDescription } from "./images.ts";
+import { exportFormats, exportImage } from "./export.ts";
 import { ensureImage } from "./image.ts";
 import { hashRecipe, recipeOf } from "./recipe.ts";
 import type { ImageRecipe } from "./recipe.ts";
@@ -42,6 +44,24 @@ function recipesOf({ topology: file, role, distribution, mirror }: RecipeFlags):
   return recipes.filter(
     (recipe, index) => recipes.findIndex((other) => hashRecipe(other) === hashRecipe(recipe)) === index,
   );
+}
+
+interface ExportFlags extends RecipeFlags {
+  readonly out: string;
+  readonly format: (typeof exportFormats)[number];
+  readonly bootable?: true;
+}
+
+/** @throws StackyardError `invalid-input` for flags that name more than one image. */
+function onlyRecipe(flags: RecipeFlags): ImageRecipe {
+  const [recipe, ...others] = recipesOf(flags);
+  if (recipe !== undefined && others.length === 0) return recipe;
+  throw new StackyardError("invalid-input", {
+    message: "the hosts of the topology have more than one image",
+    field: "role",
+    value: flags.topology,
+    remedy: `Name the roles of one with --role: ${[recipe, ...others].map((each) => each?.roles.join(" ") ?? "").join("; ")}.`,
+  });
 }
 
 const roleOption = new Option(
@@ -120,6 +140,32 @@ export function registerImageCommands(lab: Command, runVerb: RunVerb): void {
       });
       const images = (await listImages()).filter(({ hash }) => hashes.includes(hash));
       process.stdout.write(flags.json === true ? `${formatJson(images)}\n` : formatImages(images));
+    });
+
+  addRecipeOptions(image.command("export"))
+    .description(
+      "Writes an image to a file, and builds it first where the cache has it not: its file system, or a disk that boots.",
+    )
+    .requiredOption("--out <file>", "file to write; it must not exist")
+    .addOption(new Option("--format <format>", "format of the file").choices(exportFormats).default("qcow2"))
+    .option("--bootable", "a disk with a partition and GRUB, for machines with BIOS and a virtio disk")
+    .addHelpText(
+      "after",
+      "\nExample:\n  stackyard lab image export --role compute --out host.qcow2 --format qcow2 --bootable",
+    )
+    .action(async (flags: ExportFlags) => {
+      const recipe = onlyRecipe(flags);
+      const { format, bootable } = flags;
+      const result = await runVerb("lab image export", flags, async (options) => {
+        const built = await ensureImage(recipe, options);
+        const file = await exportImage(built, flags.out, {
+          ...options,
+          format,
+          isBootable: bootable === true,
+        });
+        return { image: built.hash, file, format, bootable: bootable === true };
+      });
+      process.stdout.write(flags.json === true ? `${formatJson(result)}\n` : `${result.file}\n`);
     });
 
   image

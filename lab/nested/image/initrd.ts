@@ -13,18 +13,23 @@ export const diskModules = [
 ] as const;
 
 /** PID 1 until the root is there. */
-const init = `#!/bin/busybox sh
+export const init = `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mount -t proc proc /proc
+for word in $(/bin/busybox cat /proc/cmdline); do
+  case $word in root=*) root=\${word#root=} ;; esac
+done
 for module in ${diskModules.join(" ")}; do /bin/busybox insmod /modules/$module.ko; done
 tries=0
-until [ -b /dev/vda ] || [ "$tries" -ge 100 ]; do /bin/busybox sleep 0.1; tries=$((tries + 1)); done
-/bin/busybox mount -t ext4 /dev/vda /root || { echo "the root file system cannot be mounted"; /bin/busybox sleep 5; }
+until [ -b "$root" ] || [ "$tries" -ge 100 ]; do /bin/busybox sleep 0.1; tries=$((tries + 1)); done
+/bin/busybox mount -t ext4 "$root" /root || { echo "the root file system cannot be mounted"; /bin/busybox sleep 5; }
+/bin/busybox umount /proc
 /bin/busybox mount -o move /dev /root/dev
 exec /bin/busybox switch_root /root /sbin/init
 `;
 
 /**
- * The initial RAM file system of hosts: it mounts the first virtio disk, and goes. A tenth of what initramfs-tools makes.
+ * The initial RAM file system of hosts: it mounts the virtio disk that `root=` names, and goes. A tenth of what initramfs-tools makes.
  * @param modules content of each of {@link diskModules}.
  */
 export async function writeInitrd(
@@ -39,7 +44,7 @@ export async function writeInitrd(
     content,
   });
   return writeArchive([
-    ...["bin", "dev", "modules", "root"].map(folder),
+    ...["bin", "dev", "modules", "proc", "root"].map(folder),
     file("init", Buffer.from(init), 0o755),
     file("bin/busybox", await readFile(busybox), 0o755),
     ...[...modules].map(([name, content]) => file(`modules/${name}.ko`, content, 0o644)),

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { labAsset } from "../../folders.ts";
+import { diskModules, init } from "./initrd.ts";
 import type { distributions, HostRole } from "../../topology.ts";
 
 /** What a host's image is made of. Equal recipes give one image. */
@@ -27,7 +28,7 @@ export function recipeOf(
 }
 
 /** Raised when images of one recipe come out otherwise: cached ones are then built anew. */
-export const recipeVersion = 1;
+const recipeVersion = 1;
 
 const defaultMirror = "http://deb.debian.org";
 const suites: Readonly<Record<ImageRecipe["distribution"], string>> = {
@@ -93,6 +94,13 @@ export function listOverlay(): readonly OverlayFile[] {
 
 /** Names the image of a recipe: 16 hexadecimal digits over all that goes into it. */
 export function hashRecipe(recipe: ImageRecipe): string {
-  const input = [recipeVersion, describeSources(recipe), listPackages(recipe), listOverlay()];
+  const scripts = ["customize.sh", "make-disk.sh"].map((name) =>
+    readFileSync(labAsset("nested", "image", name), "utf8"),
+  );
+  const input = [
+    recipeVersion,
+    ...[describeSources(recipe), listPackages(recipe), listOverlay()],
+    ...[scripts, init, diskModules],
+  ];
   return createHash("sha256").update(JSON.stringify(input)).digest("hex").slice(0, 16);
 }
