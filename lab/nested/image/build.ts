@@ -22,11 +22,13 @@ import { requireSpace } from "../resources.ts";
 import { diskModules, writeInitrd } from "./initrd.ts";
 import { parseStatus } from "./manifest.ts";
 import type { ImageManifest } from "./manifest.ts";
+import { downloadPackages, percentStep } from "./download.ts";
+import type { RunProgram } from "./download.ts";
 import { describeSources, hashRecipe, listOverlay, listPackages, suiteOf } from "./recipe.ts";
 import type { ImageRecipe } from "./recipe.ts";
 
 /** Programs that the making of an image starts. */
-export const imagePrograms = ["mmdebstrap", "mke2fs", "tar", "busybox", "unshare"];
+export const imagePrograms = ["mmdebstrap", "mke2fs", "tar", "busybox", "unshare", "setpriv", "apt-get"];
 
 /** Times of all files, so that equal packages make equal images. */
 const fixedTime = 1_700_000_000;
@@ -40,6 +42,9 @@ const fixedUuid = "5ac7a4d0-0000-4000-8000-000000000002";
 const fileSystemSize = "3G";
 /** Packages, the tree of them and the file system, while they are made. */
 const buildDiskMib = 4096;
+
+/** More than the base system has. */
+const manyPackages = 150;
 
 const busyboxPath = "/usr/bin/busybox";
 
@@ -67,9 +72,11 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
   const work = await mkdtemp(`${folder}.part-`);
   try {
     const run = (attempting: string, file: string, args: readonly string[], more: ProgramOptions = {}) =>
-      requireProgram(attempting, file, args, {
+      // When we are killed, they end too: nothing else goes on with a folder that the next build removes.
+      requireProgram(attempting, "setpriv", ["--pdeathsig", "TERM", file, ...args], {
         cwd: work,
         env: {
+          ...proxyVariables(),
           PATH: systemPath,
           LC_ALL: "C.UTF-8",
           TZ: "UTC",
@@ -88,7 +95,7 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
     ]);
     await copyFile(labAsset("nested", "image", "customize.sh"), join(work, "customize.sh"));
     await chmod(join(work, "customize.sh"), 0o755);
-    await installPackages(recipe, run, options);
+    await installPackages(recipe, work, run, options);
     options.onProgress?.("kernel and initrd");
     await run("taking the kernel out", "tar", [
       ..."--extract --file=tree.tar --wildcards ./boot/vmlinuz-* ./var/lib/dpkg/status".split(" "),
@@ -115,13 +122,32 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
         ]));
     options.onProgress?.("checksums");
     await writeManifest(recipe, work);
-    for (const name of ["tree.tar", "overlay.tar", "overlay", "customize.sh", "boot", "lib", "usr", "var"])
+    for (const name of [
+      "tree.tar",
+      "overlay.tar",
+      "overlay",
+      "customize.sh",
+      "packages",
+      "lists",
+      "apt",
+      "boot",
+      "lib",
+      "usr",
+      "var",
+    ])
       await rm(join(work, name), { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
     await rename(work, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** How this user reaches the network; programs of the build get nothing else of the environment. */
+function proxyVariables(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => /^(https?|ftp|no)_proxy$/i.test(name)),
+  );
 }
 
 /** Removes what a killed build has left; one that is at work has its lock, which the caller holds. */
@@ -139,17 +165,17 @@ async function writeOverlay(folder: string): Promise<void> {
   }
 }
 
-type Run = (
-  attempting: string,
-  file: string,
-  args: readonly string[],
-  more?: ProgramOptions,
-) => Promise<unknown>;
-
-async function installPackages(recipe: ImageRecipe, run: Run, { onProgress }: BuildOptions): Promise<void> {
-  const follow = createFollower(onProgress ?? (() => undefined));
+/** Makes `tree.tar`. No network is needed but for the downloading before. */
+async function installPackages(
+  recipe: ImageRecipe,
+  work: string,
+  run: RunProgram,
+  { onProgress = () => undefined, signal }: BuildOptions,
+): Promise<void> {
   const excluded = ["doc", "man", "locale", "info", "lintian"].map((name) => `/usr/share/${name}/*`);
   try {
+    await downloadPackages(recipe, work, run, { onProgress, signal });
+    const archives = "/var/cache/apt/archives";
     await run(
       "installing the image's packages",
       "mmdebstrap",
@@ -157,12 +183,16 @@ async function installPackages(recipe: ImageRecipe, run: Run, { onProgress }: Bu
         ...["--verbose", "--variant=minbase", "--mode=auto", "--format=tar"],
         `--include=${listPackages(recipe).join(",")}`,
         ...['--aptopt=Apt::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"'],
-        ...['--aptopt=Acquire::Retries "3"'],
+        `--setup-hook=mkdir -p "$1${archives}" "$1/var/lib/apt/lists"`,
+        ...[`--setup-hook=sync-in packages ${archives}`, "--setup-hook=sync-in lists /var/lib/apt/lists"],
+        "--skip=update,download/empty",
+        // Nobody needs a half-written tree; the hosts of labs install packages quicker, too.
+        "--dpkgopt=force-unsafe-io",
         ...excluded.map((path) => `--dpkgopt=path-exclude=${path}`),
         ...["--customize-hook=tar-in overlay.tar /", "--customize-hook=./customize.sh"],
         ...[suiteOf(recipe), "tree.tar", "-"],
       ],
-      { stdin: describeSources(recipe), onLine: follow, timeoutMs: 30 * 60_000 },
+      { stdin: describeSources(recipe), onLine: createFollower(onProgress), timeoutMs: 30 * 60_000 },
     );
   } catch (cause) {
     if (!(cause instanceof StackyardError)) throw cause;
@@ -182,7 +212,7 @@ async function installPackages(recipe: ImageRecipe, run: Run, { onProgress }: Bu
   }
 }
 
-/** Turns the lines of mmdebstrap and apt into how far they are: packages of the second, larger set. */
+/** Turns the lines of mmdebstrap, apt and dpkg into how far they are: packages of the second, larger set. */
 function createFollower(onProgress: (message: string) => void): (line: string) => void {
   let all = 0;
   let done = 0;
@@ -191,22 +221,19 @@ function createFollower(onProgress: (message: string) => void): (line: string) =
     if (message !== last) onProgress(message);
     last = message;
   };
-  const percent = (): string => `${String(Math.min(100, Math.round((100 * done) / Math.max(all, 1))))} %`;
   return (line) => {
     const count = /(\d+) newly installed/.exec(line)?.[1];
     if (count !== undefined) {
       all = Number(count);
       done = 0;
-    } else if (/^Get:\d+ /.test(line)) {
-      done = Number(/^Get:(\d+) /.exec(line)?.[1]);
-      say(all === 0 ? "package lists" : `downloading packages: ${percent()}`);
-    } else if (line.startsWith("Unpacking ") || line.startsWith("Setting up ")) {
-      if (line.startsWith("Unpacking ") && /downloading/.test(last)) done = 0;
+    } else if (/^(Unpacking|Setting up) /.test(line)) {
       done += 0.5;
-      say(`installing packages: ${percent()}`);
-    } else if (line.startsWith("I: ")) {
-      if (line.startsWith("I: creating tarball")) say("packing the tree");
-    }
+      const percent = Math.min(
+        100,
+        percentStep * Math.floor((100 / percentStep) * (done / Math.max(all, 1))),
+      );
+      say(all < manyPackages ? "installing the base system" : `installing packages: ${String(percent)} %`);
+    } else if (line.startsWith("I: creating tarball")) say("packing the tree");
   };
 }
 

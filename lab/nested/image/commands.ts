@@ -7,7 +7,7 @@ import type { LabOptions } from "../../driver.ts";
 import { distributions, hostRoles, loadTopology, parseTopology } from "../../topology.ts";
 import type { HostRole, Topology } from "../../topology.ts";
 import { collectImages, listImages } from "./images.ts";
-import type { CollectedImage, ImageDescription } from "./images.ts";
+import type { Collection, ImageDescription } from "./images.ts";
 import { exportFormats, exportImage } from "./export.ts";
 import { ensureImage } from "./image.ts";
 import { hashRecipe, recipeOf } from "./recipe.ts";
@@ -96,17 +96,14 @@ function formatImages(images: readonly ImageDescription[]): string {
   );
 }
 
-function formatCollected(images: readonly CollectedImage[], dryRun: boolean): string {
-  const lines = images.map(({ hash, bytes, kept }) =>
-    kept === null
-      ? `${hash}  ${dryRun ? "would go" : "removed"}, ${describeSize(bytes)}\n`
-      : `${hash}  ${kept}\n`,
-  );
-  return [...lines, `${dryRun ? "would free" : "freed"} ${describeSize(freedBytes(images))}\n`].join("");
-}
-
-function freedBytes(images: readonly CollectedImage[]): number {
-  return images.reduce((sum, { bytes, kept }) => sum + (kept === null ? bytes : 0), 0);
+function formatCollection({ images, packageBytes, freedBytes }: Collection, dryRun: boolean): string {
+  const gone = (bytes: number): string => `${dryRun ? "would go" : "removed"}, ${describeSize(bytes)}`;
+  const lines = images.map(({ hash, bytes, kept }) => `${hash}  ${kept ?? gone(bytes)}\n`);
+  return [
+    ...lines,
+    packageBytes === 0 ? "" : `downloaded packages  ${gone(packageBytes)}\n`,
+    `${dryRun ? "would free" : "freed"} ${describeSize(freedBytes)}\n`,
+  ].join("");
 }
 
 const examples = `
@@ -181,18 +178,18 @@ export function registerImageCommands(lab: Command, runVerb: RunVerb): void {
   image
     .command("gc")
     .description(
-      "Removes images that no lab, snapshot or running host uses, and what killed builds have left.",
+      "Removes images that no lab, snapshot or running host uses, packages that none of the others has, and what killed builds have left.",
     )
     .option("--dry-run", "only tell what would go")
     .option("--json", "write the result as JSON")
     .addHelpText("after", "\nExample:\n  stackyard lab image gc --dry-run")
     .action(async (flags: { readonly json?: boolean; readonly dryRun?: true }) => {
       const dryRun = flags.dryRun === true;
-      const images = await collectImages({ dryRun });
+      const collection = await collectImages({ dryRun });
       process.stdout.write(
         flags.json === true
-          ? `${formatJson({ dryRun, freedBytes: freedBytes(images), images })}\n`
-          : formatCollected(images, dryRun),
+          ? `${formatJson({ dryRun, ...collection })}\n`
+          : formatCollection(collection, dryRun),
       );
     });
 }

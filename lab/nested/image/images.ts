@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { StackyardError } from "../../../providers/core/errors.ts";
 import { withLock } from "../../lock.ts";
 import { clearParts } from "./build.ts";
+import { collectPackages } from "./download.ts";
 import { findManifest } from "./image.ts";
 import { imagesFolder, listImageUsers, pruneUsers } from "./users.ts";
 
@@ -70,17 +71,41 @@ export async function listImages(): Promise<readonly ImageDescription[]> {
   );
 }
 
+/** What was removed, or would be. */
+export interface Collection {
+  readonly images: readonly CollectedImage[];
+  /** Bytes of downloaded packages that no image has that stays. */
+  readonly packageBytes: number;
+  /** Bytes of images and packages that go. */
+  readonly freedBytes: number;
+}
+
 /**
- * Removes the images that nothing uses, and what killed builds have left. One that is being built stays.
+ * Removes the images that nothing uses, the packages that none of the others has, and what killed builds have left. What is
+ * being built or downloaded stays.
  * @param options.dryRun only tells.
  */
-export async function collectImages(options: {
-  readonly dryRun: boolean;
-}): Promise<readonly CollectedImage[]> {
-  if (!options.dryRun) await pruneUsers();
-  const collected: CollectedImage[] = [];
-  for (const hash of listHashes()) collected.push(await collectImage(hash, options.dryRun));
-  return collected;
+export async function collectImages({ dryRun }: { readonly dryRun: boolean }): Promise<Collection> {
+  if (!dryRun) await pruneUsers();
+  const images: CollectedImage[] = [];
+  for (const hash of listHashes()) images.push(await collectImage(hash, dryRun));
+  const installed = images
+    .filter(({ kept }) => kept !== null)
+    .flatMap(({ hash }) => findManifest(join(imagesFolder(), hash))?.packages ?? [])
+    .map(({ name, version }) => `${name} ${version}`);
+  const packageBytes = await unlessLocked(() => collectPackages(new Set(installed), dryRun), 0);
+  const freedBytes = images.reduce((sum, { bytes, kept }) => sum + (kept === null ? bytes : 0), packageBytes);
+  return { images, packageBytes, freedBytes };
+}
+
+/** What `action` gives, or `otherwise` when another command holds the lock that it wants. */
+async function unlessLocked<Result>(action: () => Promise<Result>, otherwise: Result): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof StackyardError && error.code === "wrong-state") return otherwise;
+    throw error;
+  }
 }
 
 async function collectImage(hash: string, dryRun: boolean): Promise<CollectedImage> {
@@ -90,9 +115,9 @@ async function collectImage(hash: string, dryRun: boolean): Promise<CollectedIma
   const sizes = await Promise.all(parts.map((name) => diskBytes(join(imagesFolder(), name))));
   const partBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
   const bytes = (await diskBytes(folder)) + partBytes;
-  try {
-    // Under the lock of those who build and take images: a lab is on record before it takes one.
-    return await withLock(folder, { waitMs: 0 }, async () => {
+  // Under the lock of those who build and take images: a lab is on record before it takes one.
+  const collect = (): Promise<CollectedImage> =>
+    withLock(folder, { waitMs: 0 }, async () => {
       const users = (await listImageUsers()).filter(({ image }) => image === hash);
       if (!dryRun) await clearParts(folder);
       if (users.length > 0)
@@ -100,8 +125,5 @@ async function collectImage(hash: string, dryRun: boolean): Promise<CollectedIma
       if (!dryRun) await rm(folder, { recursive: true, force: true });
       return { hash, bytes, kept: null };
     });
-  } catch (error) {
-    if (!(error instanceof StackyardError && error.code === "wrong-state")) throw error;
-    return { hash, bytes, kept: "being built, or taken by a lab" };
-  }
+  return unlessLocked(collect, { hash, bytes, kept: "being built, or taken by a lab" });
 }

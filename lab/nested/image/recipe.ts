@@ -63,7 +63,8 @@ export function suiteOf({ distribution }: ImageRecipe): string {
 
 /** Sources in the format of sources.list(5). The host keeps them, for what is installed on it later. */
 export function describeSources(recipe: ImageRecipe): string {
-  const mirror = (recipe.mirror ?? defaultMirror).replace(/\/+$/, "");
+  // Of a mirror in files, apt takes copies: what it would take in place lies outside of the tree that it installs into.
+  const mirror = (recipe.mirror ?? defaultMirror).replace(/\/+$/, "").replace(/^file:/, "copy:");
   const suite = suiteOf(recipe);
   return [
     `deb ${mirror}/debian ${suite} main`,
@@ -71,6 +72,11 @@ export function describeSources(recipe: ImageRecipe): string {
     `deb ${mirror}/debian-security ${suite}-security main`,
     "",
   ].join("\n");
+}
+
+/** Names the sources of a recipe, which images of the same distribution and mirror share. */
+export function hashSources(recipe: ImageRecipe): string {
+  return createHash("sha256").update(describeSources(recipe)).digest("hex").slice(0, 16);
 }
 
 /** A file that is laid over the packages' own. */
