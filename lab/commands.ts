@@ -1,5 +1,4 @@
 import { Argument, InvalidArgumentError, Option, type Command } from "commander";
-import { startProgress } from "../providers/engines/cli/progress.ts";
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { describeSize } from "../providers/core/bytes.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
@@ -37,6 +36,7 @@ import type { LabDescription } from "./lab.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
 import { drivers, loadTopology, parseTopology } from "./topology.ts";
 import type { Topology } from "./topology.ts";
+import { runVerb } from "./verb.ts";
 
 interface LabFlags {
   readonly topology?: string;
@@ -57,27 +57,6 @@ function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
 
 function write(text: string): void {
   process.stdout.write(text);
-}
-
-/**
- * Runs a verb with its progress on standard output, or on standard error beside JSON. Ctrl-C ends the waiting, not the
- * process, so that the error can say how to go on.
- */
-async function runVerb<Result>(
-  title: string,
-  flags: Pick<LabFlags, "json">,
-  action: (options: { onProgress: (message: string) => void; signal: AbortSignal }) => Promise<Result>,
-): Promise<Result> {
-  const progress = startProgress(flags.json === true ? process.stderr : process.stdout, title);
-  const abort = new AbortController();
-  const onSignal = (): void => abort.abort();
-  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
-  try {
-    return await action({ onProgress: (message) => progress.step(message), signal: abort.signal });
-  } finally {
-    progress.stop();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  }
 }
 
 const driverOption = new Option(

@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { parseDocument } from "yaml";
 import { z } from "zod";
-import { StackyardError } from "../providers/core/errors.ts";
 import { overlaps, parseRange } from "./addresses.ts";
 import type { AddressRange } from "./addresses.ts";
+import { parseInput, readYamlFile, rule } from "./checked-input.ts";
 
 /** Most hosts a lab may have: as namespaces each costs about 30 MiB and half a second of a core. */
 export const maxHosts = 64;
@@ -28,15 +26,8 @@ export const distributions = ["debian-12", "debian-13"] as const;
 const dnsLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const maxNameChars = 32;
 
-/** A check whose failure carries its own way out. */
-function rule<Value>(test: (value: Value) => boolean, message: string, remedy: string) {
-  return (context: z.core.ParsePayload<Value>): void => {
-    if (test(context.value)) return;
-    context.issues.push({ code: "custom", input: context.value, message, params: { remedy } });
-  };
-}
-
-function nameSchema(kind: string) {
+/** Names as DNS labels, of labs, hosts and what else names them. */
+export function nameSchema(kind: string) {
   return z
     .string()
     .check(
@@ -202,41 +193,12 @@ const knownKeys = [
 /** What a lab is made of, complete with defaults: three compute hosts h1 to h3 on address ranges chosen when it comes up. */
 export type Topology = z.infer<typeof topologySchema>;
 
-/** The value at a path, or the short form that stands for it there: a name, a count. */
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : value),
-    input,
-  );
-}
-
-function remedyFor(issue: z.core.$ZodIssue): string {
-  if (issue.code === "custom") return z.object({ remedy: z.string() }).parse(issue.params).remedy;
-  if (issue.code === "invalid_value")
-    return `Use ${issue.values.map((value) => `"${String(value)}"`).join(" or ")}.`;
-  if (issue.code === "unrecognized_keys")
-    return `Remove the key, or correct its name. Known keys: ${knownKeys}.`;
-  return "Correct the field of the topology and run again.";
-}
-
 /**
  * The topology that `input` describes; `{}` gives the default lab.
  * @throws StackyardError `invalid-input` that names the first field at fault, its value and the way out.
  */
 export function parseTopology(input: unknown): Topology {
-  const parsed = topologySchema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  if (issue === undefined)
-    throw new StackyardError("internal", { message: "the topology was refused for no reason" });
-  const path = issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
-  const field = path.join(".");
-  throw new StackyardError("invalid-input", {
-    message: `the topology is not valid: ${field === "" ? "it" : field} ${issue.message}`,
-    field,
-    value: valueAt(input, path),
-    remedy: remedyFor(issue),
-  });
+  return parseInput(topologySchema, input, { what: "topology", knownKeys });
 }
 
 /**
@@ -252,29 +214,5 @@ export function parseLabName(name: string): string {
  * @throws StackyardError `not-found` when it cannot be read, `invalid-input` when it is no YAML or no topology.
  */
 export function loadTopology(file: string): Topology {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new StackyardError("not-found", {
-      message: "the topology file cannot be read",
-      field: "topology",
-      value: file,
-      remedy: "Check the path given with --topology.",
-      cause,
-    });
-  }
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined) {
-    throw new StackyardError("invalid-input", {
-      message: "the topology file is not valid YAML",
-      field: "topology",
-      value: file,
-      remedy: "Correct the line that is named.",
-      cause: error,
-    });
-  }
-  const input: unknown = document.toJS();
-  return parseTopology(input ?? {});
+  return parseTopology(readYamlFile(file, "topology", "topology") ?? {});
 }

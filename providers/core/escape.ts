@@ -20,6 +20,16 @@ export function escapeLines(text: string): string {
   return text.replaceAll("\r\n", "\n").replaceAll("\t", "    ").replace(unprintableInLines, escapeCharacter);
 }
 
+/**
+ * One line of text that Markdown takes for nothing but itself: every character that could begin a mark, a link, a mention or a cell is written
+ * as its number (CommonMark 2.5).
+ */
+export function escapeMarkdown(text: string): string {
+  return escapeLine(text)
+    .replaceAll(/[^\p{L}\p{N} .,;=→…/-]/gu, (character) => `&#${String(character.codePointAt(0))};`)
+    .replaceAll("www.", "www&#46;");
+}
+
 /** JSON text of a value, indented by two; safe on a terminal, and still the same value when parsed. */
 export function formatJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2).replace(unprintableInLines, escapeCodeUnits);

@@ -179,7 +179,11 @@ const places: Readonly<Record<string, readonly string[]>> = {
   "ssh-config": ["providers/hosts/ssh-config.ts", "providers/hosts/ssh-files.ts"],
   ssh2: ["providers/hosts/ssh-files.ts", "providers/hosts/ssh.ts"],
   "string-width": ["providers/engines/cli/table.ts"],
-  yaml: ["providers/config/scheduler-file.ts", "providers/engines/cli/resource-inputs.ts", "lab/topology.ts"],
+  yaml: [
+    "providers/config/scheduler-file.ts",
+    "providers/engines/cli/resource-inputs.ts",
+    "lab/checked-input.ts",
+  ],
   zod: ["providers", "lab"],
 };
 

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { StackyardError } from "../../core/errors.ts";
-import { escapeLine } from "../../core/escape.ts";
+import { escapeMarkdown } from "../../core/escape.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { addJsonOption, describeCommand, wantsJson } from "./command-help.ts";
 import type { CommandContext } from "./context.ts";
@@ -169,14 +169,4 @@ function writeRow({ name, action, label, changes }: ResourceDiff, isUnexpected: 
 function writeValue(value: JsonValue): string {
   const text = formatValue(value, new Map());
   return escapeMarkdown(text.length <= maxValueChars ? text : `${text.slice(0, maxValueChars)}…`);
-}
-
-/**
- * Text that Markdown takes for nothing but itself: every character that could begin a mark, a link, a mention or a cell is written as its number
- * (CommonMark 2.5).
- */
-function escapeMarkdown(text: string): string {
-  return escapeLine(text)
-    .replaceAll(/[^\p{L}\p{N} .,;=→…/-]/gu, (character) => `&#${String(character.codePointAt(0))};`)
-    .replaceAll("www.", "www&#46;");
 }

@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import { z } from "zod";
+import { StackyardError } from "../providers/core/errors.ts";
+
+/** A check whose failure carries its own way out. */
+export function rule<Value>(test: (value: Value) => boolean, message: string, remedy: string) {
+  return (context: z.core.ParsePayload<Value>): void => {
+    if (test(context.value)) return;
+    context.issues.push({ code: "custom", input: context.value, message, params: { remedy } });
+  };
+}
+
+/** What a file describes, as errors speak of it: `topology`; and all keys that it may have, as a sentence lists them. */
+export interface InputKind {
+  readonly what: string;
+  readonly knownKeys: string;
+}
+
+/** The value at a path, or the short form that stands for it there: a name, a count. */
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : value),
+    input,
+  );
+}
+
+function remedyFor(issue: z.core.$ZodIssue, { what, knownKeys }: InputKind): string {
+  if (issue.code === "custom") return z.object({ remedy: z.string() }).parse(issue.params).remedy;
+  if (issue.code === "invalid_value")
+    return `Use ${issue.values.map((value) => `"${String(value)}"`).join(" or ")}.`;
+  if (issue.code === "unrecognized_keys")
+    return `Remove the key, or correct its name. Known keys: ${knownKeys}.`;
+  return `Correct the field of the ${what} and run again.`;
+}
+
+/**
+ * What `input` describes, complete with defaults. A key of a record is at fault in its own name.
+ * @throws StackyardError `invalid-input` that names the first field at fault, its value and the way out.
+ */
+export function parseInput<Output>(schema: z.ZodType<Output>, input: unknown, kind: InputKind): Output {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  if (first === undefined)
+    throw new StackyardError("internal", { message: `the ${kind.what} was refused for no reason` });
+  const [inner] = first.code === "invalid_key" ? first.issues : [];
+  const issue = inner ?? first;
+  const path = first.code === "unrecognized_keys" ? [...first.path, ...first.keys.slice(0, 1)] : first.path;
+  const field = path.join(".");
+  throw new StackyardError("invalid-input", {
+    message: `the ${kind.what} is not valid: ${field === "" ? "it" : field} ${issue.message}`,
+    field,
+    value: inner === undefined ? valueAt(input, path) : path.at(-1),
+    remedy: remedyFor(issue, kind),
+  });
+}
+
+/**
+ * What a YAML (or JSON) file holds.
+ * @param field the argument or field that names the file.
+ * @throws StackyardError `not-found` when it cannot be read, `invalid-input` when it is no YAML.
+ */
+export function readYamlFile(file: string, field: string, what: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new StackyardError("not-found", {
+      message: `the ${what} file cannot be read`,
+      field,
+      value: file,
+      remedy: `Check the path given as ${field}.`,
+      cause,
+    });
+  }
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error !== undefined) {
+    throw new StackyardError("invalid-input", {
+      message: `the ${what} file is not valid YAML`,
+      field,
+      value: file,
+      remedy: "Correct the line that is named.",
+      cause: error,
+    });
+  }
+  return document.toJS();
+}
