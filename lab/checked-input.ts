@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
+import { isNode, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 
@@ -15,6 +15,8 @@ export function rule<Value>(test: (value: Value) => boolean, message: string, re
 export interface InputKind {
   readonly what: string;
   readonly knownKeys: string;
+  /** A key of the top level below which values may be secret: errors do not show them. */
+  readonly secretKey?: string;
 }
 
 /** The value at a path, or the short form that stands for it there: a name, a count. */
@@ -48,10 +50,11 @@ export function parseInput<Output>(schema: z.ZodType<Output>, input: unknown, ki
   const issue = inner ?? first;
   const path = first.code === "unrecognized_keys" ? [...first.path, ...first.keys.slice(0, 1)] : first.path;
   const field = path.join(".");
+  const value = inner === undefined ? valueAt(input, path) : path.at(-1);
   throw new StackyardError("invalid-input", {
     message: `the ${kind.what} is not valid: ${field === "" ? "it" : field} ${issue.message}`,
     field,
-    value: inner === undefined ? valueAt(input, path) : path.at(-1),
+    ...(inner === undefined && kind.secretKey !== undefined && path[0] === kind.secretKey ? {} : { value }),
     remedy: remedyFor(issue, kind),
   });
 }
@@ -59,9 +62,15 @@ export function parseInput<Output>(schema: z.ZodType<Output>, input: unknown, ki
 /**
  * What a YAML (or JSON) file holds.
  * @param field the argument or field that names the file.
+ * @param textKeys keys of the top level below which numbers and truth values are text, as written: a version 3.10 is none of 3.1.
  * @throws StackyardError `not-found` when it cannot be read, `invalid-input` when it is no YAML.
  */
-export function readYamlFile(file: string, field: string, what: string): unknown {
+export function readYamlFile(
+  file: string,
+  field: string,
+  what: string,
+  textKeys: readonly string[] = [],
+): unknown {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -78,11 +87,21 @@ export function readYamlFile(file: string, field: string, what: string): unknown
   const [error] = document.errors;
   if (error !== undefined) {
     throw new StackyardError("invalid-input", {
-      message: `the ${what} file is not valid YAML`,
+      // The lines after the first are the file's own, which may hold what is nobody's.
+      message: `the ${what} file is not valid YAML: ${error.message.split(":\n")[0] ?? ""}`,
       field,
       value: file,
       remedy: "Correct the line that is named.",
-      cause: error,
+    });
+  }
+  for (const key of textKeys) {
+    const node = document.get(key, true);
+    if (!isNode(node)) continue;
+    visit(node, {
+      Scalar: (place, scalar) => {
+        if (place !== "key" && scalar.value !== null && scalar.source !== undefined)
+          scalar.value = scalar.source;
+      },
     });
   }
   return document.toJS();

@@ -16,6 +16,7 @@ import type {
 } from "./driver.ts";
 import {
   bringUp,
+  canSnapshot,
   changePower,
   cutLink,
   describeLab,
@@ -34,6 +35,8 @@ import {
 } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
+import { registerMatrixCommand } from "./matrix/command.ts";
+import { findState } from "./state.ts";
 import { drivers, loadTopology, parseTopology } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 import { runVerb } from "./verb.ts";
@@ -141,6 +144,7 @@ Examples:
   stackyard lab status --json
   stackyard lab exec h1 -- virsh list --all
   stackyard lab logs h2
+  stackyard lab matrix matrix.yaml                   a command over topologies and versions
   stackyard lab ceph status                          the small Ceph of a lab with a host of the role ceph
   stackyard lab down`;
 
@@ -314,6 +318,16 @@ export function registerLabCommands(program: Command): void {
 
   registerCephCommands(lab, (flags: LabFlags) => topologyOf(flags).name);
   registerImageCommands(lab, runVerb);
+
+  registerMatrixCommand(lab, {
+    exists: (name) => findState(name) !== undefined,
+    check: checkLab,
+    bringUp,
+    tearDown,
+    canSnapshot,
+    takeSnapshot: snapshotLab,
+    restoreSnapshot: restoreLab,
+  });
 
   lab
     .command("list")

@@ -156,8 +156,8 @@ const places: Readonly<Record<string, readonly string[]>> = {
     "providers/engines/pulumi/import-file-command.ts",
     "providers/engines/terraform/install-command.ts",
     "lab/ceph-commands.ts",
-    "lab/ceph-commands.ts",
     "lab/commands.ts",
+    "lab/matrix/command.ts",
     "lab/setup/doctor.ts",
   ],
   constructs: [
