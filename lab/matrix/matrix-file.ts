@@ -151,7 +151,7 @@ export type Selection = Readonly<Record<string, string>>;
 export interface Matrix {
   /** Begins the names of its labs: NAME-TOPOLOGY. */
   readonly name: string;
-  /** A program and its arguments, each word as it is. */
+  /** A program, by its name on PATH or its absolute path, and its arguments, each word as it is. */
   readonly command: readonly string[];
   /** Variables of the command beside ours and the matrix's own. Their values are in no output. */
   readonly env: Readonly<Record<string, string>>;
@@ -182,7 +182,7 @@ export function loadMatrix(file: string, name?: string): Matrix {
 
 /**
  * The matrix that `input` describes.
- * @param folder what paths of topologies are relative to.
+ * @param folder what the paths of topologies and of the program are relative to.
  * @throws StackyardError as {@link loadMatrix}.
  */
 export function parseMatrix(input: unknown, folder: string, name?: string): Matrix {
@@ -191,9 +191,11 @@ export function parseMatrix(input: unknown, folder: string, name?: string): Matr
   const topologies = Object.entries(parsed.topologies).map(
     ([key, given]) => [key, readTopology(matrixName, key, given, folder)] as const,
   );
+  const [program = "", ...words] = parsed.command;
   return {
     ...parsed,
     name: matrixName,
+    command: [program.includes("/") ? resolve(folder, program) : program, ...words],
     topologies: new Map(topologies),
     axes: new Map(Object.entries(parsed.axes)),
   };

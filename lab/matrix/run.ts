@@ -177,7 +177,7 @@ async function requireProgram({ command, env }: Matrix, environment: NodeJS.Proc
     field: "command.0",
     value: program,
     remedy: program.includes("/")
-      ? `Correct the path, which is relative to the folder of the call, or make the file executable.`
+      ? "Correct the path, which is relative to the file of the matrix, or make the program executable: chmod +x."
       : `Install it, or add its folder to PATH: ${path.split(delimiter).join(", ")}.`,
   });
 }
@@ -226,9 +226,9 @@ function isInterrupted({ options }: Run): boolean {
 async function runGroup(run: Run, { topology, cells }: CellGroup): Promise<void> {
   const { matrix, options, results } = run;
   const lab = topology.name;
-  let state: LabStage = { stage: "absent" };
+  let stage: LabStage = { isMade: false };
   let broken: string | undefined;
-  for (const cell of cells) {
+  for (const [index, cell] of cells.entries()) {
     const withoutRun = (outcome: CellOutcome, reason: string): void => {
       const rest = { exitCode: null, durationMs: 0, logFile: null, tail: "" };
       results.push({ cell, lab, outcome, reason, ...rest });
@@ -239,20 +239,20 @@ async function runGroup(run: Run, { topology, cells }: CellGroup): Promise<void>
     else if (broken !== undefined) withoutRun("error", broken);
     else {
       try {
-        const { inventoryFile } = await makeReady(run, topology, state, cells.length);
-        state = { stage: "used", inventoryFile };
-        results.push(await runCell(run, cell, lab, inventoryFile));
+        const ready = await makeReady(run, topology, stage, index < cells.length - 1);
+        stage = ready;
+        results.push(await runCell(run, cell, lab, ready.inventoryFile));
         options.onProgress?.(describeEnd(run));
       } catch (error) {
         // The lab may be half made: down takes it, whatever it is. The cells after this one would meet the same.
-        state = { ...state, stage: "used" };
+        stage = { isMade: true };
         broken = describeError(error);
         if (isInterrupted(run)) withoutRun("skipped", interruption);
         else withoutRun("error", broken);
       }
     }
   }
-  if (state.stage === "absent") return;
+  if (!stage.isMade) return;
   try {
     await options.labs.tearDown(lab, { ...within(options, lab), signal: undefined });
   } catch (error) {
@@ -260,30 +260,58 @@ async function runGroup(run: Run, { topology, cells }: CellGroup): Promise<void>
   }
 }
 
-/** `used`: a cell has run in it. */
+/** A lab between two cells. */
 interface LabStage {
-  readonly stage: "absent" | "used";
-  readonly inventoryFile?: string;
+  /** Whether there may be anything of it. */
+  readonly isMade: boolean;
+  /** Of a lab that has the snapshot. */
+  readonly restorable?: ReadyLab;
 }
 
-/** The lab as it is when it has come up, whatever was done in it before. */
+interface ReadyLab extends LabStage {
+  readonly inventoryFile: string;
+}
+
+/**
+ * The lab as it is when it has come up, whatever was done in it before. A snapshot saves time and nothing else: where none can be taken or brought
+ * back, the lab is made anew.
+ */
 async function makeReady(
-  { options }: Run,
+  run: Run,
   topology: Topology,
-  { stage, inventoryFile }: LabStage,
-  cellCount: number,
-): Promise<{ readonly inventoryFile: string }> {
-  const { labs } = options;
+  { isMade, restorable }: LabStage,
+  isUsedAgain: boolean,
+): Promise<ReadyLab> {
+  const { labs } = run.options;
   const lab = topology.name;
-  const ofLab = within(options, lab);
-  if (stage === "used" && inventoryFile !== undefined && labs.canSnapshot(lab)) {
-    await labs.restoreSnapshot(lab, snapshot, ofLab);
-    return { inventoryFile };
+  const ofLab = within(run.options, lab);
+  if (
+    restorable !== undefined &&
+    (await succeeds(run, `lab ${lab} cannot be restored`, () => labs.restoreSnapshot(lab, snapshot, ofLab)))
+  ) {
+    return { ...restorable, restorable };
   }
-  if (stage === "used") await labs.tearDown(lab, ofLab);
-  const made = await labs.bringUp(topology, ofLab);
-  if (cellCount > 1 && labs.canSnapshot(lab)) await labs.takeSnapshot(lab, snapshot, ofLab);
-  return made;
+  if (isMade) await labs.tearDown(lab, ofLab);
+  const { inventoryFile } = await labs.bringUp(topology, ofLab);
+  const made: ReadyLab = { isMade: true, inventoryFile };
+  const isKept =
+    isUsedAgain &&
+    labs.canSnapshot(lab) &&
+    (await succeeds(run, `lab ${lab} has no snapshot`, () => labs.takeSnapshot(lab, snapshot, ofLab)));
+  return isKept ? { ...made, restorable: made } : made;
+}
+
+/** Tells of a failure as progress. Raises what an interruption makes of the action. */
+async function succeeds(run: Run, otherwise: string, action: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    if (isInterrupted(run)) throw error;
+    const [why = ""] = describeError(error).split("\n");
+    run.options.onProgress?.(`${otherwise}, and is made anew for a cell: ${why}`);
+    return false;
+  }
 }
 
 async function runCell(run: Run, cell: Cell, lab: string, inventoryFile: string): Promise<CellResult> {

@@ -36,6 +36,14 @@ describe("a matrix", () => {
     expect(matrix.topologies.get("one")?.name).toBe("ci-7-one");
   });
 
+  test.each([
+    ["a path", "./run tests.sh", "/my ci/run tests.sh"],
+    ["an absolute path", "/bin/true", "/bin/true"],
+    ["a name", "npm", "npm"],
+  ])("finds a program that is %s from where the file is", (_case, program, found) => {
+    expect(parseMatrix({ ...least, command: [program, "./a"] }, "/my ci").command).toEqual([found, "./a"]);
+  });
+
   test("takes words, values and variables with blanks and quotes as they are", () => {
     const odd = `it's "1 2" $(reboot)`;
     const matrix = parseMatrix(

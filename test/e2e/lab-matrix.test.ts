@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listLabs } from "../../lab/lab.ts";
+import { findPackageRoot } from "../../providers/core/package-root.ts";
+import { elementsAt, parseXml } from "../../providers/hosts/xml.ts";
+import { openLabFolder } from "../support/lab-folder.ts";
+import { listProcesses, surveyMachine } from "../support/machine.ts";
+
+const labs = openLabFolder("lab-matrix-test");
+const folder = join(labs.path, "a stack's ci");
+const survey = () => surveyMachine(labs.stateHome, [labs.stateHome]);
+let before: Awaited<ReturnType<typeof survey>>;
+
+beforeAll(async () => {
+  mkdirSync(folder);
+  // What a run leaves is its logs, below this.
+  mkdirSync(join(labs.stateHome, "stackyard"));
+  before = await survey();
+});
+
+afterAll(() => labs.close());
+
+/** Begins a run of the matrix over one lab host. Its arguments are those of the command line. */
+function start(script: string, change: object, ...words: readonly string[]) {
+  const matrix = {
+    name: "trial",
+    command: ["sh", "-c", script],
+    topologies: { one: { hosts: 1 } },
+    ...change,
+  };
+  writeFileSync(join(folder, "matrix.yaml"), JSON.stringify(matrix));
+  const main = join(findPackageRoot(), "providers/main.ts");
+  const child = spawn(process.execPath, [main, "lab", "matrix", "matrix.yaml", "--out", "logs", ...words], {
+    cwd: folder,
+    env: { ...process.env, FOLDER: folder, NODE_OPTIONS: "" },
+  });
+  return {
+    child,
+    ended: Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(
+      ([stdout, stderr, [exitCode]]) => ({ stdout, stderr, exitCode: exitCode as unknown }),
+    ),
+  };
+}
+
+/** A script that looks at its host, and marks it, so that a second cell on it would see the mark. */
+const marking = `
+host() { ssh -o BatchMode=yes -F none -o UserKnownHostsFile="$(value knownHostsFile)" -i "$(value identityFile)" "$(value user)@$(value address)" "$@"; }
+value() { sed -n "s/.*\\"$1\\": \\"\\(.*\\)\\".*/\\1/p" "$STACKYARD_LAB_INVENTORY" | head -n 1; }
+host 'test ! -e /etc/mark && touch /etc/mark && hostname'
+case $STACKYARD_MATRIX_HOW in
+  bad*) echo "it is <bad>"; exit 3 ;;
+  slow) sleep 60 ;;
+esac`;
+
+describe("a matrix over a lab host", () => {
+  test("gives each cell a lab of its own, reports what passed, failed and took too long, and leaves nothing", async () => {
+    const axes = { how: ["good", 'bad "one"', "slow"] };
+    const reports = ["--junit", "junit.xml", "--markdown", "matrix.md"];
+    const { ended } = start(marking, { axes, timeoutSeconds: 3 }, ...reports);
+    const { stdout, exitCode } = await ended;
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/1 passed, 2 failed in .* s\nlogs in .*logs\n$/);
+    const cases = elementsAt(
+      parseXml(readFileSync(join(folder, "junit.xml"), "utf8"), "testsuites"),
+      "testsuite",
+      "testcase",
+    );
+    expect(
+      cases.map(({ attributes, children }) => [
+        attributes["name"],
+        children[0]?.attributes["message"],
+        children[0]?.text,
+      ]),
+    ).toEqual([
+      ["how=good", undefined, "h1"],
+      ['how=bad "one"', "exit code 3", "h1\nit is <bad>"],
+      ["how=slow", "not ended after 3 s", "h1"],
+    ]);
+    expect(readFileSync(join(folder, "matrix.md"), "utf8")).toContain("| **failed** |");
+    expect(readdirSync(join(folder, "logs"))).toEqual([
+      "001-one-how=good.log",
+      "002-one-how=bad-one-.log",
+      "003-one-how=slow.log",
+    ]);
+    expect(await listLabs()).toEqual([]);
+    expect(await survey()).toEqual({ ...before, files: expect.anything() as unknown });
+  });
+
+  test("that is killed has its lab and its command ended by the next run", async () => {
+    const { child, ended } = start('touch "$FOLDER/begun"; sleep 600', {});
+    await expect.poll(() => existsSync(join(folder, "begun")), { timeout: 60_000 }).toBe(true);
+    child.kill("SIGKILL");
+    child.stdout.destroy();
+    child.stderr.destroy();
+    await ended.catch(() => undefined);
+    expect((await listLabs()).map(({ name, state }) => [name, state])).toEqual([["trial-one", "up"]]);
+    const next = await start("true", { topologies: { other: { hosts: 1 } } }, "--json").ended;
+    expect(next.exitCode).toBe(0);
+    expect(JSON.parse(next.stdout)).toMatchObject({ cells: [{ cell: "other", outcome: "passed" }] });
+    expect(await listLabs()).toEqual([]);
+    expect(listProcesses(labs.stateHome)).toEqual([]);
+  });
+
+  test("that is interrupted ends its command in order, takes its lab down, and writes its reports", async () => {
+    const script =
+      'trap "touch \\"$FOLDER/in-order\\"; exit 0" TERM; touch "$FOLDER/waits"; while :; do sleep 0.05; done';
+    const { child, ended } = start(script, {}, "--junit", "cut.xml");
+    await expect.poll(() => existsSync(join(folder, "waits")), { timeout: 60_000 }).toBe(true);
+    child.kill("SIGINT");
+    const { exitCode, stderr } = await ended;
+    expect(exitCode).toBe(130);
+    expect(stderr).toContain('matrix "trial" was interrupted');
+    expect(existsSync(join(folder, "in-order"))).toBe(true);
+    expect(parseXml(readFileSync(join(folder, "cut.xml"), "utf8"), "testsuites").attributes["errors"]).toBe(
+      "1",
+    );
+    expect(await listLabs()).toEqual([]);
+  });
+});
