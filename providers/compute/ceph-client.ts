@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CephCluster, NamedCluster } from "../core/ceph.ts";
-import { StackyardError } from "../core/errors.ts";
 import type { CloudId } from "../core/ids.ts";
-import type { ComputeHost } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { cephClientFolder, cephFolder } from "./layout.ts";
@@ -119,8 +117,7 @@ export function packClient(cluster: CephCluster, keys: CephKeys): string {
 /** Puts the files and the secret there. A key is never an argument: `printf` and `read` are the shell's own. */
 export function putClient(cluster: CephCluster): Shell {
   const secretId = nameCephSecret(cluster.id);
-  return script(sh`/usr/bin/python3 -I -c 'import rbd' > /dev/null 2>&1 || { echo no-tools; exit 0; }
-umask 022
+  return script(sh`umask 022
 mkdir -p -- ${cephClientFolder(cluster.id)}
 cd -- ${cephClientFolder(cluster.id)}
 chmod 755 .
@@ -141,17 +138,14 @@ while read -r name mode content; do
 done`);
 }
 
-/** What {@link putClient} says of a host that lacks the tools. */
-const noTools = "no-tools";
-
-/** Raises `host-unsuitable` when {@link putClient} found no tools. */
-export function requireTools(host: ComputeHost, output: string): void {
-  if (output.trim() !== noTools) return;
-  throw new StackyardError("host-unsuitable", {
-    message: `Host ${host.name} has no python3-rbd, and so cannot be a client of a Ceph cluster`,
-    remedy:
-      "On the host, install ceph-common, python3-rbd where that does not bring it, and QEMU's driver for RBD (on Debian qemu-block-extra).",
-  });
+/** Asks which Debian packages a client lacks, a line a name, and then for `apt` where they could be installed. QEMU's driver is a package of its own on Debian alone. */
+export function lookForTools(): Shell {
+  return script(sh`{ command -v ceph && command -v rbd; } > /dev/null || echo ceph-common
+/usr/bin/python3 -I -c 'import rbd' > /dev/null 2>&1 || echo python3-rbd
+if command -v apt-get > /dev/null; then
+  [ -n "$(find /usr/lib -maxdepth 3 -path '*/qemu/block-rbd.so' -print -quit)" ] || echo qemu-block-extra
+  echo apt
+fi`);
 }
 
 /** Takes both away. Prints the domains that use the secret instead, a line a name, if there are any. */

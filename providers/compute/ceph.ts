@@ -2,7 +2,8 @@ import type { CephCluster, CephPool, CephPort } from "../core/ceph.ts";
 import { StackyardError } from "../core/errors.ts";
 import type { ComputeHost } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
-import { packClient, putClient, removeClient, requireTools, type CephKeys } from "./ceph-client.ts";
+import { describeInstallation } from "../hosts/probe.ts";
+import { lookForTools, packClient, putClient, removeClient, type CephKeys } from "./ceph-client.ts";
 import { chooseFenced, fenceClients, listHolders, missingDiskFault, parseHolders } from "./ceph-fence.ts";
 import {
   countImages,
@@ -23,6 +24,7 @@ import { runOnCluster, type CephTask } from "./ceph-session.ts";
 import { compareClient, requireOurs } from "./ceph-state.ts";
 import { ensureUser, listCaps, missingUserFault, parseKeys, readKeys, removeUser } from "./ceph-users.ts";
 import { cephRoles, nameUnfinishedPool } from "./marks.ts";
+import { installPackages } from "./packages.ts";
 import { scanClient } from "./scan.ts";
 
 /** What a dry run writes in the place of keys, which it does not ask for. */
@@ -57,6 +59,31 @@ export function openCeph(pool: HostPool): CephPort {
         readOnly: true,
       };
       return parseFacts(await run(via, cluster, task, signal));
+    },
+    async ensureTools(host, progress, signal) {
+      const connection = await pool.get(host.address, signal);
+      const { stdout } = await connection.run(lookForTools(), {
+        attempting: "look for the tools of Ceph",
+        readOnly: true,
+        signal,
+      });
+      const words = stdout.split("\n").filter((line) => line !== "");
+      const packages = words.filter((word) => word !== "apt");
+      const hasApt = words.includes("apt");
+      if (packages.length === 0) return;
+      if (host.packages === undefined || !hasApt)
+        throw new StackyardError("host-unsuitable", {
+          message: `Host ${host.name} cannot be a client of a Ceph cluster: ${packages.join(", ")} missing`,
+          remedy: describeInstallation({ hasApt }, packages),
+        });
+      await installPackages(
+        connection,
+        host.folder,
+        { packages, services: [] },
+        host.packages,
+        progress,
+        signal,
+      );
     },
     async ensurePool(via, cluster, wanted, signal) {
       const { found, unfinished } = await findBoth(via, cluster, wanted, signal);
@@ -122,12 +149,11 @@ export function openCeph(pool: HostPool): CephPort {
       const keys = output === "" ? undefined : parseKeys(output);
       if (compareClient(cluster, state, keys).length === 0) return;
       const connection = await pool.get(host.address, signal);
-      const result = await connection.run(putClient(cluster), {
+      await connection.run(putClient(cluster), {
         attempting: `set up the client of Ceph cluster ${cluster.name}`,
         stdin: packClient(cluster, keys ?? noKeys),
         signal,
       });
-      requireTools(host, result.stdout);
     },
     observeClient: async (host, cluster, signal) =>
       compareClient(cluster, await scanClient(pool, { host, cluster }, signal)),

@@ -53,6 +53,7 @@ export function deferCompute({ pool }: { readonly pool: HostPool }): DeferredCom
       abortMigration: async (...given) => (await open()).domains.abortMigration(...given),
     },
     ceph: {
+      ensureTools: async (...given) => (await open()).ceph.ensureTools(...given),
       inspect: async (...given) => (await open()).ceph.inspect(...given),
       ensurePool: async (...given) => (await open()).ceph.ensurePool(...given),
       observePool: async (...given) => (await open()).ceph.observePool(...given),

@@ -9,15 +9,31 @@ import { cloudFile, networksFolder, serversFolder, volumesFolder } from "./layou
 import { domainNamespace, integrationBridge, ovsKeys, underlayBridge } from "./marks.ts";
 import { renderText, renderTransaction } from "./render.ts";
 import { scanWiring } from "./scan.ts";
-import { describeWiring, lookAtWiring, ownFolders, parseWiring, toInventory } from "./wiring.ts";
-import type { EnrolmentRecord, Wiring, WiringPlan } from "./wiring.ts";
+import { installPackages } from "./packages.ts";
+import { describeWiring, isBare, lookAtWiring, ownFolders, parseWiring, toInventory } from "./wiring.ts";
+import type { BareHost, EnrolmentRecord, Wiring, WiringPlan, WiringScan } from "./wiring.ts";
 
 /** Hosts of the cloud: checked, wired and marked, and given back as they were. */
 export function openHosts(pool: HostPool): HostsPort {
+  /** A host that lacks packages or services is marked first: whatever happens then, it is known whose it is. */
+  async function prepare(
+    request: EnrolRequest,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<WiringScan> {
+    const { address, folder, packages } = request;
+    const scan = await scanWiring(pool, request, signal);
+    if (!isBare(scan) || packages === undefined) return requireWhole(scan);
+    const connection = await pool.get(address, signal);
+    await connection.run(script(writeRecord(folder, scan.record)), { attempting: "mark the host", signal });
+    await installPackages(connection, folder, scan.lacks, packages, progress, signal);
+    return requireWhole(await scanWiring(pool, request, signal));
+  }
+
   return {
-    async enrol(request, signal) {
+    async enrol(request, progress, signal) {
       const connection = await pool.get(request.address, signal);
-      const { facts, plan } = await scanWiring(pool, request, signal);
+      const { facts, plan } = await prepare(request, progress, signal);
       await connection.run(wireHost(request, plan), { attempting: "wire the host", signal });
       return toInventory(facts, plan);
     },
@@ -49,10 +65,26 @@ function describeLostRecord({ cloudId, hostId }: Wiring): EnrolmentRecord | unde
   return { cloudId, hostId, madeFolder: false, tunnel: null };
 }
 
+/** Raises `host-unsuitable` for a host that still lacks something after all that could be done. */
+function requireWhole(scan: WiringScan | BareHost): WiringScan {
+  if (!isBare(scan)) return scan;
+  throw new StackyardError("host-unsuitable", {
+    message: `Host ${scan.request.address.name} cannot run servers: ${scan.lacks.problems.join("; ")}`,
+    remedy: "On the host: systemctl status libvirtd openvswitch-switch",
+  });
+}
+
+/** The mark of the cloud, with what release is to give back. */
+function writeRecord(folder: string, record: EnrolmentRecord): Shell {
+  const file = cloudFile(folder);
+  return sh`umask 022
+mkdir -p -- ${folder}
+printf '%s\n' ${JSON.stringify(record)} > ${`${file}.part`}
+mv -- ${`${file}.part`} ${file}`;
+}
+
 /** One script; the record of what was there before comes first, so that a broken attempt can be taken back. */
 function wireHost(request: EnrolRequest, plan: WiringPlan): Shell {
-  const { folder } = request;
-  const file = cloudFile(folder);
   const { underlay } = plan;
   const bridges = [
     ...renderTransaction("ovs/integration-bridge", {
@@ -72,11 +104,8 @@ function wireHost(request: EnrolRequest, plan: WiringPlan): Shell {
   ];
   const moved = plan.record.tunnel?.addresses ?? [];
   return script(
-    sh`umask 022
-mkdir -p -- ${folder}
-printf '%s\n' ${JSON.stringify(plan.record)} > ${`${file}.part`}
-mv -- ${`${file}.part`} ${file}
-ovs-vsctl --timeout=30 ${bridges}
+    writeRecord(request.folder, plan.record),
+    sh`ovs-vsctl --timeout=30 ${bridges}
 printf '%s' ${renderText("ovs/integration-flows", {})} | ovs-ofctl add-flows ${integrationBridge} -`,
     ...(underlay === undefined
       ? [sh`ip address replace ${request.tunnelAddress} dev ${plan.endpoint}`]
@@ -102,10 +131,12 @@ async function requireUnused(
   request: EnrolRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const { stdout } = await connection.run(script(listDomains()), {
-    attempting: "list the host's servers",
-    signal,
-  });
+  const { stdout } = await connection.run(
+    script(sh`if command -v virsh > /dev/null; then
+${listDomains()}
+fi`),
+    { attempting: "list the host's servers", signal },
+  );
   const domains = parseDomainList(stdout)
     .map(({ domain }) => domain)
     .filter(({ metadata }) =>
@@ -153,7 +184,9 @@ function unwireHost(request: EnrolRequest, record: EnrolmentRecord, found: Wirin
   if [ -e "$network/pid" ] && grep -qsF "$network" "/proc/$(cat "$network/pid")/cmdline"; then kill "$(cat "$network/pid")"; fi
   [ ! -e "/run/netns/$ns" ] || ip netns delete "$ns"
 done
-ovs-vsctl --timeout=30 ${ours} -- remove Open_vSwitch . external_ids ${ovsKeys.cloud} ${ovsKeys.host}`,
+if command -v ovs-vsctl > /dev/null; then
+  ovs-vsctl --timeout=30 ${ours} -- remove Open_vSwitch . external_ids ${ovsKeys.cloud} ${ovsKeys.host}
+fi`,
     ...(tunnel === null || isMoved || hadAddress
       ? []
       : [sh`ip address delete ${request.tunnelAddress} dev ${tunnel.interface} 2> /dev/null || true`]),

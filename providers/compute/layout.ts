@@ -9,6 +9,11 @@ export function cloudFile(folder: string): string {
   return posix.join(folder, "cloud.json");
 }
 
+/** File that names the Debian packages that were installed on the host for the cloud, a line each. */
+export function packagesFile(folder: string): string {
+  return posix.join(folder, "packages");
+}
+
 /** Folder of a server's disks, config drive and console log. */
 export function serverFolder(folder: string, serverId: string): string {
   return posix.join(serversFolder(folder), serverId);

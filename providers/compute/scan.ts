@@ -28,11 +28,11 @@ import { observeFile, readFile } from "./volumes/file/file-volumes.ts";
 import { lookSeconds, nameFault, observeImages, type RbdLook } from "./volumes/rbd/rbd-program.ts";
 import { readImages } from "./volumes/rbd/rbd-volumes.ts";
 import { describeWiring, observeWiring, readWiring } from "./wiring.ts";
-import type { WiringScan } from "./wiring.ts";
+import type { BareHost, WiringScan } from "./wiring.ts";
 
 /** What was found on a host, question by question, as compute itself needs it. */
 interface HostFindings {
-  readonly enrolments: readonly Answer<WiringScan>[];
+  readonly enrolments: readonly Answer<WiringScan | BareHost>[];
   readonly domains: readonly Answer<DomainObservation | undefined>[];
   readonly networks: readonly Answer<readonly Difference[]>[];
   readonly images: readonly Answer<readonly Drift[]>[];
@@ -82,7 +82,7 @@ export async function scanWiring(
   pool: HostPool,
   request: EnrolRequest,
   signal: AbortSignal,
-): Promise<WiringScan> {
+): Promise<WiringScan | BareHost> {
   const found = await scanHost(
     pool,
     request.address,

@@ -6,10 +6,17 @@ import { sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { listBridges, parseBridges } from "../hosts/ovs.ts";
 import type { OvsBridge } from "../hosts/ovs.ts";
-import { describeHost, parseHostFacts, requireSuitable } from "../hosts/probe.ts";
-import type { HostFacts } from "../hosts/probe.ts";
+import { canInstall, describeHost, listLacks, parseHostFacts, requireSuitable } from "../hosts/probe.ts";
+import type { HostFacts, HostLacks } from "../hosts/probe.ts";
 import { cloudFile } from "./layout.ts";
 import { integrationBridge, ovsKeys, underlayBridge } from "./marks.ts";
+
+/** A host that has to be given packages or services before it can tell how it is wired. */
+export interface BareHost {
+  readonly request: EnrolRequest;
+  readonly lacks: HostLacks;
+  readonly record: EnrolmentRecord;
+}
 
 /** What a host is, how it is wired, and how a request wants it. */
 export interface WiringScan {
@@ -37,7 +44,7 @@ const recordSchema = z.object({
 export type EnrolmentRecord = z.infer<typeof recordSchema>;
 
 /** What the cloud makes in the folder of a host; release takes all of it away. */
-export const ownFolders = ["images", "jobs", "locks", "networks", "servers", "volumes"];
+export const ownFolders = ["images", "jobs", "locks", "networks", "packages", "servers", "volumes"];
 
 /** What a host has of what enrolment makes. */
 export interface Wiring {
@@ -77,29 +84,56 @@ const halves = "<<wiring>>\n";
 export function observeWiring(request: EnrolRequest): Shell {
   return sh`${describeHost(request.folder)}
 printf ${halves}
-${lookAtWiring(request)}`;
+${lookAtFolder(request)}
+if ovs-vsctl --timeout=10 get Open_vSwitch . datapath_types > /dev/null 2>&1; then
+${lookAtSwitch(request)}
+fi`;
 }
 
-/** Reads the answer of {@link observeWiring}. Raises what makes a host unfit, and `foreign-cloud`, `conflict`, `not-ours`. */
-export function readWiring(request: EnrolRequest, output: string): WiringScan {
+/**
+ * Reads the answer of {@link observeWiring}: a {@link BareHost} where packages are missing and may be installed. Raises what makes a host unfit, and
+ * `foreign-cloud`, `conflict`, `not-ours`.
+ */
+export function readWiring(request: EnrolRequest, output: string): WiringScan | BareHost {
   const [description = "", wiring = ""] = output.split(halves);
   const facts = parseHostFacts(description);
+  const lacks = listLacks(facts);
+  if (lacks.problems.length > 0 && request.packages !== undefined && canInstall(facts, lacks)) {
+    const found = parseWiring(wiring);
+    requireOurs(request, found);
+    return { request, lacks, record: found.record ?? beginRecord(request, found) };
+  }
   requireSuitable(request.address.name, facts);
   const found = parseWiring(wiring);
   requireOurs(request, found);
   return { request, facts, found, plan: planWiring(request, facts, found) };
 }
 
-/** How a host is wired, whatever it is otherwise. Read by {@link parseWiring}. */
-export function lookAtWiring({ folder, tunnelInterface }: EnrolRequest): Shell {
+/** Whether packages or services have to come first. */
+export function isBare(scan: WiringScan | BareHost): scan is BareHost {
+  return "lacks" in scan;
+}
+
+/** How a host is wired, whatever it is otherwise; one that was never given Open vSwitch is not. Read by {@link parseWiring}. */
+export function lookAtWiring(request: EnrolRequest): Shell {
+  return sh`${lookAtFolder(request)}
+if command -v ovs-vsctl > /dev/null; then
+${lookAtSwitch(request)}
+fi`;
+}
+
+function lookAtFolder({ folder }: EnrolRequest): Shell {
   const file = cloudFile(folder);
-  const device = tunnelInterface ?? "";
   return sh`SSH_CONNECTION=$(printenv SSH_CONNECTION || echo - - -)
 [ ! -e ${file} ] || cat -- ${file}
 echo '<>'
 [ ! -d ${folder} ] || echo folder
-for name in ${ownFolders}; do [ ! -e ${folder}/"$name" ] || echo "$name"; done
-echo '<>'
+for name in ${ownFolders}; do [ ! -e ${folder}/"$name" ] || echo "$name"; done`;
+}
+
+function lookAtSwitch({ tunnelInterface }: EnrolRequest): Shell {
+  const device = tunnelInterface ?? "";
+  return sh`echo '<>'
 ovs-vsctl --timeout=10 --format=json --columns=external_ids list Open_vSwitch
 echo '<>'
 ${listBridges()}
@@ -126,7 +160,7 @@ export function parseWiring(output: string): Wiring {
   const [record = "", folder = "", marks = "", bridges = "", flow, link = "", routes = "", management = "-"] =
     parts;
   try {
-    const ids = new Map(marksSchema.parse(JSON.parse(marks)).data[0][0][1]);
+    const ids = new Map(marks === "" ? [] : marksSchema.parse(JSON.parse(marks)).data[0][0][1]);
     const device = link === "" ? undefined : linksSchema.parse(JSON.parse(link))[0];
     return {
       record: record === "" ? undefined : recordSchema.parse(JSON.parse(record)),
@@ -134,7 +168,7 @@ export function parseWiring(output: string): Wiring {
       occupied: folder.split("\n").filter((line) => ownFolders.includes(line)),
       cloudId: ids.get(ovsKeys.cloud),
       hostId: ids.get(ovsKeys.host),
-      bridges: parseBridges(bridges),
+      bridges: marks === "" ? [] : parseBridges(bridges),
       hasNormalFlow: flow !== "",
       device: device === undefined ? undefined : { mac: device.address, mtuBytes: device.mtu },
       routes:
@@ -204,6 +238,11 @@ function requireOurs(request: EnrolRequest, found: Wiring): void {
   }
 }
 
+/** The record of a host of which nothing has been changed. */
+function beginRecord({ cloudId, id }: EnrolRequest, { hasFolder }: Wiring): EnrolmentRecord {
+  return { cloudId, hostId: id, madeFolder: !hasFolder, tunnel: null };
+}
+
 /** What the host is to become. Raises `host-unsuitable` and `invalid-input` where the request cannot be had. */
 function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): WiringPlan {
   const { name } = request.address;
@@ -218,12 +257,7 @@ function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): Wir
     });
   }
   const base = { datapath, virtType: request.virtType ?? facts.virtType };
-  const before = found.record ?? {
-    cloudId: request.cloudId,
-    hostId: request.id,
-    madeFolder: !found.hasFolder,
-    tunnel: null,
-  };
+  const before = found.record ?? beginRecord(request, found);
   const holder = facts.addresses.find(({ address }) => address === tunnelIp)?.interface;
   if (datapath === "system" && holder !== undefined && holder !== request.tunnelInterface) {
     return { ...base, record: before, endpoint: holder, underlay: undefined };
@@ -321,8 +355,17 @@ function describeHolder(request: EnrolRequest, facts: HostFacts): string {
 }
 
 /** What the host is, and what of its wiring is not as requested. */
-export function describeWiring({ request, facts, found, plan }: WiringScan): HostObservation {
+export function describeWiring(scan: WiringScan | BareHost): HostObservation {
+  if (isBare(scan)) return { drift: describeLacks(scan) };
+  const { request, facts, found, plan } = scan;
   return { inventory: toInventory(facts, plan), drift: compareWiring(request, plan, facts, found) };
+}
+
+function describeLacks({ lacks }: BareHost): readonly Drift[] {
+  const { packages, services, problems } = lacks;
+  const what = packages.length === 0 ? `starts ${services.join(" and ")}` : `installs ${packages.join(" ")}`;
+  const repair = `${what}, then wires the host`;
+  return [{ field: "packages", expected: "installed", found: problems.join("; "), repair, label: "live" }];
 }
 
 /** What the host offers. */

@@ -69,6 +69,11 @@ export interface FencedDisk {
  * `host-unsuitable` when `via` lacks Ceph's tools. Errors name the field of the cluster, or of the pool, that is at fault.
  */
 export interface CephPort {
+  /**
+   * Ceph's tools for a client, and QEMU's driver, are on `host`: they are installed where its `packages` say so. Raises `host-unsuitable` with what is missing
+   * where they do not, or with apt's words, and `host-disk-full`.
+   */
+  ensureTools(host: ComputeHost, progress: (line: string) => void, signal: AbortSignal): Promise<void>;
   inspect(via: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<CephFacts>;
   /**
    * Makes the pool for RBD and marks it as this cloud's, or brings one that is ours to the declared size. Raises `not-ours` for a pool of that name
@@ -100,7 +105,7 @@ export interface CephPort {
   /**
    * Puts on `host` what a client needs: a ceph.conf, the keyrings of the cloud's users, readable by root alone, and a libvirt secret with the key of
    * the guests' user. Keys are asked for on `via`, and pass by standard input; one that was renewed is brought anew. Raises `not-found` before
-   * {@link CephPort.ensureUsers}, `host-unsuitable` when `host` lacks the tools, `not-ours`.
+   * {@link CephPort.ensureUsers}, `not-ours`.
    */
   ensureClient(via: ComputeHost, host: ComputeHost, cluster: CephCluster, signal: AbortSignal): Promise<void>;
   /** What is wrong with that on `host`: missing files and secrets, altered settings. No key is read. */

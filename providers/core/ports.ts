@@ -42,6 +42,14 @@ export interface ComputeHost {
   readonly virtType: "kvm" | "qemu";
   /** Folder on the host for images and disks, absolute. */
   readonly folder: string;
+  /** How Debian packages that are missing come; absent: they are required to be there. */
+  readonly packages?: PackageSource;
+}
+
+/** Where a host has its packages from. */
+export interface PackageSource {
+  /** Mirror of the host's distribution, a URL; absent: the host's own sources. */
+  readonly mirror: string | undefined;
 }
 
 /** What enrolment asks of a host. */
@@ -56,6 +64,8 @@ export interface EnrolRequest {
   /** Interface that carries tunnels; moved into a bridge on a userspace datapath. */
   readonly tunnelInterface: string | undefined;
   readonly folder: string;
+  /** How Debian packages that are missing come; absent: they are required to be there. */
+  readonly packages?: PackageSource;
 }
 
 /** What a host is and offers. */
@@ -73,20 +83,21 @@ export interface HostInventory {
 
 /** What a host is, and what of its enrolment is not as asked for. */
 export interface HostObservation {
-  readonly inventory: HostInventory;
+  /** Absent where packages are to be installed first. */
+  readonly inventory?: HostInventory;
   readonly drift: readonly Drift[];
 }
 
 export interface HostsPort {
   /**
-   * Checks, wires Open vSwitch, probes, leaves the ownership mark. Repeatable. Raises `foreign-cloud`, `conflict` (enrolled under another id),
-   * `not-ours`, `host-unsuitable`, `invalid-input`.
+   * Checks, leaves the ownership mark, installs packages and starts services that are missing where the request lets it, wires Open vSwitch, probes.
+   * Repeatable. Raises `foreign-cloud`, `conflict` (enrolled under another id), `not-ours`, `host-unsuitable`, `invalid-input`, `host-disk-full`.
    */
-  enrol(request: EnrolRequest, signal: AbortSignal): Promise<HostInventory>;
+  enrol(request: EnrolRequest, progress: (line: string) => void, signal: AbortSignal): Promise<HostInventory>;
   /** Compares the wiring and the mark with the request. Raises what `enrol` does, and `host-unreachable`; never reports that as absence. */
   observe(request: EnrolRequest, signal: AbortSignal): Promise<HostObservation>;
   /**
-   * Takes mark, bridges and folder back. Repeatable; a host of another cloud, or enrolled under another id, stays as it is. Raises `in-use`
+   * Takes mark, bridges and folder back, and leaves packages installed. Repeatable; a host of another cloud, or enrolled under another id, stays as it is. Raises `in-use`
    * while servers are on it, be it only their disks, or volumes that are files; it names them.
    */
   release(request: EnrolRequest, signal: AbortSignal): Promise<void>;

@@ -53,6 +53,14 @@ export interface HostFacts {
   /** Absent where ovs-vswitchd's database does not answer. */
   readonly ovsVersion: string | undefined;
   readonly missingTools: readonly HostTool[];
+  /** Whether a daemon of libvirt's for QEMU is there, be it that it answers or not. */
+  readonly hasLibvirtd: boolean;
+  /** Whether QEMU is there for guests of the host's own architecture. */
+  readonly hasEmulator: boolean;
+  /** Whether packages are installed by apt. */
+  readonly hasApt: boolean;
+  /** Whether services are systemd's. */
+  readonly hasSystemd: boolean;
   /** IPv4 and IPv6 addresses, loopback aside. */
   readonly addresses: readonly HostInterfaceAddress[];
   /** `system` needs the kernel's module, `netdev` forwards in user space. */
@@ -62,29 +70,81 @@ export interface HostFacts {
   readonly virtTypeReason: string;
 }
 
-/** Raises `host-unsuitable` with all that is missing on a host at once, and how to get it on Debian. */
-export function requireSuitable(name: string, facts: HostFacts): void {
+/** What a host lacks to run servers. */
+export interface HostLacks {
+  /** What is wrong, in words. */
+  readonly problems: readonly string[];
+  /** Debian packages that it lacks, sorted. */
+  readonly packages: readonly string[];
+  /** Services that do not answer. */
+  readonly services: readonly HostService[];
+}
+
+/** A service that hosts run; its systemd units, of which a host has one. */
+export type HostService = keyof typeof serviceUnits;
+export const serviceUnits = {
+  libvirt: ["libvirtd.service", "virtqemud.service"],
+  openvswitch: ["openvswitch-switch.service", "openvswitch.service"],
+} as const;
+
+/** All that is missing on a host at once, and how to get it on Debian. */
+export function listLacks(facts: HostFacts): HostLacks {
   const packages = facts.missingTools.map((tool) => toolPackages[tool]);
   const problems = facts.missingTools.map((tool) => `${tool} is missing`);
+  const services: HostService[] = [];
   if (facts.libvirtVersion === undefined) {
-    packages.push(...libvirtPackages);
     problems.push("libvirtd does not answer at qemu:///system");
+    services.push("libvirt");
+    if (!facts.hasLibvirtd) packages.push("libvirt-daemon-system");
   }
-  if (facts.ovsVersion === undefined && !facts.missingTools.includes("ovs-vsctl")) {
-    problems.push("Open vSwitch does not answer: is openvswitch-switch running?");
+  if (!facts.hasEmulator) {
+    problems.push(`QEMU for ${facts.arch} is missing`);
+    packages.push(emulatorPackages[facts.arch] ?? "qemu-system");
+  }
+  if (facts.ovsVersion === undefined) {
+    services.push("openvswitch");
+    if (!facts.missingTools.includes("ovs-vsctl"))
+      problems.push("Open vSwitch does not answer: is openvswitch-switch running?");
   }
   if (facts.ovsVersion !== undefined && facts.datapaths.length === 0) {
     problems.push("Open vSwitch has neither the kernel's datapath nor one in user space");
   }
+  return { problems, packages: [...new Set(packages)].toSorted(), services };
+}
+
+/**
+ * Whether what the host lacks can be had by installing packages with apt and starting services of systemd. Not for a service that does not answer, where no
+ * package is missing and nobody starts services.
+ */
+export function canInstall({ hasApt, hasSystemd }: HostFacts, { packages, services }: HostLacks): boolean {
+  return packages.length > 0 ? hasApt : services.length > 0 && hasSystemd;
+}
+
+/** Raises `host-unsuitable` with all that is missing on a host at once. */
+export function requireSuitable(name: string, facts: HostFacts): void {
+  const { problems, packages } = listLacks(facts);
   if (problems.length === 0) return;
-  const install = `apt-get install -y --no-install-recommends ${[...new Set(packages)].sort().join(" ")}`;
   throw new StackyardError("host-unsuitable", {
     message: `Host ${name} cannot run servers: ${problems.join("; ")}`,
-    remedy: packages.length === 0 ? "Start the service on the host." : `On the host: ${install}`,
+    remedy: packages.length === 0 ? "Start the service on the host." : describeInstallation(facts, packages),
   });
 }
 
-const libvirtPackages = ["libvirt-daemon-system", "qemu-system-x86"] as const;
+/** The command that installs packages, or the names to look for elsewhere. */
+export function describeInstallation(
+  { hasApt }: Pick<HostFacts, "hasApt">,
+  packages: readonly string[],
+): string {
+  return hasApt
+    ? `On the host: apt-get install -y --no-install-recommends ${packages.join(" ")}`
+    : `The host has no apt: install there, by its own means, what Debian has as ${packages.join(" ")}, and start libvirtd and Open vSwitch.`;
+}
+
+/** Debian package of QEMU by architecture. */
+const emulatorPackages: Readonly<Record<string, string>> = {
+  x86_64: "qemu-system-x86",
+  aarch64: "qemu-system-arm",
+};
 
 /** Between the sections of the answer; no JSON or XML has it at the start of a line. */
 const sectionMark = "@@ ";
@@ -99,6 +159,10 @@ folder=${folder}
 while [ ! -d "$folder" ]; do folder=$(dirname -- "$folder"); done
 df -P -k -- "$folder" | { read -r header; read -r device size rest; say diskKib "$size"; }
 for tool in ${hostTools}; do command -v "$tool" > /dev/null || say missing "$tool"; done
+for program in apt-get libvirtd virtqemud "qemu-system-$(uname -m)"; do
+  ! command -v "$program" > /dev/null || say program "$program"
+done
+[ ! -d /run/systemd/system ] || say program systemd
 if [ ! -e /dev/kvm ]; then say kvm absent
 elif ( exec 3<> /dev/kvm ) 2> /dev/null; then say kvm opens
 else say kvm closed
@@ -150,6 +214,7 @@ export function parseHostFacts(output: string): HostFacts {
     .map((line) => cut(line, " "));
   const all = (key: string): readonly string[] =>
     pairs.filter(([name]) => name === key).map(([, value]) => value);
+  const has = (program: string): boolean => all("program").includes(program);
   try {
     const lines = linesSchema.parse(Object.fromEntries(pairs));
     const addresses = addressesSchema.parse(JSON.parse(sections.get("addresses") ?? ""));
@@ -166,6 +231,11 @@ export function parseHostFacts(output: string): HostFacts {
       // The tool answers without the daemon; the datapaths come from the daemon.
       ovsVersion: lines.datapaths === undefined ? undefined : lines.ovsVersion,
       missingTools: hostTools.filter((tool) => all("missing").includes(tool)),
+      hasLibvirtd: lines.libvirtVersion !== undefined || has("libvirtd") || has("virtqemud"),
+      // Some distributions have it where only libvirt looks.
+      hasEmulator: lines.qemuVersion !== undefined || has(`qemu-system-${lines.arch}`),
+      hasApt: has("apt-get"),
+      hasSystemd: has("systemd"),
       addresses: addresses.flatMap(toAddresses),
       datapaths: [
         ...(datapaths.includes("system") && modules.includes("openvswitch") ? ["system" as const] : []),

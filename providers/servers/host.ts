@@ -79,6 +79,21 @@ const inputs = z.object({
       change: "replace",
     },
   ),
+  packages: field(z.enum(["install", "require"]).default("install"), {
+    doc: "What of libvirt, QEMU, Open vSwitch and Ceph's client is missing on Debian: `install` installs it by apt and starts services, `require` refuses the host. Removing the host leaves packages installed. Default `install`.",
+  }),
+  packageMirror: field(
+    z
+      .string()
+      .regex(
+        /^(https?:\/\/|file:\/)[A-Za-z0-9._~:/@%+,-]{1,500}$/,
+        "must be an http, https or file URL without a query",
+      )
+      .optional(),
+    {
+      doc: "Mirror of the host's distribution to install from, a URL as the host reaches it: `http://mirror.lan/debian`, or `file:/srv/debian` on the host itself. Default: the host's own sources.",
+    },
+  ),
   availabilityZone: field(nameSchema().default("nova"), {
     doc: "Availability zone. Default `nova`.",
   }),
@@ -106,12 +121,21 @@ export const host = defineResource({
   plural: "hosts",
   service: "compute",
   summary:
-    "A KVM host, reached over SSH. Enrolling checks it, wires Open vSwitch, measures it and marks it as this cloud's.",
+    "A KVM host, reached over SSH. Enrolling checks it, installs what is missing, wires Open vSwitch, measures it and marks it as this cloud's.",
   scope: "cloud",
   goesFirst: true,
   inputs,
   outputs,
   rules: [
+    {
+      field: "packageMirror",
+      says: "A mirror is for packages that are installed.",
+      reads: ["packages", "packageMirror"],
+      violated: ({ packages, packageMirror }) =>
+        packages === "require" && packageMirror !== undefined
+          ? "is given, but packages is require: nothing is installed"
+          : undefined,
+    },
     {
       field: "tunnelInterface",
       says: "The userspace datapath names its tunnel interface.",
@@ -126,7 +150,7 @@ export const host = defineResource({
     ...reserveName("host", "cloud", desired.name),
     { kind: "tunnel-address", scope: "cloud", value: endpointOf(desired), field: "tunnelAddress" },
   ],
-  raises: [...hostCodes, "host-unsuitable", "foreign-cloud", "not-ours", "in-use"],
+  raises: [...hostCodes, "host-unsuitable", "host-disk-full", "foreign-cloud", "not-ours", "in-use"],
   reconcile: [
     {
       // A host that cannot be reached, or is none of ours to take, is told before there is anything to take back from it.
@@ -143,6 +167,7 @@ export const host = defineResource({
         context.progress("checking and wiring the host");
         const { datapath, virtType, ...rest } = await context.ports.hosts.enrol(
           toEnrolRequest(context),
+          context.progress,
           context.signal,
         );
         return { activeDatapath: datapath, activeVirtType: virtType, ...rest };
@@ -178,6 +203,7 @@ export const host = defineResource({
     const onHost = (drift: Drift): Drift => ({ ...drift, host: context.record.name });
     try {
       const { inventory, drift } = await context.ports.hosts.observe(toEnrolRequest(context), context.signal);
+      if (inventory === undefined) return { drift: drift.map(onHost) };
       const { datapath, virtType, ...rest } = inventory;
       return {
         outputs: { activeDatapath: datapath, activeVirtType: virtType, ...rest },
@@ -204,7 +230,12 @@ function toEnrolRequest({
     tunnelAddress: desired.tunnelAddress,
     tunnelInterface: desired.tunnelInterface,
     folder: desired.folder,
+    ...toPackageSource(desired),
   };
+}
+
+function toPackageSource({ packages, packageMirror }: HostInputs): Pick<ComputeHost, "packages"> {
+  return packages === "install" ? { packages: { mirror: packageMirror } } : {};
 }
 
 function toHostAddress(
@@ -233,6 +264,7 @@ export function toComputeHost(entry: WorldEntry, cloudId: CloudId): ComputeHost 
     tunnelAddress: endpointOf(desired),
     virtType: known.data.activeVirtType,
     folder: desired.folder,
+    ...toPackageSource(desired),
   };
 }
 

@@ -95,8 +95,17 @@ export const cephCluster = defineResource({
     ...reserveName("ceph-cluster", "cloud", name),
     { kind: "ceph-fsid", scope: "cloud", value: fsid, field: "fsid" },
   ],
-  raises: [...hostCodes, ...cephCodes, "conflict", "in-use", "host-unsuitable"],
+  raises: [...hostCodes, ...cephCodes, "conflict", "in-use", "host-unsuitable", "host-disk-full"],
   reconcile: [
+    {
+      name: "packages",
+      run: async (context) => {
+        const { inputs: desired, ports, signal, progress } = context;
+        const hosts = desired.hosts.map((id) => requireHost(id, context));
+        await Promise.all(hosts.map((host) => ports.ceph.ensureTools(host, progress, signal)));
+        return undefined;
+      },
+    },
     {
       // What is wrong with address, key or fsid is told before anything is made.
       name: "check",

@@ -7,6 +7,7 @@ import type { ComputePorts } from "../../providers/wiring.ts";
 import type { ClientMeddling } from "../fakes/ceph-client.ts";
 
 const { signal } = new AbortController();
+const silent = (): void => undefined;
 
 /** A host, and a Ceph cluster that it reaches and nobody else has set up. */
 export interface CephStage {
@@ -84,6 +85,17 @@ export function describeCephPort(name: string, open: () => Promise<CephStage>): 
         health: expect.stringMatching(/^HEALTH_(OK|WARN)$/) as string,
         osds: 1,
       });
+    });
+
+    test("a host without Ceph's tools is told what it lacks where packages are required, and is asked for nothing where it has all", async () => {
+      await ceph.ensureTools(host, silent, signal);
+      await stage.meddle("hide a tool");
+      await expect(ceph.ensureTools(host, silent, signal)).rejects.toMatchObject({
+        code: "host-unsuitable",
+        message: `Host ${host.name} cannot be a client of a Ceph cluster: ceph-common missing`,
+      });
+      await stage.meddle("give the tool back");
+      await ceph.ensureTools(host, silent, signal);
     });
 
     test("a wrong key, a wrong fsid, a deaf monitor and a missing keyring each name their field", async () => {

@@ -117,7 +117,7 @@ describeComputePorts("fake compute", openFake);
 test("the fake is strict: a domain on a network that its host lacks is a mistake of ours", async () => {
   const { compute, requests, hosts } = await openFake();
   const { signal } = new AbortController();
-  await compute.hosts.enrol(requests[0], signal);
+  await compute.hosts.enrol(requests[0], () => undefined, signal);
 
   await expect(compute.domains.spawn(hosts[0], serverOf(1, noImage), true, signal)).rejects.toThrow(
     "is not wired with VLAN 1",
@@ -138,7 +138,7 @@ test("a guest of the fake can be made to let go of no volume", async () => {
   const { signal } = new AbortController();
   const server = { ...serverOf(1, noImage), interfaces: [] };
   const volume = { place: { backend: "file" }, id: deriveId<"resource">("volume") } as const;
-  await compute.hosts.enrol(requests[0], signal);
+  await compute.hosts.enrol(requests[0], () => undefined, signal);
   const spec = { ...volume, sizeGib: 1, source: { kind: "blank" } } as const;
   await compute.volumes.ensureVolume(hosts[0], spec, () => undefined, signal);
   await compute.domains.spawn(hosts[0], server, true, signal);

@@ -46,21 +46,44 @@ export function describeHostsPort(onStage: () => ComputeStage): void {
       ["the name of an interface", { tunnelInterface: undefined }, "invalid-input", "tunnelInterface"],
     ] as const)("one that lacks %s is refused", async (_what, lacking, code, field) => {
       const unfit = { ...request, ...lacking };
-      await expect(hosts.enrol(unfit, signal)).rejects.toMatchObject({ code, field });
+      await expect(hosts.enrol(unfit, silent, signal)).rejects.toMatchObject({ code, field });
       await expect(hosts.observe(unfit, signal)).rejects.toMatchObject({ code, field });
     });
 
+    test("one that lacks a package is refused where packages are required, and tells what is installed where they are not", async () => {
+      await stage.meddle(request.id, "hide a tool");
+      const needs = { code: "host-unsuitable", message: expect.stringContaining("genisoimage") as unknown };
+      await expect(hosts.enrol(request, silent, signal)).rejects.toMatchObject(needs);
+      await expect(hosts.observe(request, signal)).rejects.toMatchObject(needs);
+      const installing = { ...request, packages: { mirror: undefined } };
+      expect(await hosts.observe(installing, signal)).toEqual({
+        drift: [
+          {
+            field: "packages",
+            expected: "installed",
+            found: "genisoimage is missing",
+            repair: "installs genisoimage, then wires the host",
+            label: "live",
+          },
+        ],
+      });
+      await stage.meddle(request.id, "give the tool back");
+      await hosts.observe(request, signal);
+    });
+
     test("one is enrolled, again without a change, and has no drift then", async () => {
-      const first = await hosts.enrol(request, signal);
-      expect(await hosts.enrol(request, signal)).toEqual(first);
+      const first = await hosts.enrol(request, silent, signal);
+      expect(await hosts.enrol(request, silent, signal)).toEqual(first);
       expect(await hosts.observe(request, signal)).toEqual({ inventory: first, drift: [] });
-      await hosts.enrol(stage.requests[1], signal);
+      await hosts.enrol(stage.requests[1], silent, signal);
     });
 
     test("one that is enrolled is refused to another cloud, and under another id", async () => {
-      await expect(hosts.enrol(foreign(request), signal)).rejects.toMatchObject({ code: "foreign-cloud" });
+      await expect(hosts.enrol(foreign(request), silent, signal)).rejects.toMatchObject({
+        code: "foreign-cloud",
+      });
       await expect(hosts.observe(foreign(request), signal)).rejects.toMatchObject({ code: "foreign-cloud" });
-      await expect(hosts.enrol(twin(request), signal)).rejects.toMatchObject({ code: "conflict" });
+      await expect(hosts.enrol(twin(request), silent, signal)).rejects.toMatchObject({ code: "conflict" });
     });
 
     test("what was refused takes nothing back", async () => {
@@ -73,8 +96,10 @@ export function describeHostsPort(onStage: () => ComputeStage): void {
       await stage.meddle(request.id, "remove its mark");
       const { drift } = await hosts.observe(request, signal);
       expect(drift).toMatchObject([missingMark(request)]);
-      await expect(hosts.enrol(foreign(request), signal)).rejects.toMatchObject({ code: "foreign-cloud" });
-      await hosts.enrol(request, signal);
+      await expect(hosts.enrol(foreign(request), silent, signal)).rejects.toMatchObject({
+        code: "foreign-cloud",
+      });
+      await hosts.enrol(request, silent, signal);
       expect(await hosts.observe(request, signal)).toMatchObject({ drift: [] });
     });
 
@@ -82,10 +107,10 @@ export function describeHostsPort(onStage: () => ComputeStage): void {
       "one that does not answer is an error of %s, and so is a call that was given up",
       async (method) => {
         const unreachable = { ...request, address: stage.gone.address };
-        await expect(hosts[method](unreachable, signal)).rejects.toMatchObject({ code: "host-unreachable" });
-        await expect(hosts[method](request, AbortSignal.abort())).rejects.toMatchObject({
-          code: "interrupted",
-        });
+        const call = (asked: EnrolRequest, until: AbortSignal): Promise<unknown> =>
+          method === "enrol" ? hosts.enrol(asked, silent, until) : hosts[method](asked, until);
+        await expect(call(unreachable, signal)).rejects.toMatchObject({ code: "host-unreachable" });
+        await expect(call(request, AbortSignal.abort())).rejects.toMatchObject({ code: "interrupted" });
       },
     );
   });
@@ -133,16 +158,16 @@ export function describeRelease(onStage: () => ComputeStage): void {
     });
 
     test("may be another cloud's", async () => {
-      await hosts.enrol(foreign(request), signal);
-      await expect(hosts.enrol(request, signal)).rejects.toMatchObject({ code: "foreign-cloud" });
+      await hosts.enrol(foreign(request), silent, signal);
+      await expect(hosts.enrol(request, silent, signal)).rejects.toMatchObject({ code: "foreign-cloud" });
       await hosts.release(foreign(request), signal);
     });
 
     test("may be another cloud's also when their mark was lost", async () => {
-      await hosts.enrol(request, signal);
+      await hosts.enrol(request, silent, signal);
       await stage.meddle(request.id, "remove its mark");
       await hosts.release(request, signal);
-      await hosts.enrol(foreign(request), signal);
+      await hosts.enrol(foreign(request), silent, signal);
       await hosts.release(foreign(request), signal);
     });
   });

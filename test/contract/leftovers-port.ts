@@ -83,7 +83,7 @@ export function describeLeftoversPort(onStage: () => ComputeStage): void {
       await stage.meddle(host.id, "remove its mark");
       const kinds = (await leftovers.list(host, signal)).map(({ kind }) => kind);
       expect(kinds.toSorted()).toEqual(["network", "server", "tunnel"]);
-      await stage.compute.hosts.enrol(stage.requests[0], signal);
+      await stage.compute.hosts.enrol(stage.requests[0], silent, signal);
     });
 
     test("a volume that is half-made is listed as such, and goes when it still is", async () => {

@@ -120,6 +120,10 @@ function describeMeddling(
       return `chmod 644 ${keyring}`;
     case "remove the mark":
       return `rm ${cephClientFolder(clusterId)}/client.json`;
+    case "hide a tool":
+      return "mv /usr/bin/rbd /root/rbd";
+    case "give the tool back":
+      return "mv /root/rbd /usr/bin/rbd";
     case "undefine the secret":
       return `virsh secret-undefine ${nameCephSecret(clusterId)}`;
   }

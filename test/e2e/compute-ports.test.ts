@@ -128,6 +128,10 @@ function describeMeddling(id: string, how: StagedMeddling, folder: string): stri
       return `for file in ${folder}/images/${id}/*; do printf X | dd of=$file bs=1 conv=notrunc; done`;
     case "leave it half-made":
       return `mkdir -p ${folder}/volumes/${id} && touch ${folder}/volumes/${id}/disk.part`;
+    case "hide a tool":
+      return "mv /usr/bin/genisoimage /root/genisoimage";
+    case "give the tool back":
+      return "mv /root/genisoimage /usr/bin/genisoimage";
     case "remove its mark":
       return `rm ${folder}/cloud.json`;
   }

@@ -63,14 +63,16 @@ const serverId = (n: number) => deriveId<"resource">("server", String(n));
 
 describe("enrolment", () => {
   beforeAll(async () => {
-    await Promise.all([lab.h1, lab.h2].map(({ request }) => lab.compute.hosts.enrol(request, signal)));
+    await Promise.all(
+      [lab.h1, lab.h2].map(({ request }) => lab.compute.hosts.enrol(request, silent, signal)),
+    );
   });
 
   test("names what was changed by hand, and mends it", async () => {
     await lab.h1.run("ovs-ofctl del-flows br-int; ip address flush dev br-underlay");
     const { drift } = await lab.compute.hosts.observe(lab.h1.request, signal);
     expect(drift.map(({ field }) => field)).toEqual(["br-int.flows", "tunnelAddress"]);
-    await lab.compute.hosts.enrol(lab.h1.request, signal);
+    await lab.compute.hosts.enrol(lab.h1.request, silent, signal);
     expect((await lab.compute.hosts.observe(lab.h1.request, signal)).drift).toEqual([]);
   });
 });
@@ -307,7 +309,7 @@ describe("a host that lost its power", () => {
   test("is put right by enrolment and the networks of its servers, which are off", async () => {
     await changePower(labName, "h1", "cut");
     await changePower(labName, "h1", "on");
-    await lab.compute.hosts.enrol(lab.h1.request, signal);
+    await lab.compute.hosts.enrol(lab.h1.request, silent, signal);
     await ensure();
     expect(await findDrift()).toEqual([]);
     expect(await lab.compute.domains.observe(lab.h1.host, guest1, signal)).toMatchObject({

@@ -28,7 +28,9 @@ export type ClientMeddling =
   | "alter a keyring"
   | "open a keyring"
   | "remove the mark"
-  | "undefine the secret";
+  | "undefine the secret"
+  | "hide a tool"
+  | "give the tool back";
 
 function writeConf({ fsid, monitors }: CephCluster): string {
   return `fsid ${fsid} monitors ${monitors.join(",")}`;
@@ -131,6 +133,14 @@ export function removeClient(machine: FakeHost, host: ComputeHost, cluster: Name
 
 /** Does it. What it is done to must be there. */
 export function meddleWithClient(machine: FakeHost, cluster: CephCluster, how: ClientMeddling): void {
+  if (how === "hide a tool" || how === "give the tool back") {
+    machine.lacksOfCeph.splice(
+      0,
+      machine.lacksOfCeph.length,
+      ...(how === "hide a tool" ? ["ceph-common"] : []),
+    );
+    return;
+  }
   const client = machine.cephClients[cluster.id];
   if (client === undefined) throw new Error(`host is no client of ${cluster.id}`);
   const keyring = nameKeyringOf(cluster, "cinder");

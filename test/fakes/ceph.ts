@@ -127,6 +127,17 @@ export function openFakeCeph({ onCluster, onHost, machineOf, listHosts }: Reach)
     return onCluster(method, via, cluster, await readAdminKey(cluster), signal, carryOut);
   }
   return {
+    ensureTools: (host, progress, signal) =>
+      onHost("ceph.ensureTools", host, signal, (machine) => {
+        const packages = machine.lacksOfCeph.join(" ");
+        if (packages === "") return;
+        if (host.packages === undefined)
+          throw new StackyardError("host-unsuitable", {
+            message: `Host ${host.name} cannot be a client of a Ceph cluster: ${packages} missing`,
+          });
+        progress(`host ${host.name} installs ${packages}`);
+        machine.installed.push(...machine.lacksOfCeph.splice(0));
+      }),
     inspect: (via, cluster, signal) =>
       work("ceph.inspect", via, cluster, signal, () => ({
         version: "16.2.15",

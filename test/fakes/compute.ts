@@ -39,6 +39,7 @@ import { giveBack, lookAtForeign, takeOver } from "./foreign.ts";
 import { makeHost, type FakeDomain, type FakeForeign, type FakeHost } from "./host.ts";
 import { compareImage, fetchImage, findSource, removeImage, requireChecksum } from "./image.ts";
 import {
+  enrolHost,
   listBareFolders,
   listMarked,
   observeHost,
@@ -189,12 +190,10 @@ export class FakeCompute extends Faults implements ComputePorts {
   }
 
   readonly hosts: HostsPort = {
-    enrol: (request, signal) =>
-      this.#carryOut("hosts.enrol", request.address.address, signal, (host) => {
-        const { inventory } = observeHost(host, request);
-        host.enrolment = { cloudId: request.cloudId, hostId: request.id, hasMark: true };
-        return inventory;
-      }),
+    enrol: (request, progress, signal) =>
+      this.#carryOut("hosts.enrol", request.address.address, signal, (host) =>
+        enrolHost(host, request, progress),
+      ),
     observe: (request, signal) =>
       this.#carryOut("hosts.observe", request.address.address, signal, (host) => observeHost(host, request)),
     release: (request, signal) =>

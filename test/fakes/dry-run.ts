@@ -28,9 +28,11 @@ export function openFakeDryRun({
     ports: {
       hosts: {
         observe: (request, signal) => hosts.observe(request, signal),
-        enrol: async (request, signal) => {
+        enrol: async (request, _progress, signal) => {
           const { inventory } = await hosts.observe(request, signal);
           await note(request.address, "hosts.enrol");
+          if (inventory === undefined)
+            throw new StackyardError("wrong-state", { message: "packages are installed when it is applied" });
           return inventory;
         },
         release: () => Promise.reject(new Error("a dry run releases no host")),
@@ -77,6 +79,7 @@ export function openFakeDryRun({
         abortMigration: (host) => note(host, "domains.abortMigration"),
       },
       ceph: {
+        ensureTools: () => Promise.resolve(),
         inspect: (...asked) => ceph.inspect(...asked),
         observePool: (...asked) => ceph.observePool(...asked),
         observeClient: (...asked) => ceph.observeClient(...asked),

@@ -6,7 +6,7 @@ export type ComputeMethod =
   | `images.${"inspectDisk" | "inspectFile" | "ensureCached" | "observeCached" | "removeCached"}`
   | `switching.${"ensureNetwork" | "releaseNetwork" | "observeNetwork"}`
   | `domains.${"spawn" | "start" | "stop" | "reboot" | "remove" | "observe" | "readConsole" | "waitReady" | "lookAtForeign" | "takeOver" | "giveBack" | "attachVolume" | "detachVolume" | "resizeVolume" | "copyFiles" | "migrate" | "abortMigration"}`
-  | `ceph.${"inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient" | "fence"}`
+  | `ceph.${"ensureTools" | "inspect" | "ensurePool" | "observePool" | "removePool" | "ensureUsers" | "removeUsers" | "ensureClient" | "observeClient" | "removeClient" | "fence"}`
   | `volumes.${"ensureVolume" | "observeVolume" | "removeVolume" | "removeHalfMade" | "ensureSnapshot" | "removeSnapshot" | "listChildren" | "flattenVolume" | "growVolume" | "attachEncryptor" | "detachEncryptor" | "listVolumes" | "importImage" | "findImage" | "removeImage"}`
   | `leftovers.${"list" | "listPool" | "remove"}`
   | "scan.ask";
@@ -32,6 +32,7 @@ export const changingMethods = [
   "domains.copyFiles",
   "domains.migrate",
   "domains.abortMigration",
+  "ceph.ensureTools",
   "ceph.ensurePool",
   "ceph.removePool",
   "ceph.ensureUsers",

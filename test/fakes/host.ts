@@ -7,6 +7,11 @@ import type { FakeVolumeFolder } from "./volume.ts";
 /** What a host of the fake holds, as plain data. Ids are keys. */
 export interface FakeHost {
   inventory: HostInventory;
+  /** Debian packages that it needs and has not, and those that were installed. */
+  readonly lacks: string[];
+  readonly installed: string[];
+  /** Those that a client of a Ceph cluster needs and it has not. */
+  readonly lacksOfCeph: string[];
   /** Names that a tunnel can go through. */
   readonly interfaces: readonly string[];
   enrolment?: FakeEnrolment | undefined;
@@ -160,6 +165,9 @@ const defaultInventory: HostInventory = {
 export function makeHost(offers: Partial<HostInventory>): FakeHost {
   return {
     inventory: { ...defaultInventory, ...offers },
+    lacks: [],
+    installed: [],
+    lacksOfCeph: [],
     interfaces: ["eth1"],
     images: {},
     networks: {},

@@ -1,6 +1,12 @@
 import { StackyardError } from "../../providers/core/errors.ts";
 import { brandId } from "../../providers/core/ids.ts";
-import type { ComputeHost, EnrolRequest, HostObservation, MarkedThing } from "../../providers/core/ports.ts";
+import type {
+  ComputeHost,
+  EnrolRequest,
+  HostInventory,
+  HostObservation,
+  MarkedThing,
+} from "../../providers/core/ports.ts";
 import { removeClient } from "./ceph-client.ts";
 import type { PoolReach } from "./rbd.ts";
 import { removeDomain } from "./domain.ts";
@@ -49,9 +55,39 @@ function requireWirable(request: EnrolRequest, { inventory, interfaces }: FakeHo
     });
 }
 
+/** Installs what is missing where the request lets it, and wires the host. */
+export function enrolHost(
+  machine: FakeHost,
+  request: EnrolRequest,
+  progress: (line: string) => void,
+): HostInventory {
+  const before = observeHost(machine, request);
+  const { cloudId, id: hostId } = request;
+  if (before.inventory === undefined) {
+    // Marked before anything is installed.
+    machine.enrolment = { cloudId, hostId, hasMark: true };
+    progress(`host ${request.address.name} installs ${machine.lacks.join(" ")}`);
+    machine.installed.push(...machine.lacks.splice(0));
+  }
+  const { inventory } = observeHost(machine, request);
+  if (inventory === undefined) throw new Error("a host that was given packages lacks some");
+  machine.enrolment = { cloudId, hostId, hasMark: true };
+  return inventory;
+}
+
 /** What the host is, and what of its enrolment is not as asked for. */
 export function observeHost(machine: FakeHost, request: EnrolRequest): HostObservation {
   requireOurs(request, machine);
+  const packages = machine.lacks.join(" ");
+  if (packages !== "" && request.packages === undefined)
+    throw new StackyardError("host-unsuitable", {
+      message: `Host ${request.address.name} cannot run servers: ${packages} missing`,
+    });
+  if (packages !== "") {
+    const repair = `installs ${packages}, then wires the host`;
+    const found = `${packages} is missing`;
+    return { drift: [{ field: "packages", expected: "installed", found, repair, label: "live" }] };
+  }
   requireWirable(request, machine);
   const { datapath = machine.inventory.datapath, virtType = machine.inventory.virtType } = request;
   const mark = { field: "mark", expected: request.cloudId, found: "missing" };

@@ -36,7 +36,9 @@ export type Meddling =
   /** To a volume that is not there. */
   | "leave it half-made"
   /** To the host: its folder tells no more whose it is. */
-  | "remove its mark";
+  | "remove its mark"
+  | "hide a tool"
+  | "give the tool back";
 
 const bytesPerGib = 1024 ** 3;
 
@@ -119,6 +121,12 @@ export function meddleWith(machine: FakeHost, id: string, how: Meddling): void {
     case "leave it half-made":
       if (machine.volumes[id] !== undefined) throw new Error(`there is a volume ${id}`);
       machine.volumes[id] = {};
+      return;
+    case "hide a tool":
+      machine.lacks.push("genisoimage");
+      return;
+    case "give the tool back":
+      machine.lacks.length = 0;
       return;
     case "remove its mark":
       if (machine.enrolment === undefined) throw new Error(`host ${id} has no mark`);

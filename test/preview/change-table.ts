@@ -92,6 +92,13 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "host", field: "datapath", label: "replace", change: { datapath: "netdev" } },
     { type: "host", field: "virtType", label: "live", change: { virtType: "qemu" } },
     { type: "host", field: "folder", label: "replace", change: { folder: "/srv/stackyard" } },
+    { type: "host", field: "packages", label: "live", change: { packages: "require" } },
+    {
+      type: "host",
+      field: "packageMirror",
+      label: "live",
+      change: { packageMirror: "http://mirror.test/debian" },
+    },
     { type: "host", field: "availabilityZone", label: "live", change: { availabilityZone: "attic" } },
     { type: "host", field: "enabled", label: "live", change: { enabled: false } },
 

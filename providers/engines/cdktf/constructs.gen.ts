@@ -632,6 +632,20 @@ export interface HostConfig extends TerraformMetaArguments {
    */
   readonly folder?: string | undefined;
   /**
+   * What of libvirt, QEMU, Open vSwitch and Ceph's client is missing on Debian: `install` installs it by
+   * apt and starts services, `require` refuses the host. Removing the host leaves packages installed.
+   * Default `install`.
+   * Changing it is live: nothing stops.
+   * @default "install"
+   */
+  readonly packages?: "install" | "require" | (string & Record<never, never>) | undefined;
+  /**
+   * Mirror of the host's distribution to install from, a URL as the host reaches it:
+   * `http://mirror.lan/debian`, or `file:/srv/debian` on the host itself. Default: the host's own sources.
+   * Changing it is live: nothing stops.
+   */
+  readonly packageMirror?: string | undefined;
+  /**
    * Availability zone. Default `nova`.
    * Changing it is live: nothing stops.
    * @default "nova"
@@ -646,8 +660,8 @@ export interface HostConfig extends TerraformMetaArguments {
 }
 
 /**
- * A KVM host, reached over SSH. Enrolling checks it, wires Open vSwitch, measures it and marks it as this
- * cloud's. Terraform's `stackyard_host`.
+ * A KVM host, reached over SSH. Enrolling checks it, installs what is missing, wires Open vSwitch, measures
+ * it and marks it as this cloud's. Terraform's `stackyard_host`.
  */
 export class Host extends StackyardResource {
   static readonly tfResourceType = "stackyard_host";
@@ -731,6 +745,23 @@ export class Host extends StackyardResource {
   /** Folder on the host for images and disks. Default `/var/lib/libvirt/images/stackyard`. */
   get folder(): string {
     return this.getStringAttribute("folder");
+  }
+
+  /**
+   * What of libvirt, QEMU, Open vSwitch and Ceph's client is missing on Debian: `install` installs it by
+   * apt and starts services, `require` refuses the host. Removing the host leaves packages installed.
+   * Default `install`.
+   */
+  get packages(): string {
+    return this.getStringAttribute("packages");
+  }
+
+  /**
+   * Mirror of the host's distribution to install from, a URL as the host reaches it:
+   * `http://mirror.lan/debian`, or `file:/srv/debian` on the host itself. Default: the host's own sources.
+   */
+  get packageMirror(): string {
+    return this.getStringAttribute("package_mirror");
   }
 
   /** Availability zone. Default `nova`. */
@@ -887,6 +918,23 @@ export class DataHost extends StackyardDataSource {
   /** Folder on the host for images and disks. Default `/var/lib/libvirt/images/stackyard`. */
   get folder(): string {
     return this.getStringAttribute("folder");
+  }
+
+  /**
+   * What of libvirt, QEMU, Open vSwitch and Ceph's client is missing on Debian: `install` installs it by
+   * apt and starts services, `require` refuses the host. Removing the host leaves packages installed.
+   * Default `install`.
+   */
+  get packages(): string {
+    return this.getStringAttribute("packages");
+  }
+
+  /**
+   * Mirror of the host's distribution to install from, a URL as the host reaches it:
+   * `http://mirror.lan/debian`, or `file:/srv/debian` on the host itself. Default: the host's own sources.
+   */
+  get packageMirror(): string {
+    return this.getStringAttribute("package_mirror");
   }
 
   /** Availability zone. Default `nova`. */

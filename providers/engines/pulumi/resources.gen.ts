@@ -334,6 +334,20 @@ export interface HostArgs {
    */
   readonly folder?: pulumi.Input<string> | undefined;
   /**
+   * What of libvirt, QEMU, Open vSwitch and Ceph's client is missing on Debian: `install` installs it by
+   * apt and starts services, `require` refuses the host. Removing the host leaves packages installed.
+   * Default `install`.
+   * Changing it is live: nothing stops.
+   * @default "install"
+   */
+  readonly packages?: pulumi.Input<"install" | "require"> | undefined;
+  /**
+   * Mirror of the host's distribution to install from, a URL as the host reaches it:
+   * `http://mirror.lan/debian`, or `file:/srv/debian` on the host itself. Default: the host's own sources.
+   * Changing it is live: nothing stops.
+   */
+  readonly packageMirror?: pulumi.Input<string> | undefined;
+  /**
    * Availability zone. Default `nova`.
    * Changing it is live: nothing stops.
    * @default "nova"
@@ -348,8 +362,8 @@ export interface HostArgs {
 }
 
 /**
- * A KVM host, reached over SSH. Enrolling checks it, wires Open vSwitch, measures it and marks it as this
- * cloud's.
+ * A KVM host, reached over SSH. Enrolling checks it, installs what is missing, wires Open vSwitch, measures
+ * it and marks it as this cloud's.
  */
 export class Host extends StackyardResource {
   /** Name in the cloud, unique. Default: the resource's name in the stack. */
@@ -384,6 +398,17 @@ export class Host extends StackyardResource {
   declare readonly virtType: pulumi.Output<"kvm" | "qemu">;
   /** Folder on the host for images and disks. Default `/var/lib/libvirt/images/stackyard`. */
   declare readonly folder: pulumi.Output<string>;
+  /**
+   * What of libvirt, QEMU, Open vSwitch and Ceph's client is missing on Debian: `install` installs it by
+   * apt and starts services, `require` refuses the host. Removing the host leaves packages installed.
+   * Default `install`.
+   */
+  declare readonly packages: pulumi.Output<"install" | "require">;
+  /**
+   * Mirror of the host's distribution to install from, a URL as the host reaches it:
+   * `http://mirror.lan/debian`, or `file:/srv/debian` on the host itself. Default: the host's own sources.
+   */
+  declare readonly packageMirror: pulumi.Output<string | undefined>;
   /** Availability zone. Default `nova`. */
   declare readonly availabilityZone: pulumi.Output<string>;
   /** Whether new servers may be placed here. Default true. */
@@ -425,6 +450,8 @@ export class Host extends StackyardResource {
         "datapath",
         "virtType",
         "folder",
+        "packages",
+        "packageMirror",
         "availabilityZone",
         "enabled",
         "activeDatapath",

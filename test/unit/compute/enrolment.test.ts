@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { openHosts } from "../../../providers/compute/enrolment.ts";
-import { readWiring } from "../../../providers/compute/wiring.ts";
+import { isBare, readWiring } from "../../../providers/compute/wiring.ts";
 import { brandId } from "../../../providers/core/ids.ts";
 import type { EnrolRequest } from "../../../providers/core/ports.ts";
 import { openCannedPool, printBridges } from "../../support/canned-host.ts";
@@ -55,6 +55,12 @@ const request: EnrolRequest = {
   folder: "/var/lib/libvirt",
 };
 
+function readWhole(output: string) {
+  const scan = readWiring(request, output);
+  if (isBare(scan)) throw new Error("the host lacks packages");
+  return scan;
+}
+
 describe("is refused before anything is written:", () => {
   test.each<readonly [string, Words, object]>([
     [
@@ -82,7 +88,9 @@ describe("is refused before anything is written:", () => {
       "look at how the host is wired": `${print(words)}\n<<>> 0\n`,
     });
 
-    await expect(openHosts(pool).enrol(request, new AbortController().signal)).rejects.toMatchObject(error);
+    await expect(
+      openHosts(pool).enrol(request, () => undefined, new AbortController().signal),
+    ).rejects.toMatchObject(error);
   });
 });
 
@@ -90,7 +98,7 @@ describe("what release is to give back", () => {
   const routes = '[{"dst":"default","gateway":"10.0.0.254"},{"dst":"10.0.0.0/24"}]';
 
   test("is the tunnel's interface with its addresses and its routes by a gateway", () => {
-    expect(readWiring(request, print({ routes })).plan.record.tunnel).toEqual({
+    expect(readWhole(print({ routes })).plan.record.tunnel).toEqual({
       interface: "eth0",
       addresses: ["10.0.0.1/24"],
       routes: [{ to: "default", via: "10.0.0.254" }],
@@ -110,15 +118,76 @@ describe("what release is to give back", () => {
       tunnel,
     });
 
-    expect(readWiring(request, print({ record, routes })).plan.record.tunnel).toEqual(tunnel);
+    expect(readWhole(print({ record, routes })).plan.record.tunnel).toEqual(tunnel);
   });
 
   test.each([
     ["a folder that was not there", "", true],
     ["no folder that was there", "folder", false],
   ])("is %s", (_what, folder, madeFolder) => {
-    expect(readWiring(request, print({ folder })).plan.record).toMatchObject({
+    expect(readWhole(print({ folder })).plan.record).toMatchObject({
       madeFolder,
+    });
+  });
+});
+
+describe("a host that lacks packages", () => {
+  const installing: EnrolRequest = { ...request, packages: { mirror: undefined } };
+  const bare = facts
+    .replace("ovsVersion 3.1.0\ndatapaths [netdev]\n", "")
+    .replace("@@ addresses", "missing ovs-vsctl\nprogram apt-get\n@@ addresses");
+  const printBare = (record = ""): string => `${bare}\n<<wiring>>\n${record}\n<>\n`;
+  const enrol = async (answers: Readonly<Record<string, string>>, wiring: string, wanted = installing) => {
+    const lines: string[] = [];
+    const pool = openCannedPool({ "look at how the host is wired": `${wiring}\n<<>> 0\n`, ...answers });
+    const enrolling = openHosts(pool).enrol(wanted, (line) => lines.push(line), new AbortController().signal);
+    return enrolling.then(
+      () => Promise.reject(new Error("it was enrolled")),
+      (error: unknown) => ({ error, lines }),
+    );
+  };
+  const begun = { "mark the host": "", "start job packages": "running\n", "clean job packages": "" };
+
+  test("is marked, then installs them, and is told what apt says where it cannot", async () => {
+    const log = "Reading package lists...\nE: Unable to locate package openvswitch-switch\n";
+    const { error, lines } = await enrol(
+      { ...begun, "wait for job packages": `ended 100\n${log}` },
+      printBare(),
+    );
+    expect(lines).toEqual(["host h1 installs openvswitch-switch"]);
+    expect(error).toMatchObject({
+      code: "host-unsuitable",
+      message: "Host h1 could not install openvswitch-switch: Unable to locate package openvswitch-switch",
+      remedy: expect.stringContaining("packageMirror") as unknown,
+    });
+  });
+
+  test("is refused where it lacks them still", async () => {
+    const ended = { ...begun, "wait for job packages": "ended 0\nstackyard: installed\n" };
+    expect(await enrol(ended, printBare())).toMatchObject({
+      error: { code: "host-unsuitable", message: "Host kvm1 cannot run servers: ovs-vsctl is missing" },
+    });
+  });
+
+  test("tells a dry run that what comes after is known then", async () => {
+    expect(await enrol({ ...begun, "wait for job packages": "ended 0\n" }, printBare())).toMatchObject({
+      error: { code: "wrong-state", message: expect.stringContaining("openvswitch-switch") as unknown },
+    });
+  });
+
+  test("is another cloud's all the same", async () => {
+    const record = { cloudId: "another", hostId: "h", madeFolder: true, tunnel: null };
+    expect(await enrol({}, printBare(JSON.stringify(record)))).toMatchObject({
+      error: { code: "foreign-cloud" },
+    });
+  });
+
+  test("installs none where they are required", async () => {
+    expect(await enrol({}, printBare(), request)).toMatchObject({
+      error: {
+        code: "host-unsuitable",
+        remedy: "On the host: apt-get install -y --no-install-recommends openvswitch-switch",
+      },
     });
   });
 });
