@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
 import { listLabs } from "../../lab/lab.ts";
 import { findPackageRoot } from "../../providers/core/package-root.ts";
 import { elementsAt, parseXml } from "../../providers/hosts/xml.ts";
@@ -12,6 +14,7 @@ import { listProcesses, surveyMachine } from "../support/machine.ts";
 
 const labs = openLabFolder("lab-matrix-test");
 const folder = join(labs.path, "a stack's ci");
+const main = join(findPackageRoot(), "providers/main.ts");
 const survey = () => surveyMachine(labs.stateHome, [labs.stateHome]);
 let before: Awaited<ReturnType<typeof survey>>;
 
@@ -33,7 +36,6 @@ function start(script: string, change: object, ...words: readonly string[]) {
     ...change,
   };
   writeFileSync(join(folder, "matrix.yaml"), JSON.stringify(matrix));
-  const main = join(findPackageRoot(), "providers/main.ts");
   const child = spawn(process.execPath, [main, "lab", "matrix", "matrix.yaml", "--out", "logs", ...words], {
     cwd: folder,
     env: { ...process.env, FOLDER: folder, NODE_OPTIONS: "" },
@@ -41,7 +43,7 @@ function start(script: string, change: object, ...words: readonly string[]) {
   return {
     child,
     ended: Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(
-      ([stdout, stderr, [exitCode]]) => ({ stdout, stderr, exitCode: exitCode as unknown }),
+      ([stdout, stderr]) => ({ stdout, stderr, exitCode: child.exitCode }),
     ),
   };
 }
@@ -120,4 +122,53 @@ describe("a matrix over a lab host", () => {
     );
     expect(await listLabs()).toEqual([]);
   });
+});
+
+/** The steps of `stacks/ci/matrix.yml` that run a program. */
+const workflow = z
+  .object({
+    jobs: z.object({
+      matrix: z.object({
+        steps: z.array(z.object({ name: z.string().optional(), run: z.string().optional() })),
+      }),
+    }),
+  })
+  .parse(parse(readFileSync(join(findPackageRoot(), "stacks/ci/matrix.yml"), "utf8")));
+const steps = new Map(workflow.jobs.matrix.steps.map(({ name, run }) => [name, run]));
+
+/** A program of one line in a folder of the project. */
+function writeProgram(path: string, line: string): void {
+  mkdirSync(join(folder, path, ".."), { recursive: true });
+  writeFileSync(join(folder, path), `#!/bin/sh\n${line}\n`);
+  chmodSync(join(folder, path), 0o755);
+}
+
+/** Runs a step as GitHub's runner does: `bash -e` over its text. Whoever runs this is root. */
+async function runStep(name: string): Promise<number | null> {
+  const child = spawn("bash", ["-e", "-c", steps.get(name) ?? expect.fail(`no step ${name}`)], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}`,
+      NODE_OPTIONS: "",
+      GITHUB_STEP_SUMMARY: join(folder, "summary"),
+    },
+    stdio: "ignore",
+  });
+  await once(child, "exit");
+  return child.exitCode;
+}
+
+test("the workflow of the recipe fails with its cells, and has the reports to show", async () => {
+  cpSync(join(findPackageRoot(), "stacks/ci/matrix.sh"), join(folder, "ci/matrix.sh"));
+  writeProgram("ci/cell.sh", 'echo "$STACKYARD_CELL"; exit "$STACKYARD_MATRIX_CODE"');
+  writeProgram("bin/sudo", 'exec "$@"');
+  writeProgram("stacks/quickstart/node_modules/.bin/stackyard", `exec "${process.execPath}" "${main}" "$@"`);
+  const matrix = { command: ["./cell.sh"], topologies: { one: { hosts: 1 } }, axes: { code: ["0", "5"] } };
+  writeFileSync(join(folder, "ci/matrix.yaml"), JSON.stringify(matrix));
+  expect(await runStep("matrix")).toBe(1);
+  expect(await runStep("summary")).toBe(0);
+  expect(readFileSync(join(folder, "summary"), "utf8")).toMatch(/^### Matrix matrix: 1 passed, 1 failed in /);
+  expect(readdirSync(join(folder, "results")).sort()).toEqual(["junit.xml", "logs", "matrix.md"]);
+  expect(readFileSync(join(folder, "results/logs/002-one-code=5.log"), "utf8")).toBe("one: code=5\n");
 });

@@ -75,10 +75,13 @@ test("the README's stacks are cut from the quickstarts and the twins for cdktf a
   expect(parts.filter(({ text }) => !program.includes(text))).toEqual([]);
 });
 
-test("the workflow of the CI recipe installs all that a lab needs", () => {
-  const workflow = readFileSync("stacks/ci/preview.yml", "utf8").split(/\s+/);
-  expect(packages.map(({ name }) => name).filter((name) => !workflow.includes(name))).toEqual([]);
-});
+test.each(["preview", "matrix"])(
+  "the workflow %s of the CI recipes installs all that a lab needs",
+  (name) => {
+    const workflow = readFileSync(`stacks/ci/${name}.yml`, "utf8").split(/\s+/);
+    expect(packages.map(({ name }) => name).filter((name) => !workflow.includes(name))).toEqual([]);
+  },
+);
 
 test("the classes for programs are what the definitions print; if not, run: node providers/engines/pulumi/generate.ts", async () => {
   const text = readFileSync("providers/engines/pulumi/resources.gen.ts", "utf8");
