@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { formatJson } from "../../providers/core/escape.ts";
+import { exitCodeOf, exitCodes } from "../../providers/engines/cli/exit-codes.ts";
 import { formatTable } from "../../providers/engines/cli/table.ts";
 import { formatDuration } from "../../providers/engines/cli/text.ts";
 import { runVerb } from "../verb.ts";
@@ -70,8 +71,16 @@ export function registerMatrixCommand(lab: Command, labs: LabPort): void {
       );
       if (flags.junit !== undefined) await writeFile(flags.junit, writeJunit(result, hostname()));
       if (flags.markdown !== undefined) await writeFile(flags.markdown, writeMarkdown(result));
-      process.stdout.write(flags.json === true ? `${formatJson(toJson(result))}\n` : formatResult(result));
-      report(result);
+      if (flags.json === true) {
+        // It says what the error would: whoever reads JSON gets one document.
+        process.stdout.write(`${formatJson(toJson(result))}\n`);
+        process.exitCode = exitCodeOfResult(result);
+        return;
+      }
+      process.stdout.write(formatResult(result));
+      const error = errorOf(result);
+      if (error !== undefined) throw error;
+      process.exitCode = exitCodeOfResult(result);
     });
 }
 
@@ -96,23 +105,29 @@ async function requirePlace(field: string, file: string | undefined): Promise<vo
   });
 }
 
-/** Raises `interrupted` and `command-failed` for what the results do not say. */
-function report({ name, interrupted, leftLabs, results }: MatrixResult): void {
+/** What the table of the results does not say: `command-failed` for a lab that is left, and `interrupted`. */
+function errorOf({ name, interrupted, leftLabs }: MatrixResult): StackyardError | undefined {
   const [left] = leftLabs;
   if (left !== undefined) {
-    throw new StackyardError("command-failed", {
+    return new StackyardError("command-failed", {
       message: `lab "${left.lab}" of the matrix is still there`,
       remedy: `Take it down: stackyard lab down --name ${left.lab}. The next run of the matrix would, too.`,
       notes: leftLabs.map(({ reason }) => reason),
     });
   }
-  if (interrupted) {
-    throw new StackyardError("interrupted", {
-      message: `matrix "${name}" was interrupted`,
-      remedy: "Nothing is left of it. Run it again; --only AXIS=VALUE leaves out what has passed.",
-    });
-  }
-  if (results.some(({ outcome }) => outcome !== "passed")) process.exitCode = 1;
+  if (!interrupted) return undefined;
+  return new StackyardError("interrupted", {
+    message: `matrix "${name}" was interrupted`,
+    remedy: "Nothing is left of it. Run it again; --only AXIS=VALUE leaves out what has passed.",
+  });
+}
+
+function exitCodeOfResult(result: MatrixResult): number {
+  const error = errorOf(result);
+  if (error !== undefined) return exitCodeOf(error);
+  return result.results.every(({ outcome }) => outcome === "passed")
+    ? exitCodes.ok.code
+    : exitCodes.error.code;
 }
 
 /** The plan as `--list --json` prints it. Keys are part of the interface. */

@@ -110,17 +110,46 @@ describe("a matrix over a lab host", () => {
   test("that is interrupted ends its command in order, takes its lab down, and writes its reports", async () => {
     const script =
       'trap "touch \\"$FOLDER/in-order\\"; exit 0" TERM; touch "$FOLDER/waits"; while :; do sleep 0.05; done';
-    const { child, ended } = start(script, {}, "--junit", "cut.xml");
+    const { child, ended } = start(script, {}, "--junit", "cut.xml", "--json");
     await expect.poll(() => existsSync(join(folder, "waits")), { timeout: 60_000 }).toBe(true);
     child.kill("SIGINT");
-    const { exitCode, stderr } = await ended;
+    const { exitCode, stdout } = await ended;
     expect(exitCode).toBe(130);
-    expect(stderr).toContain('matrix "trial" was interrupted');
+    expect(JSON.parse(stdout)).toMatchObject({
+      interrupted: true,
+      cells: [{ outcome: "error" }],
+      leftLabs: [],
+    });
     expect(existsSync(join(folder, "in-order"))).toBe(true);
     expect(parseXml(readFileSync(join(folder, "cut.xml"), "utf8"), "testsuites").attributes["errors"]).toBe(
       "1",
     );
     expect(await listLabs()).toEqual([]);
+  });
+});
+
+describe("without running anything, the command", () => {
+  test("lists the cells", async () => {
+    const { stdout, exitCode } = await start(
+      "true",
+      { axes: { a: ["x y", "z"] } },
+      "--list",
+      "--only",
+      "a=x y",
+    ).ended;
+    expect(exitCode).toBe(0);
+    expect(stdout).toBe("CELL        LAB        DRIVER     HOSTS\none: a=x y  trial-one  namespace  1\n");
+  });
+
+  test.each([
+    ["a report that has no folder", ["--junit", "none/junit.xml"], 1, '(field --junit = "none/junit.xml")'],
+    ["a choice without a value", ["--only", "topology"], 2, "Write an axis and a value: storage=rbd."],
+    ["a choice of what is not there", ["--only", "topology=two"], 1, "Its values: one."],
+    ["a name that no lab may have", ["--name", "My CI"], 1, "beginning with a letter"],
+  ])("refuses %s", async (_case, words, code, message) => {
+    const { stdout, stderr, exitCode } = await start("true", {}, ...words).ended;
+    expect([exitCode, stdout]).toEqual([code, ""]);
+    expect(stderr).toContain(message);
   });
 });
 
