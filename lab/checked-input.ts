@@ -85,15 +85,8 @@ export function readYamlFile(
   }
   const document = parseDocument(text);
   const [error] = document.errors;
-  if (error !== undefined) {
-    throw new StackyardError("invalid-input", {
-      // The lines after the first are the file's own, which may hold what is nobody's.
-      message: `the ${what} file is not valid YAML: ${error.message.split(":\n")[0] ?? ""}`,
-      field,
-      value: file,
-      remedy: "Correct the line that is named.",
-    });
-  }
+  // The lines after the first are the file's own, which may hold what is nobody's.
+  if (error !== undefined) throw noYaml(file, field, what, error.message.split(":\n")[0] ?? "");
   for (const key of textKeys) {
     const node = document.get(key, true);
     if (!isNode(node)) continue;
@@ -104,5 +97,19 @@ export function readYamlFile(
       },
     });
   }
-  return document.toJS();
+  try {
+    return document.toJS();
+  } catch (cause) {
+    // Aliases without an anchor, and so many that they would fill memory.
+    throw noYaml(file, field, what, cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+function noYaml(file: string, field: string, what: string, why: string): StackyardError {
+  return new StackyardError("invalid-input", {
+    message: `the ${what} file is not valid YAML: ${why}`,
+    field,
+    value: file,
+    remedy: "Correct the place that is named.",
+  });
 }

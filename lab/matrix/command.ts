@@ -59,7 +59,7 @@ export function registerMatrixCommand(lab: Command, labs: LabPort): void {
         return;
       }
       for (const option of ["junit", "markdown"] as const) await requirePlace(`--${option}`, flags[option]);
-      if (flags.out !== undefined) await mkdir(flags.out, { recursive: true });
+      await requireFolder("--out", flags.out);
       const result = await runVerb(`lab matrix ${matrix.name}`, flags, (options) =>
         runMatrix(matrix, groups, {
           ...options,
@@ -103,6 +103,22 @@ async function requirePlace(field: string, file: string | undefined): Promise<vo
     value: file,
     remedy: "Name a file in a folder that is there.",
   });
+}
+
+/** Makes the folder, where it is not there. Raises `invalid-input` where it cannot be made. */
+async function requireFolder(field: string, folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw new StackyardError("invalid-input", {
+      message: "the folder cannot be made",
+      field,
+      value: folder,
+      remedy: "Name a folder, or where one can be made.",
+      cause,
+    });
+  }
 }
 
 /** What the table of the results does not say: `command-failed` for a lab that is left, and `interrupted`. */

@@ -119,7 +119,8 @@ export async function runMatrix(
       leftLabs: [],
     };
     for (const group of groups) await runGroup(run, group);
-    await rm(files.cell, { recursive: true, force: true });
+    // What cannot go now, such as a mount, is an error of the next run's first cell, not of this one's results.
+    await rm(files.cell, { recursive: true, force: true }).catch(() => undefined);
     if (run.leftLabs.length === 0) await removeRecord(matrix.name);
     return {
       name: matrix.name,

@@ -143,6 +143,7 @@ describe("without running anything, the command", () => {
 
   test.each([
     ["a report that has no folder", ["--junit", "none/junit.xml"], 1, '(field --junit = "none/junit.xml")'],
+    ["logs in a file", ["--out", "matrix.yaml/logs"], 1, '(field --out = "matrix.yaml/logs")'],
     ["a choice without a value", ["--only", "topology"], 2, "Write an axis and a value: storage=rbd."],
     ["a choice of what is not there", ["--only", "topology=two"], 1, "Its values: one."],
     ["a name that no lab may have", ["--name", "My CI"], 1, "beginning with a letter"],

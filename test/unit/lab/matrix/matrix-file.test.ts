@@ -184,6 +184,22 @@ describe("the file of a matrix", () => {
   test.each([
     ["is not there", undefined, { code: "not-found", field: "FILE" }],
     ["is empty", "", { code: "invalid-input", field: "command" }],
+    [
+      "has an alias of nothing",
+      "command: [a]\nenv: { A: *none }\n",
+      { code: "invalid-input", field: "FILE", message: expect.stringContaining("none") as unknown },
+    ],
+    [
+      "has aliases that would fill memory",
+      `a: &a [x]\n${"bcdefgh".replaceAll(
+        /./g,
+        (key) =>
+          `${key}: &${key} [${Array(9)
+            .fill(`*${String.fromCharCode(key.charCodeAt(0) - 1)}`)
+            .join(",")}]\n`,
+      )}`,
+      { code: "invalid-input", field: "FILE" },
+    ],
     ["has a key twice", "command: [a]\ncommand: [b]\n", { code: "invalid-input", field: "FILE" }],
     [
       "names a topology's file that is not there",

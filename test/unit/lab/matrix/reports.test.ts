@@ -148,4 +148,11 @@ describe("the report in Markdown", () => {
   test("says which lab is still there", () => {
     expect(lines).toContain("**Lab ci-three is still there:** it&#39;s &#60;busy&#62;");
   });
+
+  test("fits a comment on GitHub when much fails and says much", () => {
+    const loud = { ...failed, tail: Array<string>(100).fill("x".repeat(1000)).join("\n") };
+    const written = writeMarkdown({ ...result, results: Array<CellResult>(100).fill(loud) });
+    expect(written.length).toBeLessThan(65_536);
+    expect(written).toContain("\nAnd the output of 90 more in the logs.\n");
+  });
 });
