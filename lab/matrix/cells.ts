@@ -101,15 +101,15 @@ function include(
   product: readonly Selection[],
 ): readonly Selection[] {
   const added: Selection[] = [];
-  const cells = product.map((cell) => ({ cell, own: cell }));
+  const cells = [...product];
   inclusions.forEach((inclusion, index) => {
     const field = `include.${String(index)}`;
     const { topology } = inclusion;
     if (topology !== undefined)
       requireKnown(new Map([[topologyAxis, [...topologies.keys()]]]), { topology }, field);
     const ofAxes = Object.fromEntries(Object.entries(inclusion).filter(([axis]) => axes.has(axis)));
-    const fitting = cells.filter(({ own }) => has(own, ofAxes));
-    for (const place of fitting) place.cell = { ...place.cell, ...inclusion };
+    const fitting = [...cells.keys()].filter((place) => has(cells[place] ?? {}, ofAxes));
+    for (const place of fitting) cells[place] = { ...cells[place], ...inclusion };
     if (fitting.length > 0) return;
     if (topology === undefined) {
       throw new StackyardError("invalid-input", {
@@ -118,7 +118,7 @@ function include(
         remedy: `Add topology: ${[...topologies.keys()].join(" or ")}.`,
       });
     }
-    if ([...cells.map(({ cell }) => cell), ...added].some((cell) => isSame(cell, inclusion))) {
+    if ([...cells, ...added].some((cell) => isSame(cell, inclusion))) {
       throw new StackyardError("invalid-input", {
         message: "the inclusion is a cell that the matrix has already",
         field,
@@ -127,7 +127,7 @@ function include(
     }
     added.push(inclusion);
   });
-  return [...cells.map(({ cell }) => cell), ...added];
+  return [...cells, ...added];
 }
 
 function isSame(one: Selection, other: Selection): boolean {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { listLabs } from "../../lab/lab.ts";
+import { listProcesses as listAll } from "../../lab/process.ts";
 import { findPackageRoot } from "../../providers/core/package-root.ts";
 import { elementsAt, parseXml } from "../../providers/hosts/xml.ts";
 import { openLabFolder } from "../support/lab-folder.ts";
@@ -93,8 +94,10 @@ describe("a matrix over a lab host", () => {
   });
 
   test("that is killed has its lab and its command ended by the next run", async () => {
-    const { child, ended } = start('touch "$FOLDER/begun"; sleep 600', {});
-    await expect.poll(() => existsSync(join(folder, "begun")), { timeout: 60_000 }).toBe(true);
+    const { child, ended } = start('echo $$ >"$FOLDER/begun"; exec sleep 600', {});
+    const readPid = () =>
+      Number(existsSync(join(folder, "begun")) && readFileSync(join(folder, "begun"), "utf8"));
+    await expect.poll(readPid, { timeout: 60_000 }).toBeGreaterThan(0);
     child.kill("SIGKILL");
     child.stdout.destroy();
     child.stderr.destroy();
@@ -105,6 +108,7 @@ describe("a matrix over a lab host", () => {
     expect(JSON.parse(next.stdout)).toMatchObject({ cells: [{ cell: "other", outcome: "passed" }] });
     expect(await listLabs()).toEqual([]);
     expect(listProcesses(labs.stateHome)).toEqual([]);
+    expect(listAll().map(({ identity }) => identity.pid)).not.toContain(readPid());
   });
 
   test("that is interrupted ends its command in order, takes its lab down, and writes its reports", async () => {

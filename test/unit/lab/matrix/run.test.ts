@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -206,15 +208,32 @@ describe("a matrix that is interrupted", () => {
       ["skipped", "the run was interrupted"],
       ["skipped", "the run was interrupted"],
     ]);
-    expect(result.interrupted).toBe(true);
+    expect(result).toMatchObject({ interrupted: true, leftLabs: [] });
     expect(readFileSync(notes, "utf8")).toBe("begun\nended in order\n");
     expect(labs.calls.at(-1)).toBe("down matrix-one");
     expect(findRecord("matrix")).toBe(undefined);
   });
 });
 
+test("a command past its time may end in order, though the first of its processes has gone", async () => {
+  const script =
+    'sh -c "trap \\"sleep 0.3; echo in order >$NOTES; exit\\" TERM; while :; do sleep 0.02; done" & exec sleep 60';
+  const result = await run(script, { axes: {}, timeoutSeconds: 0.3 }, { graceMs: 20_000 });
+  expect(outcomesOf(result)).toEqual([["failed", "not ended after 0.3 s"]]);
+  expect(readFileSync(notes, "utf8")).toBe("in order\n");
+});
+
 describe("what a run has left", () => {
   const record = { version: 1, runId: "0d9c51cf-7c55-4a70-9a3e-6b4b7f0c1b1f" } as const;
+
+  test("of its command is killed by the next", async () => {
+    const env = { PATH: process.env["PATH"], STACKYARD_RUN_ID: record.runId };
+    const left = spawn("sleep", ["100"], { env, stdio: "ignore" });
+    const ended = once(left, "exit");
+    await writeRecord("matrix", { ...record, labs: [] });
+    await run("exit 0", { axes: {} });
+    expect(await ended).toEqual([null, "SIGKILL"]);
+  });
 
   test("is taken down by the next, of topologies that the file has no more, too", async () => {
     await writeRecord("matrix", { ...record, labs: ["matrix-old"] });
@@ -259,7 +278,7 @@ describe("a matrix is refused before anything is made", () => {
 
   test("when a lab of its name is another's", async () => {
     const matrix = parseMatrix({ command: ["true"], topologies: { one: {} } }, "/");
-    await labs.bringUp(planCells(matrix)[0]?.topology ?? expect.fail());
+    await labs.bringUp(planCells(matrix)[0]?.topology ?? expect.fail(), {});
     await expect(run("exit 0")).rejects.toMatchObject({ code: "conflict", value: "matrix-one" });
     expect(labs.calls).toEqual(["up matrix-one"]);
   });
