@@ -3,7 +3,6 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { expectProcess } from "../process.ts";
-import type { HostImage } from "./image/image.ts";
 import type { NestedHost } from "./plan.ts";
 
 /** What is known of a host where its disks are looked after. */
@@ -77,7 +76,7 @@ export async function makeLayer(
 }
 
 /** The host's disks: an overlay of the image, and empty ones. What is there stays. */
-export async function ensureDisks(host: DiskOwner, image: Pick<HostImage, "root">): Promise<void> {
+export async function ensureDisks(host: DiskOwner, image: { readonly root: string }): Promise<void> {
   for (const { slot, sizeGib } of diskSlots(host)) {
     if (activeLayer(host, slot) !== undefined) continue;
     const backing = slot === "root" ? { path: image.root, format: "raw" as const } : undefined;
@@ -88,7 +87,7 @@ export async function ensureDisks(host: DiskOwner, image: Pick<HostImage, "root"
 const baseSchema = z.object({ "full-backing-filename": z.string().optional() });
 
 /** Files outside the host's own folder that its disks stand on: those of images. A host may be writing to its disks. */
-export async function listBases(host: NestedHost): Promise<string[]> {
+export async function listBases(host: DiskOwner): Promise<string[]> {
   const bases = await Promise.all(
     diskSlots(host)
       .flatMap(({ slot }) => listLayers(host, slot))

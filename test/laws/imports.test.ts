@@ -158,6 +158,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
     "lab/ceph-commands.ts",
     "lab/commands.ts",
     "lab/matrix/command.ts",
+    "lab/nested/image/commands.ts",
     "lab/setup/doctor.ts",
   ],
   constructs: [
