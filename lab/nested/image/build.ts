@@ -10,12 +10,14 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { zstdDecompressSync } from "node:zlib";
 import { StackyardError } from "../../../providers/core/errors.ts";
 import { labAsset } from "../../folders.ts";
 import { requireInstalled } from "../../installed-programs.ts";
 import { systemPath } from "../../process.ts";
-import { requireProgram } from "../../setup/program.ts";
+import { requireProgram, runProgram } from "../../setup/program.ts";
 import type { ProgramOptions } from "../../setup/program.ts";
 import { hashFile } from "../memory.ts";
 import { requireSpace } from "../resources.ts";
@@ -28,7 +30,16 @@ import { describeSources, hashRecipe, listOverlay, listPackages, suiteOf } from 
 import type { ImageRecipe } from "./recipe.ts";
 
 /** Programs that the making of an image starts. */
-export const imagePrograms = ["mmdebstrap", "mke2fs", "tar", "busybox", "unshare", "setpriv", "apt-get"];
+export const imagePrograms = [
+  "mmdebstrap",
+  "mke2fs",
+  "tar",
+  "busybox",
+  "unshare",
+  "setpriv",
+  "apt-get",
+  "xz",
+];
 
 /** Times of all files, so that equal packages make equal images. */
 const fixedTime = 1_700_000_000;
@@ -57,11 +68,12 @@ export interface BuildOptions {
 /**
  * Builds an image into a folder, which is there with all its files or not at all; one that is there is replaced in the
  * end. The caller holds the lock of the folder.
- * @throws StackyardError `host-unsuitable` when programs are missing, `host-disk-full` with the numbers,
+ * @throws StackyardError `host-unsuitable` when programs, or subordinate users of one who is not root, are missing, `host-disk-full` with the numbers,
  * `image-unreachable` when the packages cannot be had.
  */
 export async function buildImage(recipe: ImageRecipe, folder: string, options: BuildOptions): Promise<void> {
   requireInstalled(imagePrograms);
+  if (!isRoot()) await requireUserNamespace();
   await requireSpace(dirname(folder), buildDiskMib, {
     subject: "the files of an image",
     field: "XDG_CACHE_HOME",
@@ -93,15 +105,9 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
       `--mtime=@${String(fixedTime)}`,
       ...["--file=overlay.tar", "--directory=overlay", "."],
     ]);
-    await copyFile(labAsset("nested", "image", "customize.sh"), join(work, "customize.sh"));
-    await chmod(join(work, "customize.sh"), 0o755);
     await installPackages(recipe, work, run, options);
     options.onProgress?.("kernel and initrd");
-    await run("taking the kernel out", "tar", [
-      ..."--extract --file=tree.tar --wildcards ./boot/vmlinuz-* ./var/lib/dpkg/status".split(" "),
-      ...diskModules.map((name) => `*/${name}.ko*`),
-    ]);
-    await writeBootFiles(work);
+    await writeBootFiles(work, run);
     options.onProgress?.("file system");
     const words = [
       labAsset("nested", "image", "make-disk.sh"),
@@ -110,23 +116,15 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
       fileSystemSize,
       fixedUuid,
     ];
-    const isRoot = process.getuid?.() === 0;
-    await (isRoot
+    await (isRoot()
       ? run("making the file system", "sh", words)
-      : run("making the file system", "unshare", [
-          "--user",
-          "--map-root-user",
-          "--map-auto",
-          "sh",
-          ...words,
-        ]));
+      : run("making the file system", "unshare", [...namespaceWords, "sh", ...words]));
     options.onProgress?.("checksums");
     await writeManifest(recipe, work);
     for (const name of [
       "tree.tar",
       "overlay.tar",
       "overlay",
-      "customize.sh",
       "packages",
       "lists",
       "apt",
@@ -141,6 +139,27 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** A user namespace in which this user is root, and the other users of the image's files are its subordinate ones. */
+const namespaceWords = ["--user", "--map-root-user", "--map-auto"];
+
+/** @throws StackyardError `host-unsuitable` for a user who cannot have files of other users, not even in a namespace. */
+async function requireUserNamespace(): Promise<void> {
+  const { exitCode, tail } = await runProgram("unshare", [...namespaceWords, "true"], {
+    env: { PATH: systemPath, LC_ALL: "C" },
+  });
+  if (exitCode === 0) return;
+  const { username } = userInfo();
+  throw new StackyardError("host-unsuitable", {
+    message: `an image has files of many users, and user ${username} has no subordinate users for them`,
+    field: "/etc/subuid",
+    value: username,
+    remedy: `Install the package uidmap, and give it some: sudo usermod --add-subuids 200000-265535 --add-subgids 200000-265535 ${username}. Or build as root: stackyard lab image build.`,
+    notes: tail,
+  });
 }
 
 /** How this user reaches the network; programs of the build get nothing else of the environment. */
@@ -178,9 +197,11 @@ async function installPackages(
     const archives = "/var/cache/apt/archives";
     await run(
       "installing the image's packages",
-      "mmdebstrap",
+      // As root it mounts into the tree: in a mount namespace, so that a killed build leaves no mount on the machine.
+      isRoot() ? "unshare" : "mmdebstrap",
       [
-        ...["--verbose", "--variant=minbase", "--mode=auto", "--format=tar"],
+        ...(isRoot() ? ["--mount", "mmdebstrap"] : []),
+        ...["--verbose", "--variant=minbase", `--mode=${isRoot() ? "root" : "unshare"}`, "--format=tar"],
         `--include=${listPackages(recipe).join(",")}`,
         ...['--aptopt=Apt::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"'],
         `--setup-hook=mkdir -p "$1${archives}" "$1/var/lib/apt/lists"`,
@@ -189,7 +210,10 @@ async function installPackages(
         // Nobody needs a half-written tree; the hosts of labs install packages quicker, too.
         "--dpkgopt=force-unsafe-io",
         ...excluded.map((path) => `--dpkgopt=path-exclude=${path}`),
-        ...["--customize-hook=tar-in overlay.tar /", "--customize-hook=./customize.sh"],
+        ...[
+          "--customize-hook=tar-in overlay.tar /",
+          `--customize-hook=${await readFile(labAsset("nested", "image", "customize.sh"), "utf8")}`,
+        ],
         ...[suiteOf(recipe), "tree.tar", "-"],
       ],
       { stdin: describeSources(recipe), onLine: createFollower(onProgress), timeoutMs: 30 * 60_000 },
@@ -237,22 +261,43 @@ function createFollower(onProgress: (message: string) => void): (line: string) =
   };
 }
 
-/** `vmlinuz` and `initrd` of the files that were taken out of the tree. */
-async function writeBootFiles(work: string): Promise<void> {
-  const boot = join(work, "boot");
-  const [kernel] = await readdir(boot);
-  if (kernel === undefined) throw new TypeError("the image has no kernel");
-  await copyFile(join(boot, kernel), join(work, "vmlinuz"));
-  const files = await readdir(work, { recursive: true });
-  const modules = await Promise.all(
-    diskModules.map(async (name): Promise<[string, Buffer]> => {
-      const found = files.find((path) => path.endsWith(`/${name}.ko`));
-      if (found === undefined) throw new TypeError(`the image's kernel has no ${name}`);
-      return [name, await readFile(join(work, found))];
-    }),
+/** Takes what hosts are booted with out of `tree.tar`: `vmlinuz`, and the modules of `initrd`. */
+async function writeBootFiles(work: string, run: RunProgram): Promise<void> {
+  const { stdout } = await run("reading the tree", "tar", ["--list", "--file=tree.tar"]);
+  const paths = stdout.split("\n");
+  const find = (pattern: RegExp): string | undefined => paths.find((path) => pattern.test(path));
+  const kernel = find(/^\.\/boot\/vmlinuz-/);
+  const builtin = find(/\/modules\.builtin$/);
+  if (kernel === undefined || builtin === undefined) throw new TypeError("the image has no kernel");
+  const loadable = diskModules.flatMap((name) => {
+    const path = find(new RegExp(`/${name}\\.ko(\\.xz|\\.zst)?$`));
+    return path === undefined ? [] : [{ name, path }];
+  });
+  const wanted = [kernel, builtin, "./var/lib/dpkg/status", ...loadable.map(({ path }) => path)];
+  await run("taking the kernel out", "tar", ["--extract", "--file=tree.tar", ...wanted]);
+  requireBuiltin(
+    await readFile(join(work, builtin), "utf8"),
+    ["ext4", ...diskModules].filter((name) => !loadable.some((module) => module.name === name)),
   );
-  await writeFile(join(work, "initrd"), await writeInitrd(busyboxPath, new Map(modules)));
+  await copyFile(join(work, kernel), join(work, "vmlinuz"));
+  const modules = new Map<string, Uint8Array>();
+  for (const { name, path } of loadable) modules.set(name, await readModule(join(work, path), run));
+  await writeFile(join(work, "initrd"), await writeInitrd(busyboxPath, modules));
   for (const name of ["vmlinuz", "initrd"]) await utimes(join(work, name), fixedTime, fixedTime);
+}
+
+/** What the kernel needs for its root and has not as a module must be within it. */
+function requireBuiltin(builtin: string, names: readonly string[]): void {
+  const missing = names.filter((name) => !builtin.includes(`/${name}.ko\n`));
+  if (missing.length > 0) throw new TypeError(`the image's kernel has no ${missing.join(", ")}`);
+}
+
+/** A kernel module, which newer kernels have compressed. */
+async function readModule(path: string, run: RunProgram): Promise<Uint8Array> {
+  if (path.endsWith(".zst")) return zstdDecompressSync(await readFile(path));
+  if (!path.endsWith(".xz")) return readFile(path);
+  await run("unpacking a kernel module", "xz", ["--decompress", path]);
+  return readFile(path.slice(0, -".xz".length));
 }
 
 async function writeManifest(recipe: ImageRecipe, work: string): Promise<void> {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# customize.sh ROOT: the last step of mmdebstrap. What belongs to one host goes; units are as the preset says.
+# $1 is the root: the last step of mmdebstrap, which runs this text, as it may not be able to read the file. What belongs to one host goes; units are as the preset says.
 set -eu
 root=$1
 chroot "$root" systemctl preset stackyard-identity.service systemd-networkd.service ssh.service apt-daily.timer \

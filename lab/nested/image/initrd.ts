@@ -19,7 +19,7 @@ export const init = `#!/bin/busybox sh
 for word in $(/bin/busybox cat /proc/cmdline); do
   case $word in root=*) root=\${word#root=} ;; esac
 done
-for module in ${diskModules.join(" ")}; do /bin/busybox insmod /modules/$module.ko; done
+for module in ${diskModules.join(" ")}; do [ ! -e /modules/$module.ko ] || /bin/busybox insmod /modules/$module.ko; done
 tries=0
 until [ -b "$root" ] || [ "$tries" -ge 100 ]; do /bin/busybox sleep 0.1; tries=$((tries + 1)); done
 /bin/busybox mount -t ext4 "$root" /root || { echo "the root file system cannot be mounted"; /bin/busybox sleep 5; }
@@ -30,7 +30,7 @@ exec /bin/busybox switch_root /root /sbin/init
 
 /**
  * The initial RAM file system of hosts: it mounts the virtio disk that `root=` names, and goes. A tenth of what initramfs-tools makes.
- * @param modules content of each of {@link diskModules}.
+ * @param modules content of those of {@link diskModules} that the kernel has not built in.
  */
 export async function writeInitrd(
   busybox: string,
