@@ -59,6 +59,17 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
+      {
+        root,
+        test: {
+          // Virtual machines and their images: minutes where there is no KVM. No part of `npm test`.
+          name: "nested",
+          include: ["test/nested/**/*.test.ts"],
+          maxWorkers: 1,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
+        },
+      },
     ],
   },
 });
