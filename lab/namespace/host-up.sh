@@ -33,11 +33,22 @@ start_libvirt() {
   echo libvirt >&3
 }
 
+# What enrolled hosts with systemd have a unit for: before libvirt, which starts servers by itself.
+boots=$(ls -d /var/lib/libvirt/images/*/boot/run 2> /dev/null || true)
+come_back() {
+  local boot
+  for boot in $boots; do sh "$boot" 3>&- || echo "$boot has failed" >&2; done
+}
+
 start_ssh & jobs=$!
 case " $roles " in
   *" compute "*)
-    start_ovs & jobs="$jobs $!"
-    start_libvirt & jobs="$jobs $!"
+    if [ -n "$boots" ]; then
+      { (start_ovs); come_back; start_libvirt; } & jobs="$jobs $!"
+    else
+      start_ovs & jobs="$jobs $!"
+      start_libvirt & jobs="$jobs $!"
+    fi
     ;;
 esac
 for job in $jobs; do wait "$job"; done

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { FencedDisk } from "../core/ceph.ts";
 import { StackyardError } from "../core/errors.ts";
+import type { HostId } from "../core/ids.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import type { CephFault } from "./ceph-session.ts";
@@ -74,6 +75,20 @@ export function chooseFenced(holders: readonly DiskHolders[]): readonly string[]
   const machines = new Set(own.map(machineOf));
   const shared = holders.filter(({ disk }) => disk.isShared).flatMap(({ addresses }) => addresses);
   return [...new Set([...own, ...shared.filter((address) => machines.has(machineOf(address)))])];
+}
+
+/** Key of an image's metadata that keeps a host from starting a server from it at a boot: the host has lost it to another. */
+export function nameLostKey(host: HostId): string {
+  return `stackyard-lost-${host}`;
+}
+
+/** Marks disks as lost to a host. A shared one still has other servers there. */
+export function markLost(disks: readonly FencedDisk[], host: HostId): Shell {
+  return script(
+    ...disks
+      .filter(({ isShared }) => !isShared)
+      .map((disk) => sh`rbd image-meta set ${nameDisk(disk)} ${nameLostKey(host)} yes`),
+  );
 }
 
 /** First all are shut out, then their locks are broken: nobody takes one again. */

@@ -4,7 +4,14 @@ import type { ComputeHost } from "../core/ports.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { describeInstallation } from "../hosts/probe.ts";
 import { lookForTools, packClient, putClient, removeClient, type CephKeys } from "./ceph-client.ts";
-import { chooseFenced, fenceClients, listHolders, missingDiskFault, parseHolders } from "./ceph-fence.ts";
+import {
+  chooseFenced,
+  fenceClients,
+  listHolders,
+  markLost,
+  missingDiskFault,
+  parseHolders,
+} from "./ceph-fence.ts";
 import {
   countImages,
   deletePool,
@@ -171,7 +178,7 @@ export function openCeph(pool: HostPool): CephPort {
         remedy: "Remove them, or their disks in the cluster, first.",
       });
     },
-    async fence(via, cluster, disks, signal) {
+    async fence(via, cluster, disks, lost, signal) {
       if (disks.length === 0) return [];
       const look = {
         attempting: "see who has the disks of a server open",
@@ -181,9 +188,9 @@ export function openCeph(pool: HostPool): CephPort {
       };
       const holders = parseHolders(disks, await run(via, cluster, look, signal));
       const addresses = chooseFenced(holders);
-      if (addresses.length === 0) return [];
       const attempting = "shut a lost host out";
-      await run(via, cluster, { attempting, commands: [fenceClients(holders, addresses)] }, signal);
+      const commands = [markLost(disks, lost), fenceClients(holders, addresses)];
+      await run(via, cluster, { attempting, commands }, signal);
       return addresses;
     },
   };

@@ -264,10 +264,21 @@ function compareDomain(found: DescribedDomain, expected: Domain, spec: DomainSpe
       found: actual,
       ...redefined,
     })),
+    ...compareAutostart(found, spec),
     ...(found.isTransient
       ? [{ field: "definition", expected: "persistent", found: "undefined", ...redefined }]
       : []),
   ];
+}
+
+/** One without a definition is not started by anybody. */
+function compareAutostart(
+  { isAutostarted, isTransient }: DescribedDomain,
+  { autostart = false }: DomainSpec,
+): readonly Drift[] {
+  if (isTransient || isAutostarted === undefined || isAutostarted === autostart) return [];
+  const [expected, found] = autostart ? (["on", "off"] as const) : (["off", "on"] as const);
+  return [{ field: "autostart", expected, found, repair: `turns it ${expected}`, label: "live" }];
 }
 
 /** What runs has its keys; it could not be started again without them. */

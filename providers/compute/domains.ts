@@ -43,7 +43,7 @@ is_whole ${xml.length} domain.xml`,
         hasFileDisk(spec) ? finishDisk : sh`:`,
         volumes.prepare,
         sh`require_reached`,
-        defineDomain(start),
+        defineDomain(start, spec.autostart === true),
         volumes.attach,
       );
       await run(host, spec.id, "build server", body, signal, { stdin, look: lookBeforeBuild });
@@ -136,12 +136,16 @@ fi`;
  * A new domain is defined and started by one `virsh`; a start after a failed definition finds no domain and fails too. If it fails, a foreign
  * domain may be the reason.
  */
-function defineDomain(start: boolean): Shell {
-  const startToo = start ? sh`libvirt "define domain.xml; start $name"` : sh`libvirt "define domain.xml"`;
-  return sh`if [ "$state" = absent ]; then
+function defineDomain(start: boolean, autostart: boolean): Shell {
+  const startToo = start
+    ? sh`libvirt "define domain.xml; autostart $name $disable; start $name"`
+    : sh`libvirt "define domain.xml; autostart $name $disable"`;
+  return sh`disable=${autostart ? "" : "--disable"}
+if [ "$state" = absent ]; then
   ${startToo} > /dev/null || { look_for_domain; exit 1; }
 else
   libvirt "define domain.xml" > /dev/null
+  libvirt "autostart $name $disable" > /dev/null
   ${start ? startDomain : sh`:`}
 fi
 rm domain.xml`;

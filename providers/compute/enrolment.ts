@@ -5,9 +5,9 @@ import type { Shell } from "../hosts/command.ts";
 import type { HostConnection } from "../hosts/connection.ts";
 import type { HostPool } from "../hosts/pool.ts";
 import { listDomains, parseDomainList } from "../hosts/virsh.ts";
+import { installBoot, removeBoot } from "./host-boot.ts";
 import { cloudFile, networksFolder, serversFolder, volumesFolder } from "./layout.ts";
-import { domainNamespace, integrationBridge, ovsKeys, underlayBridge } from "./marks.ts";
-import { renderText, renderTransaction } from "./render.ts";
+import { domainNamespace, ovsKeys, underlayBridge } from "./marks.ts";
 import { scanWiring } from "./scan.ts";
 import { installPackages } from "./packages.ts";
 import { describeWiring, isBare, lookAtWiring, ownFolders, parseWiring, toInventory } from "./wiring.ts";
@@ -84,45 +84,8 @@ mv -- ${`${file}.part`} ${file}`;
 }
 
 /** One script; the record of what was there before comes first, so that a broken attempt can be taken back. */
-function wireHost(request: EnrolRequest, plan: WiringPlan): Shell {
-  const { underlay } = plan;
-  const bridges = [
-    ...renderTransaction("ovs/integration-bridge", {
-      bridge: integrationBridge,
-      datapath: plan.datapath,
-      cloudId: request.cloudId,
-      hostId: request.id,
-    }),
-    ...(underlay === undefined
-      ? []
-      : renderTransaction("ovs/underlay-bridge", {
-          bridge: underlayBridge,
-          cloudId: request.cloudId,
-          interface: underlay.interface,
-          mac: underlay.mac,
-        })),
-  ];
-  const moved = plan.record.tunnel?.addresses ?? [];
-  return script(
-    writeRecord(request.folder, plan.record),
-    sh`ovs-vsctl --timeout=30 ${bridges}
-printf '%s' ${renderText("ovs/integration-flows", {})} | ovs-ofctl add-flows ${integrationBridge} -`,
-    ...(underlay === undefined
-      ? [sh`ip address replace ${request.tunnelAddress} dev ${plan.endpoint}`]
-      : [
-          ...moved.map(
-            (address) => sh`ip address delete ${address} dev ${underlay.interface} 2> /dev/null || true`,
-          ),
-          sh`ip link set ${underlay.interface} up
-ip link set ${underlayBridge} mtu ${underlay.mtuBytes} up`,
-          ...[...new Set([...moved, request.tunnelAddress])].map(
-            (address) => sh`ip address replace ${address} dev ${underlayBridge}`,
-          ),
-          ...(plan.record.tunnel?.routes ?? []).map(
-            ({ to, via }) => sh`ip route replace ${to} via ${via} dev ${underlayBridge}`,
-          ),
-        ]),
-  );
+function wireHost({ folder }: EnrolRequest, { record, boot }: WiringPlan): Shell {
+  return script(writeRecord(folder, record), installBoot(folder, boot));
 }
 
 /** Raises `in-use` while servers of the cloud are on the host, be it only their disks, or volumes that are files. */
@@ -178,6 +141,7 @@ function unwireHost(request: EnrolRequest, record: EnrolmentRecord, found: Wirin
   const { tunnel } = record;
   const hadAddress = tunnel?.addresses.includes(request.tunnelAddress) ?? true;
   return script(
+    removeBoot(),
     sh`for network in ${networks}/*/; do
   [ -d "$network" ] || continue
   ns="qdhcp-$(basename "$network")"

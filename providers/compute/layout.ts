@@ -9,6 +9,11 @@ export function cloudFile(folder: string): string {
   return posix.join(folder, "cloud.json");
 }
 
+/** Folder of what brings the host back after a boot. */
+export function bootFolder(folder: string): string {
+  return posix.join(folder, "boot");
+}
+
 /** File that names the Debian packages that were installed on the host for the cloud, a line each. */
 export function packagesFile(folder: string): string {
   return posix.join(folder, "packages");

@@ -66,7 +66,11 @@ export function openMigration(
           moving,
           watchJob(from, source, id, limitMs, progress, signal, ended.signal),
         ]);
-        if (move.status === "fulfilled") return;
+        if (move.status === "fulfilled") {
+          if (move.value.trim() === "autostart")
+            await run(target, id, "keep the autostart of server", keepAutostart, signal);
+          return;
+        }
         throw (watch.status === "fulfilled" ? watch.value : undefined) ?? move.reason;
       } finally {
         await sockets.close();
@@ -187,20 +191,33 @@ function relay(near: Duplex, opening: Promise<Duplex>): void {
 
 /**
  * The source's libvirt talks to the target's. Its console goes on where it was: what the guest said before is there already, and would be cut off by
- * the file being opened anew. The kept definition stays as it is.
+ * the file being opened anew. The kept definition stays as it is. A source that loses its power meanwhile starts nothing that may have moved by then. Prints
+ * `autostart` where the target is to keep it.
  */
 function migrateGuest(host: ComputeHost, id: ResourceId): Shell {
   const xml = `${serverFolder(host.folder, id)}/moving.xml`;
   return script(
     requireDomain,
     sh`umask 077
+kept=
+if [ -L "/etc/libvirt/qemu/autostart/$name.xml" ]; then
+  kept=yes
+  libvirt "autostart $name --disable" > /dev/null
+fi
 libvirt dumpxml --migratable "$name" | sed "/<log file=/s/append='off'/append='on'/" > ${xml}
 code=0
 libvirt migrate --live --persistent --undefinesource --xml ${xml} "$name" ${`qemu+unix:///system?socket=${controlSocket(id)}`} ${`unix://${memorySocket(id)}`} > /dev/null || code=$?
 rm -f -- ${xml}
-exit "$code"`,
+if [ "$code" -ne 0 ]; then
+  [ -z "$kept" ] || libvirt "autostart $name" > /dev/null
+  exit "$code"
+fi
+[ -z "$kept" ] || echo autostart`,
   );
 }
+
+/** libvirt does not take it along. */
+const keepAutostart = script(requireDomain, sh`libvirt "autostart $name" > /dev/null`);
 
 /** Tells how far the move is, and ends it when it is too late or given up. Returns why it was ended. */
 async function watchJob(

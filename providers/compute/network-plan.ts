@@ -1,11 +1,11 @@
 import { formatAddress, formatNetmask, parseCidr } from "../core/cidr.ts";
 import { StackyardError } from "../core/errors.ts";
-import { deriveMac } from "../core/ids.ts";
 import type { ResourceId } from "../core/ids.ts";
 import type { ComputeHost, NetworkSpec, PortSpec } from "../core/ports.ts";
 import type { Drift } from "../core/resource.ts";
 import { networkFolder } from "./layout.ts";
 import { integrationBridge, nameCookie, nameDhcpPort, nameTap, nameTunnel } from "./marks.ts";
+import { renderNetworkBoot } from "./network-boot.ts";
 import type { NetworkState } from "./network-state.ts";
 import { renderText } from "./render.ts";
 
@@ -37,6 +37,8 @@ export interface DhcpPlan {
   /** With prefix length. */
   readonly addresses: readonly string[];
   readonly settings: string;
+  /** Script that starts it, now and after a boot. */
+  readonly boot: string;
 }
 
 /** Lines of `templates/ovs/network-flows.hbs`. */
@@ -73,16 +75,11 @@ export function planNetwork(
     tunnels: peers.map((peer) => ({ name: nameTunnel(network.id, peer.id), peer })),
     ports,
     entries: ports.map((port) => ({ portId: port.id, text: renderEntry(port, network) })),
-    dhcp: planDhcp(network, folder),
+    dhcp: planDhcp(host, network, folder),
   };
 }
 
-/** The MAC of a network's DHCP servers, the same on every host. */
-export function deriveDhcpMac(network: NetworkSpec): string {
-  return deriveMac("dhcp", network.id);
-}
-
-function planDhcp(network: NetworkSpec, folder: string): DhcpPlan | undefined {
+function planDhcp(host: ComputeHost, network: NetworkSpec, folder: string): DhcpPlan | undefined {
   const subnets = network.subnets.flatMap(({ dhcpAddress, ...subnet }) =>
     dhcpAddress === undefined ? [] : [{ ...subnet, dhcpAddress, range: parseCidr(subnet.cidr) }],
   );
@@ -103,11 +100,8 @@ function planDhcp(network: NetworkSpec, folder: string): DhcpPlan | undefined {
       dnsServers: dnsServers.join(","),
     })),
   });
-  return {
-    device,
-    addresses: subnets.map(({ dhcpAddress, range }) => `${dhcpAddress}/${String(range.prefixLength)}`),
-    settings,
-  };
+  const addresses = subnets.map(({ dhcpAddress, range }) => `${dhcpAddress}/${String(range.prefixLength)}`);
+  return { device, addresses, settings, boot: renderNetworkBoot(host, network, addresses) };
 }
 
 /** dnsmasq reads commas as the ends of fields: a name is a host name or is refused. */
@@ -220,7 +214,7 @@ function compareDhcp(plan: NetworkPlan, dhcp: DhcpPlan, state: NetworkState): re
     const expected = String(plan.network.localVlan);
     differences.push({ part: "ports", field: "dhcp.tag", expected, found: String(tag ?? "missing") });
   }
-  if (state.settings !== dhcp.settings) {
+  if (state.settings !== dhcp.settings + dhcp.boot) {
     differences.push({ part: "dhcp", field: "dhcp.settings", expected: "current", found: "other" });
   }
   if (!state.isServing) {

@@ -2,10 +2,10 @@ import type { ComputeHost, PortSpec } from "../core/ports.ts";
 import { script, sh } from "../hosts/command.ts";
 import type { Shell } from "../hosts/command.ts";
 import { networkFolder, networksFolder } from "./layout.ts";
-import { integrationBridge, nameCookie, nameDhcpPort, nameNamespace, nameTap, nameTunnel } from "./marks.ts";
-import { deriveDhcpMac } from "./network-plan.ts";
+import { integrationBridge, nameCookie, nameTap, nameTunnel } from "./marks.ts";
+import { addFlows, deriveDhcpMac, dhcpFunctions } from "./network-boot.ts";
 import type { DhcpPlan, Difference, Entry, NetworkPlan, Tunnel } from "./network-plan.ts";
-import { renderText, renderTransaction } from "./render.ts";
+import { renderTransaction } from "./render.ts";
 
 /** One script that puts right what differs. Changes of a host's networks are made one at a time. */
 export function repairScript(plan: NetworkPlan, differences: readonly Difference[]): Shell {
@@ -16,7 +16,7 @@ export function repairScript(plan: NetworkPlan, differences: readonly Difference
   return script(
     lockNetworks(plan.host),
     ...(parts.has("ports") || parts.has("device") ? [wirePorts(plan, parts.has("device"), guests)] : []),
-    ...(parts.has("flows") ? [addFlows(plan)] : []),
+    ...(parts.has("flows") ? [addFlows(plan.network, plan.dhcp !== undefined)] : []),
     ...(entries.length > 0 ? [writeEntries(plan, entries)] : []),
     ...(dhcp === undefined || !(parts.has("device") || parts.has("dhcp") || parts.has("entries"))
       ? []
@@ -89,19 +89,6 @@ function addDhcpPort({ host, network }: NetworkPlan, dhcp: DhcpPlan): readonly s
   });
 }
 
-function addFlows({ dhcp, network }: NetworkPlan): Shell {
-  const flows = renderText("ovs/integration-flows", {});
-  const own =
-    dhcp === undefined
-      ? ""
-      : renderText("ovs/network-flows", {
-          cookie: nameCookie(network.id),
-          vni: network.vni,
-          dhcpMac: deriveDhcpMac(network),
-        });
-  return sh`printf '%s' ${flows + own} | ovs-ofctl --bundle add-flows ${integrationBridge} -`;
-}
-
 /** A changed entry is written whole; files of other ports stay. */
 function writeEntries({ folder }: NetworkPlan, entries: readonly Entry[]): Shell {
   const files = entries.map(
@@ -112,49 +99,15 @@ mv ${`${folder}/${portId}.part`} ${`${folder}/ports/${portId}`}`,
 }
 
 /** The namespace, its device and its server. A server that only got new entries reads them anew. */
-function serveDhcp(plan: NetworkPlan, dhcp: DhcpPlan, restart: boolean): Shell {
-  const { host, network } = plan;
-  const offload =
-    host.datapath === "netdev"
-      ? sh`nsenter "--net=/run/netns/$ns" ethtool -K "$dev" tx off > /dev/null`
-      : sh`:`;
-  const assign = dhcp.addresses.map((address) => sh`echo address replace ${address} dev "$dev"`);
-  const start = sh`mkdir -p -- "$folder/ports"
-[ -e "/run/netns/$ns" ] || ip netns add "$ns"
-[ ! -e "/sys/class/net/$dev" ] || ip link set "$dev" netns "$ns"
-{
-  echo link set lo up
-  echo address flush dev "$dev"
-${script(...assign)}
-  echo link set "$dev" mtu ${network.mtuBytes} up
-} | ip -n "$ns" -batch -
-${offload}
-stop_dhcp
-printf '%s' ${dhcp.settings} > "$folder/dnsmasq.conf"
-start_dhcp`;
-  return script(
-    dhcpFunctions(plan.folder, network.id),
-    restart
-      ? start
-      : sh`read -r pid < "$folder/pid"
-kill -HUP "$pid"`,
-  );
-}
-
-/** The process of the pid file is the server's only if its command line says so: numbers are used again. */
-function dhcpFunctions(folder: string, networkId: string): Shell {
-  return sh`folder=${folder} ns=${nameNamespace(networkId)} dev=${nameDhcpPort(networkId)}
-is_serving() {
-  pid=
-  [ ! -e "$folder/pid" ] || read -r pid < "$folder/pid"
-  [ -n "$pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$pid/cmdline"
-}
-stop_dhcp() {
-  is_serving || return 0
-  kill "$pid"
-  while is_serving; do sleep 0.01; done
-}
-start_dhcp() { nsenter "--net=/run/netns/$ns" dnsmasq "--conf-file=$folder/dnsmasq.conf" 9>&-; }`;
+function serveDhcp({ folder }: NetworkPlan, { settings, boot }: DhcpPlan, restart: boolean): Shell {
+  const [settingsFile, bootFile] = [`${folder}/dnsmasq.conf`, `${folder}/boot`];
+  return restart
+    ? sh`[ -d ${folder} ] || mkdir -p -- ${folder}
+printf '%s' ${settings} > ${settingsFile}
+printf '%s' ${boot} > ${bootFile}
+sh ${bootFile}`
+    : sh`read -r pid < ${`${folder}/pid`}
+kill -HUP "$pid"`;
 }
 
 /**

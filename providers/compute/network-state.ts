@@ -15,7 +15,7 @@ export interface NetworkState {
   /** Addresses of the DHCP server's device with prefix length; `undefined` when it is not in its namespace. */
   readonly addresses: readonly string[] | undefined;
   readonly isServing: boolean;
-  /** Settings of the DHCP server; empty when there are none. */
+  /** Settings of the DHCP server, and the script that starts it; empty when there are none. */
   readonly settings: string;
   /** File of each port that the host knows. */
   readonly entries: ReadonlyMap<string, string>;
@@ -48,7 +48,7 @@ look() {
   [ ! -e "$folder/pid" ] || read -r pid < "$folder/pid" || true
   if [ -n "$pid" ] && grep -qsF "$folder/dnsmasq.conf" "/proc/$pid/cmdline"; then echo serving; fi
   echo '<>'
-  [ ! -e "$folder/dnsmasq.conf" ] || cat -- "$folder/dnsmasq.conf"
+  [ ! -e "$folder/dnsmasq.conf" ] || cat -- "$folder/dnsmasq.conf" "$folder/boot" 2> /dev/null || true
   echo '<>'
   [ ! -d "$folder/ports" ] || (cd "$folder/ports" && grep -H '' -- * || true) 2> /dev/null
   echo '<>'

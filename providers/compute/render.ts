@@ -20,6 +20,7 @@ export type TextTemplate =
   | "ceph/keyring"
   | "dnsmasq/network.conf"
   | "dnsmasq/port"
+  | "systemd/stackyard.service"
   | "ovs/integration-bridge"
   | "ovs/underlay-bridge"
   | "ovs/integration-flows"

@@ -8,6 +8,8 @@ import { listBridges, parseBridges } from "../hosts/ovs.ts";
 import type { OvsBridge } from "../hosts/ovs.ts";
 import { canInstall, describeHost, listLacks, parseHostFacts, requireSuitable } from "../hosts/probe.ts";
 import type { HostFacts, HostLacks } from "../hosts/probe.ts";
+import { digestBoot, lookAtBoot, planBoot } from "./host-boot.ts";
+import type { HostBoot } from "./host-boot.ts";
 import { cloudFile } from "./layout.ts";
 import { integrationBridge, ovsKeys, underlayBridge } from "./marks.ts";
 
@@ -44,7 +46,7 @@ const recordSchema = z.object({
 export type EnrolmentRecord = z.infer<typeof recordSchema>;
 
 /** What the cloud makes in the folder of a host; release takes all of it away. */
-export const ownFolders = ["images", "jobs", "locks", "networks", "packages", "servers", "volumes"];
+export const ownFolders = ["boot", "images", "jobs", "locks", "networks", "packages", "servers", "volumes"];
 
 /** What a host has of what enrolment makes. */
 export interface Wiring {
@@ -53,6 +55,8 @@ export interface Wiring {
   readonly hasFolder: boolean;
   /** Of {@link ownFolders} those that are in the folder. */
   readonly occupied: readonly string[];
+  /** Of what is kept for the host's boots; absent where nothing is. */
+  readonly bootDigest: string | undefined;
   /** Cloud and host that Open vSwitch is marked with. */
   readonly cloudId: string | undefined;
   readonly hostId: string | undefined;
@@ -69,6 +73,8 @@ export interface WiringPlan {
   readonly datapath: "system" | "netdev";
   readonly virtType: "kvm" | "qemu";
   readonly record: EnrolmentRecord;
+  /** What is kept on the host for its boots. */
+  readonly boot: HostBoot;
   /** Device that must hold the tunnel address. */
   readonly endpoint: string;
   /** Of the underlay bridge; absent on the kernel's datapath. */
@@ -128,7 +134,8 @@ function lookAtFolder({ folder }: EnrolRequest): Shell {
 [ ! -e ${file} ] || cat -- ${file}
 echo '<>'
 [ ! -d ${folder} ] || echo folder
-for name in ${ownFolders}; do [ ! -e ${folder}/"$name" ] || echo "$name"; done`;
+for name in ${ownFolders}; do [ ! -e ${folder}/"$name" ] || echo "$name"; done
+${lookAtBoot(folder)}`;
 }
 
 function lookAtSwitch({ tunnelInterface }: EnrolRequest): Shell {
@@ -166,6 +173,7 @@ export function parseWiring(output: string): Wiring {
       record: record === "" ? undefined : recordSchema.parse(JSON.parse(record)),
       hasFolder: folder !== "",
       occupied: folder.split("\n").filter((line) => ownFolders.includes(line)),
+      bootDigest: /^boot-digest (\w+)$/m.exec(folder)?.[1],
       cloudId: ids.get(ovsKeys.cloud),
       hostId: ids.get(ovsKeys.host),
       bridges: marks === "" ? [] : parseBridges(bridges),
@@ -243,8 +251,13 @@ function beginRecord({ cloudId, id }: EnrolRequest, { hasFolder }: Wiring): Enro
   return { cloudId, hostId: id, madeFolder: !hasFolder, tunnel: null };
 }
 
-/** What the host is to become. Raises `host-unsuitable` and `invalid-input` where the request cannot be had. */
 function planWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): WiringPlan {
+  const plan = chooseWiring(request, facts, found);
+  return { ...plan, boot: planBoot(request, plan, facts.hasSystemd) };
+}
+
+/** What the host is to become. Raises `host-unsuitable` and `invalid-input` where the request cannot be had. */
+function chooseWiring(request: EnrolRequest, facts: HostFacts, found: Wiring): Omit<WiringPlan, "boot"> {
   const { name } = request.address;
   const datapath = request.datapath ?? facts.datapaths[0] ?? "system";
   const tunnelIp = addressOf(request);
@@ -326,6 +339,7 @@ function compareWiring(
     ["mark", request.cloudId, found.record?.cloudId ?? "missing"],
     ["openvswitch.mark", request.cloudId, found.cloudId ?? "missing"],
     [integrationBridge, plan.datapath, bridge?.datapathType ?? "missing"],
+    ["boot", "current", describeBoot(plan.boot, found.bootDigest)],
     [`${integrationBridge}.flows`, "present", has(found.hasNormalFlow)],
     ...(plan.underlay === undefined
       ? []
@@ -347,6 +361,11 @@ function compareWiring(
       repair: "wires the host anew",
       label: "live",
     }));
+}
+
+function describeBoot(boot: HostBoot, found: string | undefined): string {
+  if (found === undefined) return "missing";
+  return found === digestBoot(boot) ? "current" : "other";
 }
 
 function describeHolder(request: EnrolRequest, facts: HostFacts): string {

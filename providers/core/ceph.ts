@@ -1,4 +1,4 @@
-import type { CloudId, ResourceId } from "./ids.ts";
+import type { CloudId, HostId, ResourceId } from "./ids.ts";
 import type { ComputeHost } from "./ports.ts";
 import type { Drift } from "./resource.ts";
 import type { VolumeRef } from "./volume-backend.ts";
@@ -113,14 +113,15 @@ export interface CephPort {
   /** Takes it back. Tolerates absence. Raises `in-use` while a domain of the host uses the secret. */
   removeClient(host: ComputeHost, cluster: NamedCluster, signal: AbortSignal): Promise<void>;
   /**
-   * Shuts out for good whoever has these disks open, and takes their locks away: a process that still runs on a lost host never writes to them again, nor to
-   * any other (nova: evacuate asks the operator for that). Returns the addresses, `ADDRESS:PORT/NONCE`, that were shut out. Repeatable. Raises `not-found` when
+   * Shuts out for good whoever has these disks open, and takes their locks away: a process that still runs on the lost host never writes to them again, nor to
+   * any other (nova: evacuate asks the operator for that). Disks that are not shared are marked, so that the lost host starts nothing from them when it boots. Returns the addresses, `ADDRESS:PORT/NONCE`, that were shut out. Repeatable. Raises `not-found` when
    * a disk is not there.
    */
   fence(
     via: ComputeHost,
     cluster: CephCluster,
     disks: readonly FencedDisk[],
+    lost: HostId,
     signal: AbortSignal,
   ): Promise<readonly string[]>;
 }

@@ -260,6 +260,8 @@ export interface DomainSpec {
     readonly kernelArguments: string;
   };
   readonly interfaces: readonly DomainInterface[];
+  /** Whether the host starts it when it boots (libvirt: autostart). Default false. */
+  readonly autostart?: boolean;
   /** What the config drive tells a guest that boots; one that runs and was told another is due a reboot. */
   readonly hostname: string;
   readonly configDrive: ConfigDrive;

@@ -78,6 +78,8 @@ export interface DescribedDomain extends ListedDomain {
   readonly definition: Domain;
   /** Whether it has no such definition, and is gone once it stops. */
   readonly isTransient: boolean;
+  /** Whether the host starts it when it boots; absent where libvirt keeps its definitions elsewhere. */
+  readonly isAutostarted: boolean | undefined;
   readonly processId: number | undefined;
 }
 
@@ -136,8 +138,12 @@ printf '%s\n' "$seen" | {
     pid= kept=persistent
     { read -r pid < "/run/libvirt/qemu/$name.pid"; } 2> /dev/null || true
     case $pid in (*[!0-9]*) pid= ;; esac
-    [ ! -d "$definitions" ] || [ -e "$definitions/$name.xml" ] || kept=transient
-    commands="$commands echo $separator $kept process:$pid,; domstate $uuid --reason; dumpxml $uuid; echo $separator; dumpxml --inactive $uuid;"
+    autostart=unknown
+    if [ -d "$definitions" ]; then
+      [ -e "$definitions/$name.xml" ] || kept=transient
+      if [ -L "$definitions/autostart/$name.xml" ]; then autostart=on; else autostart=off; fi
+    fi
+    commands="$commands echo $separator $kept autostart:$autostart process:$pid,; domstate $uuid --reason; dumpxml $uuid; echo $separator; dumpxml --inactive $uuid;"
     count=$((count + 1))
     if [ "$count" -eq ${domainsPerCall} ]; then look; commands= count=0; fi
   done
@@ -146,19 +152,20 @@ printf '%s\n' "$seen" | {
 }
 
 /** How a description begins: virsh ends the words of its `echo` with no line break when it is quiet. */
-const descriptionHead = /^ (persistent|transient) process:(\d*),/;
+const descriptionHead = /^ (persistent|transient) autostart:(on|off|unknown) process:(\d*),/;
 
 /** Reads the output of {@link describeDomains}. Raises `command-failed` when a domain went while it was being read. */
 export function parseDescriptions(output: string): readonly DescribedDomain[] {
   const [, ...blocks] = output.split(domainSeparator);
   return blocks.flatMap((block, index) => {
     if (index % 2 === 1) return [];
-    const [head = "", kept, processId = ""] = descriptionHead.exec(block) ?? [];
+    const [head = "", kept, autostart, processId = ""] = descriptionHead.exec(block) ?? [];
     return [
       {
         ...parseListedDomain(block.slice(head.length)),
         definition: parseDomain(required(blocks[index + 1], "the definition of a domain")),
         isTransient: kept === "transient",
+        isAutostarted: autostart === "unknown" ? undefined : autostart === "on",
         processId: processId === "" ? undefined : Number(processId),
       },
     ];

@@ -217,7 +217,7 @@ export function listAdoptionChanges(
     ...listInterfaceChanges(found, spec, networks),
     ...found.devices.map((device) => ["device", device, "none"] as const),
     ["config drive", "none", "attached: cloud-init takes it for a first boot"],
-    ["autostart", found.isAutostarted ? "on" : "off", "off"],
+    ["autostart", found.isAutostarted ? "on" : "off", spec.autostart === true ? "on" : "off"],
   ];
   return rows
     .filter(([, from, to]) => from !== to)

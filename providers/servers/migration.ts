@@ -324,7 +324,7 @@ async function fenceSource(context: Context): Promise<void> {
   );
   for (const [clusterId, held] of byCluster) {
     const cluster = requireCluster(clusterId, world, cloudId);
-    const addresses = await ports.ceph.fence(target, cluster, held, signal);
+    const addresses = await ports.ceph.fence(target, cluster, held, source.id, signal);
     progress(
       addresses.length === 0
         ? `nobody has the disks in ${cluster.name} open`

@@ -165,7 +165,7 @@ export const serverInputs = z.object({
     },
   ),
   running: field(z.boolean().default(true), {
-    doc: "Whether it runs. Default true.",
+    doc: "Whether it runs, and comes back when its host boots. Default true.",
     change: {
       says: "`restart` when it stops, `live` when it starts",
       label: (_from, to) => (to === false ? "restart" : "live"),

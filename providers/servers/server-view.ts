@@ -274,6 +274,7 @@ export function toDomainSpec(
       : { rootVolume: nameRootDisk(server.id, root.storagePool, world, cloudId) }),
     ...(bootVolume === undefined ? {} : { rootVolume: bootVolume.ref, rootQos: bootVolume.qos }),
     volumes: listAttachedVolumes(server.id, world, cloudId),
+    autostart: inputs.running,
     image: {
       diskPath: outputs.cachedImage?.diskPath,
       kernelPath: outputs.cachedImage?.kernelPath,

@@ -157,9 +157,9 @@ export function describeCephPort(name: string, open: () => Promise<CephStage>): 
         isShared: false,
       });
       await stage.putImage(vms.pool, "lost");
-      expect(await ceph.fence(host, cluster, [], signal)).toEqual([]);
-      expect(await ceph.fence(host, cluster, [diskOf("lost")], signal)).toEqual([]);
-      await expect(ceph.fence(host, cluster, [diskOf("nowhere")], signal)).rejects.toMatchObject({
+      expect(await ceph.fence(host, cluster, [], host.id, signal)).toEqual([]);
+      expect(await ceph.fence(host, cluster, [diskOf("lost")], host.id, signal)).toEqual([]);
+      await expect(ceph.fence(host, cluster, [diskOf("nowhere")], host.id, signal)).rejects.toMatchObject({
         code: "not-found",
       });
       await stage.throwImageAway(vms.pool, "lost");

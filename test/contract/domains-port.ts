@@ -149,6 +149,18 @@ export function describeDomainsPort(onStage: () => ComputeStage): void {
         expect(await observe()).toEqual(found);
       });
 
+      test("are started by their host as the build says, and tell where they are not", async () => {
+        const wanted = { ...spec, autostart: true };
+        const off = { field: "autostart", expected: "on", found: "off", label: "live" };
+        const before = await observe();
+        expect((await observe(wanted))?.drift).toMatchObject([off]);
+        await build(wanted);
+        expect(await observe(wanted)).toEqual(before);
+        expect((await observe())?.drift).toMatchObject([{ ...off, expected: "off", found: "on" }]);
+        await build();
+        expect(await observe()).toEqual(before);
+      });
+
       test("get ready, and tell of it on their console", async () => {
         await wait("cloud-init");
         expect(await domains.readConsole(host, spec.id, 50, signal)).toContain("ready");

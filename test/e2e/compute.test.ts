@@ -209,7 +209,7 @@ describe("a domain that is taken over", () => {
 describe("servers on two hosts", () => {
   beforeAll(async () => {
     const { compute, h1, h2 } = lab;
-    guest1 = lab.guestOf(1, cached);
+    guest1 = { ...lab.guestOf(1, cached), autostart: true };
     guest2 = lab.guestOf(2, cached);
     await Promise.all([
       compute.switching.ensureNetwork(h1.host, network, [h2.host], [portOf(1)], signal),
@@ -228,7 +228,7 @@ describe("servers on two hosts", () => {
 
   test("have a DHCP server that writes nothing that grows", async () => {
     expect(await lab.h1.run(`ls ${lab.h1.host.folder}/networks/${network.id}`)).toBe(
-      "dnsmasq.conf\nleases\npid\nports",
+      "boot\ndnsmasq.conf\nleases\npid\nports",
     );
   });
 
@@ -306,15 +306,27 @@ describe("servers on two hosts", () => {
 });
 
 describe("a host that lost its power", () => {
-  test("is put right by enrolment and the networks of its servers, which are off", async () => {
+  test("comes back as it was declared: its wiring, its networks, and the server that is to run", async () => {
+    const { compute, h1 } = lab;
     await changePower(labName, "h1", "cut");
     await changePower(labName, "h1", "on");
-    await lab.compute.hosts.enrol(lab.h1.request, silent, signal);
-    await ensure();
+    await waitFor(1, "cloud-init");
+    expect((await compute.hosts.observe(h1.request, signal)).drift).toEqual([]);
     expect(await findDrift()).toEqual([]);
-    expect(await lab.compute.domains.observe(lab.h1.host, guest1, signal)).toMatchObject({
-      state: "shut-off",
-    });
+    const found = await compute.domains.observe(h1.host, guest1, signal);
+    expect(found).toMatchObject({ state: "running", drift: [] });
+  });
+
+  test("leaves a server off that is not to run", async () => {
+    const { compute, h1 } = lab;
+    await compute.domains.stop(h1.host, guest1.id, 0, signal);
+    const off = { ...guest1, autostart: false };
+    await compute.domains.spawn(h1.host, off, false, signal);
+    await changePower(labName, "h1", "cut");
+    await changePower(labName, "h1", "on");
+    expect(await findDrift()).toEqual([]);
+    const found = await compute.domains.observe(h1.host, off, signal);
+    expect(found).toMatchObject({ state: "shut-off", drift: [] });
   });
 });
 

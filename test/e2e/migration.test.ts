@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { labCeph, labHosts } from "../../lab/inventory.ts";
 import { buildGuest } from "../../lab/guest/build.ts";
-import { bringUp } from "../../lab/lab.ts";
+import { bringUp, changePower } from "../../lab/lab.ts";
 import { expectProcess } from "../../lab/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { readConfig } from "../../providers/config/config.ts";
@@ -194,7 +194,11 @@ test("a server of a host that is cut off starts on another, and what still runs 
     "before\nafter\nlast\n/data/mark\ndiskdisk",
   );
 
-  await onLost(lost, "/usr/sbin/sshd");
+  await changePower(labName, lost, "cut");
+  await changePower(labName, lost, "on");
+  // What it has of the server it starts no more, and what is still its own it does.
+  expect(await hosts.onHost(lost, `virsh -q domstate ${server.id}`)).toBe("shut off\n");
+  expect(await hosts.onHost(lost, `virsh -q domstate ${peer.id}`)).toBe("running\n");
   const { leftovers } = await cloud.listLeftovers();
   for (const thing of [
     { kind: "server", id: server.id },

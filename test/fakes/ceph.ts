@@ -217,7 +217,7 @@ export function openFakeCeph({ onCluster, onHost, machineOf, listHosts }: Reach)
       onHost("ceph.observeClient", host, signal, (machine) => observeClient(machine, cluster)),
     removeClient: (host, cluster, signal) =>
       onHost("ceph.removeClient", host, signal, (machine) => removeClient(machine, host, cluster)),
-    fence: (via, cluster, disks, signal) =>
+    fence: (via, cluster, disks, _lost, signal) =>
       work("ceph.fence", via, cluster, signal, ({ pools }) => {
         for (const { volume } of disks) {
           const { place } = volume;

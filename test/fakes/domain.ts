@@ -47,6 +47,7 @@ export function buildDomain(machine: FakeHost, host: ComputeHost, spec: DomainSp
     boots: 0,
     ...known,
     name: spec.name,
+    autostart: spec.autostart === true,
     configDrive: JSON.stringify(spec.configDrive),
     defined,
     isPersistent: true,
@@ -412,8 +413,17 @@ function compareSecrets(machine: FakeHost, spec: DomainSpec): readonly Drift[] {
 
 const redefined = { repair: "defines it anew", label: "live" } as const;
 
+function compareAutostart(isOn: boolean, isWanted: boolean): readonly Drift[] {
+  if (isOn === isWanted) return [];
+  const [expected, found] = isWanted ? (["on", "off"] as const) : (["off", "on"] as const);
+  return [{ field: "autostart", expected, found, repair: `turns it ${expected}`, label: "live" }];
+}
+
 /** What runs, and what is kept for the next start, against what is asked for. */
-function compareDomain({ live, defined, isPersistent }: FakeDomain, spec: DomainSpec): readonly Drift[] {
+function compareDomain(
+  { live, defined, isPersistent, autostart }: FakeDomain,
+  spec: DomainSpec,
+): readonly Drift[] {
   const repairOf = (field: string): Pick<Drift, "repair" | "label"> => {
     if (live === undefined) return redefined;
     const wanted = describeVolumes(defineDomain(spec));
@@ -439,6 +449,7 @@ function compareDomain({ live, defined, isPersistent }: FakeDomain, spec: Domain
       found,
       ...redefined,
     })),
+    ...(isPersistent ? compareAutostart(autostart, spec.autostart === true) : []),
     ...(isPersistent
       ? []
       : [{ field: "definition", expected: "persistent", found: "undefined", ...redefined }]),

@@ -93,6 +93,8 @@ export interface FakeDisk {
 export interface FakeDomain {
   readonly cloudId: string;
   name: string;
+  /** Whether the host starts it when it boots. */
+  autostart: boolean;
   /** What it has from its next start on. */
   defined: FakeDefinition;
   /** What it was started with; absent while it is off. */

@@ -186,6 +186,7 @@ function makeForeignDomain(): FakeDomain {
       bootFiles: [],
       hostname: "",
     },
+    autostart: false,
     isPersistent: true,
     state: "shut-off",
     boots: 0,

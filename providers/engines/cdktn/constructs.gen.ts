@@ -3835,7 +3835,7 @@ export interface ServerConfig extends TerraformMetaArguments {
    */
   readonly userData?: string | undefined;
   /**
-   * Whether it runs. Default true.
+   * Whether it runs, and comes back when its host boots. Default true.
    * Changing it is `restart` when it stops, `live` when it starts.
    * @default true
    */
@@ -3948,7 +3948,7 @@ export class Server extends StackyardResource {
     return this.getStringAttribute("user_data");
   }
 
-  /** Whether it runs. Default true. */
+  /** Whether it runs, and comes back when its host boots. Default true. */
   get running(): IResolvable {
     return this.getBooleanAttribute("running");
   }
@@ -4122,7 +4122,7 @@ export class DataServer extends StackyardDataSource {
     return this.getStringAttribute("user_data");
   }
 
-  /** Whether it runs. Default true. */
+  /** Whether it runs, and comes back when its host boots. Default true. */
   get running(): IResolvable {
     return this.getBooleanAttribute("running");
   }

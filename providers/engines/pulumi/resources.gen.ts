@@ -1767,7 +1767,7 @@ export interface ServerArgs {
    */
   readonly userData?: pulumi.Input<string> | undefined;
   /**
-   * Whether it runs. Default true.
+   * Whether it runs, and comes back when its host boots. Default true.
    * Changing it is `restart` when it stops, `live` when it starts.
    * @default true
    */
@@ -1960,7 +1960,7 @@ export class Server extends StackyardResource {
    * store keep it readable: put no secret here.
    */
   declare readonly userData: pulumi.Output<string | undefined>;
-  /** Whether it runs. Default true. */
+  /** Whether it runs, and comes back when its host boots. Default true. */
   declare readonly running: pulumi.Output<boolean>;
   /**
    * How far it must be before it counts as made: `running`, `address` (its lease or ARP is seen), `ssh` (a

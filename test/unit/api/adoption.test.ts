@@ -50,7 +50,6 @@ describe("a preview of an adoption", () => {
       },
       device: { found: "graphics vnc", declared: "none" },
       "config drive": { found: "none", declared: "attached: cloud-init takes it for a first boot" },
-      autostart: { found: "on", declared: "off" },
     });
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chooseFenced, fenceClients, parseHolders } from "../../../providers/compute/ceph-fence.ts";
+import { chooseFenced, fenceClients, markLost, parseHolders } from "../../../providers/compute/ceph-fence.ts";
 import type { FencedDisk } from "../../../providers/core/ceph.ts";
 import { deriveId } from "../../../providers/core/ids.ts";
 
@@ -30,6 +30,12 @@ test("who watches a disk is shut out, and who holds a lock and watches no more",
   const { text } = fenceClients(holders, [lost, gone]);
   expect(text.indexOf(`blocklist add '${gone}'`)).toBeLessThan(text.indexOf("lock rm"));
   expect(text).toContain("lock rm 'vms/root' 'auto 1' 'client.1'");
+});
+
+test("disks are marked as lost to their host, but for those that it shares", () => {
+  const host = deriveId<"host">("lost");
+  const { text } = markLost([diskOf("root"), diskOf("shared", true)], host);
+  expect(text).toBe(`set -eu\nrbd image-meta set 'vms/root' 'stackyard-lost-${host}' yes`);
 });
 
 test("of a shared disk only clients of the machine that has the server's own are meant", () => {

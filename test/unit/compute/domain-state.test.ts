@@ -21,6 +21,7 @@ const { id } = sampleServer;
 interface Printed {
   readonly state?: string;
   readonly kept?: "persistent" | "transient";
+  readonly autostart?: "on" | "off" | "unknown";
   readonly running?: string;
   readonly defined?: string;
   readonly disk?: Buffer | undefined;
@@ -31,11 +32,12 @@ const xml = renderDomain(sampleHost, sampleServer);
 function print({
   state = "running (booted)",
   kept = "persistent",
+  autostart = "off",
   running = xml,
   defined,
   disk = overlay(),
 }: Printed) {
-  const domain = `${domainSeparator} ${kept} process:7,${state}\n\n${running}\n\n${domainSeparator}${defined ?? running}\n\n`;
+  const domain = `${domainSeparator} ${kept} autostart:${autostart} process:7,${state}\n\n${running}\n\n${domainSeparator}${defined ?? running}\n\n`;
   return `${domain}<<disks>>\n${String(disk.length)} ${id}/disk\n<<heads>>\n${disk.subarray(0, 4096).toString("base64")}`;
 }
 
@@ -219,4 +221,19 @@ test("an answer that breaks off is refused", () => {
   expect(() => parseDomainStates(`${domainSeparator} persistent`)).toThrow(
     expect.objectContaining({ code: "command-failed" }),
   );
+});
+
+test.each([
+  ["on", true, []],
+  ["off", false, []],
+  ["off", true, ["autostart live"]],
+  ["on", false, ["autostart live"]],
+  ["unknown", true, []],
+] as const)("autostart that is %s where it should be %s", (autostart, wanted, expected) => {
+  expect(drift({ autostart }, { ...sampleServer, autostart: wanted })).toEqual(expected);
+});
+
+test("a domain without a definition has no autostart to be wrong", () => {
+  const printed = { kept: "transient", autostart: "off" } as const;
+  expect(drift(printed, { ...sampleServer, autostart: true })).toEqual(["definition live"]);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { digestBoot, type HostBoot } from "../../../providers/compute/host-boot.ts";
 import { openHosts } from "../../../providers/compute/enrolment.ts";
-import { isBare, readWiring } from "../../../providers/compute/wiring.ts";
+import { describeWiring, isBare, readWiring } from "../../../providers/compute/wiring.ts";
 import { brandId } from "../../../providers/core/ids.ts";
 import type { EnrolRequest } from "../../../providers/core/ports.ts";
 import { openCannedPool, printBridges } from "../../support/canned-host.ts";
@@ -128,6 +129,48 @@ describe("what release is to give back", () => {
     expect(readWhole(print({ folder })).plan.record).toMatchObject({
       madeFolder,
     });
+  });
+});
+
+describe("what is kept for boots", () => {
+  const record = JSON.stringify({
+    cloudId: request.cloudId,
+    hostId: request.id,
+    madeFolder: true,
+    tunnel: { interface: "eth0", addresses: ["10.0.0.1/24"], routes: [{ to: "default", via: "10.0.0.254" }] },
+  });
+  const planOn = (more = ""): HostBoot =>
+    readWhole(print({ record }).replace("@@ addresses", `${more}@@ addresses`)).plan.boot;
+  const driftWith = (folder: string): readonly (readonly [string, string])[] =>
+    describeWiring(readWiring(request, print({ record, folder })))
+      .drift.filter(({ field }) => field === "boot")
+      .map(({ expected, found }) => [expected, found] as const);
+
+  test("has a unit where systemd is, before libvirt and after Open vSwitch", () => {
+    expect(planOn().unit).toBeUndefined();
+    const { unit = "" } = planOn("program systemd\n");
+    expect(unit).toContain("ExecStart=/bin/sh /var/lib/libvirt/boot/run\n");
+    expect(unit).toMatch(/^After=openvswitch-switch\.service .*network-online\.target$/m);
+    expect(unit).toMatch(/^Before=libvirtd\.service /m);
+  });
+
+  test("moves the tunnel's interface with addresses and routes again", () => {
+    const { wire } = planOn();
+    expect(wire).toContain("ip address delete '10.0.0.1/24' dev 'eth0'");
+    expect(wire).toContain("ip address replace '10.0.0.1/24' dev 'br-underlay'");
+    expect(wire).toContain("ip route replace 'default' via '10.0.0.254' dev 'br-underlay'");
+  });
+
+  test("asks of each server's disks whether this host has lost them", () => {
+    expect(planOn().run).toContain(`stackyard-lost-${request.id}`);
+  });
+
+  test("is drift where it is missing, or another", () => {
+    expect(driftWith("folder")).toEqual([["current", "missing"]]);
+    expect(driftWith("folder\nboot\nboot-digest 00")).toEqual([["current", "other"]]);
+    expect(driftWith(`folder\nboot\nboot-digest ${digestBoot(planOn())}`)).toEqual([]);
+    const withUnit = digestBoot(planOn("program systemd\n"));
+    expect(driftWith(`folder\nboot\nboot-digest ${withUnit}`)).toEqual([["current", "other"]]);
   });
 });
 

@@ -563,9 +563,9 @@ describe("a server whose host does not answer", () => {
     const own = await attachData(pool);
     const fenced: string[] = [];
     const fence = test1.compute.ceph.fence.bind(test1.compute.ceph);
-    test1.compute.ceph.fence = (via, ceph, held, signal) => {
+    test1.compute.ceph.fence = (via, ceph, held, lost, signal) => {
       fenced.push(...held.map(({ volume, isShared }) => `${volume.id} ${isShared ? "shared" : "own"}`));
-      return fence(via, ceph, held, signal);
+      return fence(via, ceph, held, lost, signal);
     };
     lose();
 
