@@ -45,7 +45,7 @@ export function nameNamespace(networkId: string): string {
   return `qdhcp-${networkId}`;
 }
 
-/** Name of the VXLAN port of a network towards a peer; device names have at most 15 characters. */
+/** Name of the tunnel port of a network towards a peer; device names have at most 15 characters. */
 export function nameTunnel(networkId: string, peerId: string): string {
   return `vx${createHash("sha256").update(`${networkId} ${peerId}`).digest("hex").slice(0, 12)}`;
 }

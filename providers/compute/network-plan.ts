@@ -166,23 +166,28 @@ function compareTunnel(
   { name, peer }: Tunnel,
   state: NetworkState,
 ): readonly Difference[] {
-  const expected = describeTunnel(plan.network.localVlan, true, [
+  const expected = describeTunnel(plan.network.localVlan, true, plan.network.networkType, [
     String(plan.network.vni),
     plan.host.tunnelAddress,
     peer.tunnelAddress,
   ]);
   const port = state.ports.get(name);
-  const options = ["key", "local_ip", "remote_ip"].map((key) => port?.interfaces[0]?.options[key]);
-  const found = port === undefined ? "missing" : describeTunnel(port.tag, port.protected, options);
+  const device = port?.interfaces[0];
+  const options = ["key", "local_ip", "remote_ip"].map((key) => device?.options[key]);
+  const found =
+    port === undefined
+      ? "missing"
+      : describeTunnel(port.tag, port.protected, device?.type ?? "none", options);
   return found === expected ? [] : [{ part: "ports", field: `tunnels.${peer.name}`, expected, found, peer }];
 }
 
 function describeTunnel(
   tag: number | undefined,
   isProtected: boolean,
+  type: string,
   [key, local, remote]: readonly (string | undefined)[],
 ): string {
-  return `vni ${key ?? "none"} from ${local ?? "none"} to ${remote ?? "none"}, tag ${String(tag ?? "none")}, ${isProtected ? "protected" : "open"}`;
+  return `${type} ${key ?? "none"} from ${local ?? "none"} to ${remote ?? "none"}, tag ${String(tag ?? "none")}, ${isProtected ? "protected" : "open"}`;
 }
 
 /** The bridge's lowest, without which one in mode `secure` forwards nothing, and the network's, without which DHCP servers answer for each other. */

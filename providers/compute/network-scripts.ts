@@ -72,6 +72,7 @@ function addTunnel({ host, network }: NetworkPlan, { name, peer }: Tunnel): read
     cloudId: host.cloudId,
     networkId: network.id,
     peerId: peer.id,
+    type: network.networkType,
     vni: network.vni,
     localAddress: host.tunnelAddress,
     remoteAddress: peer.tunnelAddress,

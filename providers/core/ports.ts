@@ -36,7 +36,7 @@ export interface ComputeHost {
   readonly address: HostAddress;
   /** `system`: kernel datapath; `netdev`: userspace. */
   readonly datapath: "system" | "netdev";
-  /** VXLAN endpoint, without prefix length. */
+  /** Endpoint of tunnels, without prefix length. */
   readonly tunnelAddress: string;
   /** Usable domain type. */
   readonly virtType: "kvm" | "qemu";
@@ -59,7 +59,7 @@ export interface EnrolRequest {
   readonly address: HostAddress;
   readonly datapath: "system" | "netdev" | undefined;
   readonly virtType: "kvm" | "qemu" | undefined;
-  /** VXLAN endpoint with prefix length, `10.0.0.1/24`. */
+  /** Endpoint of tunnels with prefix length, `10.0.0.1/24`. */
   readonly tunnelAddress: string;
   /** Interface that carries tunnels; moved into a bridge on a userspace datapath. */
   readonly tunnelInterface: string | undefined;
@@ -171,7 +171,9 @@ export interface ImagesPort {
 export interface NetworkSpec {
   readonly id: ResourceId;
   readonly name: string;
-  /** VXLAN network identifier. */
+  /** Protocol of its tunnels. */
+  readonly networkType: "vxlan" | "geneve";
+  /** Network identifier in them. */
   readonly vni: number;
   /** VLAN tag on each host's integration bridge. */
   readonly localVlan: number;
@@ -459,7 +461,7 @@ export interface PlacementPort {
 /** Something on a host, or in a pool of Ceph, that carries this cloud's mark. */
 export interface MarkedThing {
   /**
-   * `port` is a DHCP entry, `tunnel` a VXLAN port, `volume` one that is a file, `rbd-image` a root disk, a volume or an image in a pool,
+   * `port` is a DHCP entry, `tunnel` a port towards another host, `volume` one that is a file, `rbd-image` a root disk, a volume or an image in a pool,
    * `ceph-client` what a client of a cluster needs, `volume-secret` the key of an encrypted volume in libvirt.
    */
   readonly kind:

@@ -23,6 +23,8 @@ export interface OvsPort {
 }
 
 export interface OvsInterface {
+  /** `vxlan`, `internal`; empty for a device of the host. */
+  readonly type: string;
   readonly options: Readonly<Record<string, string>>;
 }
 
@@ -33,7 +35,7 @@ const timeoutSeconds = 10;
 export function listBridges(): Shell {
   const bridge = "--columns=name,datapath_type,ports,external_ids";
   const port = "--columns=_uuid,name,tag,protected,interfaces,external_ids";
-  const device = "--columns=_uuid,options";
+  const device = "--columns=_uuid,type,options";
   return sh`ovs-vsctl --timeout=${timeoutSeconds} --format=json ${bridge} list bridge -- ${port} list port -- ${device} list interface`;
 }
 
@@ -41,7 +43,10 @@ export function listBridges(): Shell {
 export function parseBridges(output: string): readonly OvsBridge[] {
   const tables = output.trim().split("\n");
   try {
-    const interfaces = indexById(parseTable(tables[2], interfaceRow), ({ options }) => ({ options }));
+    const interfaces = indexById(parseTable(tables[2], interfaceRow), ({ type, options }) => ({
+      type,
+      options,
+    }));
     const ports = indexById(parseTable(tables[1], portRow), (row) => ({
       name: row.name,
       tag: row.tag[0],
@@ -88,7 +93,7 @@ const portRow = z.object({
   interfaces: setOf(idSchema),
   external_ids: mapSchema,
 });
-const interfaceRow = z.object({ _uuid: idSchema, options: mapSchema });
+const interfaceRow = z.object({ _uuid: idSchema, type: z.string(), options: mapSchema });
 
 const tableSchema = z.object({ headings: z.array(z.string()), data: z.array(z.array(z.unknown())) });
 

@@ -6,22 +6,26 @@ import type { NetworkSpec } from "../core/ports.ts";
 import type { World, WorldEntry } from "../core/resource.ts";
 import { subnetInputs, toSubnetSpec } from "./subnet-fields.ts";
 
-/** VXLAN identifiers of a cloud. Each stands for one VLAN tag on the integration bridges: tag = vni - firstVni + 1. */
+/** Network identifiers of a cloud. Each stands for one VLAN tag on the integration bridges: tag = vni - firstVni + 1. */
 export const firstVni = 1001;
 export const lastVni = firstVni + 4093;
 
-/** Bytes that VXLAN over IPv4 adds (neutron: VXLAN_ENCAP_OVERHEAD 30 + IPv4 header 20). */
+/** Bytes that VXLAN over IPv4 adds (neutron: VXLAN_ENCAP_OVERHEAD 30 + IPv4 header 20), and Geneve without options, as here. */
 const defaultMtuBytes = 1450;
 
 export const networkInputs = z.object({
   name: nameField({ doc: "Name, unique among the project's networks." }),
   project: projectField(),
   mtuBytes: field(z.int().min(576).max(9166).default(defaultMtuBytes), {
-    doc: "Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a change when they next start.",
+    doc: "Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN or Geneve. Servers take a change when they next start.",
     change: "live",
   }),
+  networkType: field(z.enum(["vxlan", "geneve"]).default("vxlan"), {
+    doc: "Protocol of its tunnels between hosts: `vxlan` (UDP 4789) or `geneve` (UDP 6081). Default `vxlan`.",
+    change: "replace",
+  }),
   vni: field(z.int().min(firstVni).max(lastVni).optional(), {
-    doc: `VXLAN network identifier, ${String(firstVni)} to ${String(lastVni)}. Default: a free one.`,
+    doc: `Identifier of the network in its tunnels, ${String(firstVni)} to ${String(lastVni)}. Default: a free one.`,
     change: "replace",
     computed: "plan",
     chosen: true,
@@ -48,6 +52,7 @@ export function toNetworkSpec(entry: WorldEntry, world: World): NetworkSpec {
   return {
     id: entry.id,
     name: entry.name,
+    networkType: parsed.networkType,
     vni: parsed.vni ?? firstVni,
     localVlan: toLocalVlan(parsed.vni),
     mtuBytes: parsed.mtuBytes,

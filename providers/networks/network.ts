@@ -6,13 +6,13 @@ import { defineResource, type CompletionContext } from "../core/resource.ts";
 import { rewireNetwork } from "../servers/rewire.ts";
 import { firstVni, lastVni, networkInputs, networkOutputs, toLocalVlan } from "./network-fields.ts";
 
-/** A layer 2 network that spans the hosts, carried by VXLAN. */
+/** A layer 2 network that spans the hosts, carried by tunnels. */
 export const network = defineResource({
   type: "network",
   plural: "networks",
   service: "network",
   summary:
-    "A layer 2 network across hosts, carried by VXLAN over Open vSwitch. Hosts are wired when the first server needs it.",
+    "A layer 2 network across hosts, carried by VXLAN or Geneve over Open vSwitch. Hosts are wired when the first server needs it.",
   scope: "project",
   inputs: networkInputs,
   outputs: networkOutputs,

@@ -52,7 +52,7 @@ const inputs = z.object({
   }),
   proxyJump: field(printableSchema(1024).optional(), { doc: "Jump hosts, as ssh's ProxyJump." }),
   tunnelAddress: field(interfaceAddressSchema(), {
-    doc: "Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.",
+    doc: "Own address for tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.",
     change: "replace",
   }),
   tunnelInterface: field(z.string().regex(interfacePattern, "must be an interface name").optional(), {

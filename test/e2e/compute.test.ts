@@ -13,15 +13,17 @@ import {
 } from "../../providers/compute/marks.ts";
 import type { Adoption } from "../../providers/core/adoption.ts";
 import { deriveId } from "../../providers/core/ids.ts";
-import type { CachedImage, DomainSpec, ImageSpec } from "../../providers/core/ports.ts";
+import type { CachedImage, DomainSpec, ImageSpec, NetworkSpec } from "../../providers/core/ports.ts";
 import { describeGuestImage, openComputeLab } from "../support/compute-lab.ts";
 import type { ComputeLab } from "../support/compute-lab.ts";
-import { addressOf, network, portOf, readinessOf } from "../support/compute-specimens.ts";
+import { addressOf, network as vxlan, portOf, readinessOf } from "../support/compute-specimens.ts";
 
 const { signal } = new AbortController();
 const silent = (): void => undefined;
 const graceMs = 60_000;
 const labName = "compute";
+/** The other tests of hosts have VXLAN. */
+const network: NetworkSpec = { ...vxlan, networkType: "geneve" };
 
 let lab: ComputeLab;
 let before: string;

@@ -263,6 +263,7 @@ export function listChanges(other: Others): readonly ChangeCase[] {
     { type: "network", field: "name", label: "live", change: { name: "renamed" } },
     { type: "network", field: "project", label: "replace", change: { project: other.project } },
     { type: "network", field: "mtuBytes", label: "live", change: { mtuBytes: 1400 } },
+    { type: "network", field: "networkType", label: "replace", change: { networkType: "geneve" } },
     { type: "network", field: "vni", label: "replace", change: { vni: 4242 } },
 
     { type: "subnet", field: "name", label: "live", change: { name: "renamed" } },

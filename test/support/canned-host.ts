@@ -50,7 +50,7 @@ export function printBridges(
       headings: ["_uuid", "name", "tag", "protected", "interfaces", "external_ids"],
       data: rows,
     },
-    { headings: ["_uuid", "options"], data: [] },
+    { headings: ["_uuid", "type", "options"], data: [] },
   ];
   return tables.map((table) => `${JSON.stringify(table)}\n`).join("");
 }

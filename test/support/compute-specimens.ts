@@ -16,6 +16,7 @@ export const projectId = deriveId<"resource">("project");
 export const network: NetworkSpec = {
   id: deriveId<"resource">("network"),
   name: "net",
+  networkType: "vxlan",
   vni: 1001,
   localVlan: 1,
   mtuBytes: 1450,

@@ -604,7 +604,7 @@ export interface HostConfig extends TerraformMetaArguments {
    */
   readonly proxyJump?: string | undefined;
   /**
-   * Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.
+   * Own address for tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly tunnelAddress: string;
@@ -716,7 +716,7 @@ export class Host extends StackyardResource {
     return this.getStringAttribute("proxy_jump");
   }
 
-  /** Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
+  /** Own address for tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
   get tunnelAddress(): string {
     return this.getStringAttribute("tunnel_address");
   }
@@ -889,7 +889,7 @@ export class DataHost extends StackyardDataSource {
     return this.getStringAttribute("proxy_jump");
   }
 
-  /** Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
+  /** Own address for tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
   get tunnelAddress(): string {
     return this.getStringAttribute("tunnel_address");
   }
@@ -2784,22 +2784,28 @@ export interface NetworkConfig extends TerraformMetaArguments {
    */
   readonly project?: Project | DataProject | string | undefined;
   /**
-   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
-   * change when they next start.
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN or Geneve. Servers
+   * take a change when they next start.
    * Changing it is live: nothing stops.
    * @default 1450
    */
   readonly mtuBytes?: number | undefined;
   /**
-   * VXLAN network identifier, 1001 to 5094. Default: a free one.
+   * Protocol of its tunnels between hosts: `vxlan` (UDP 4789) or `geneve` (UDP 6081). Default `vxlan`.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default "vxlan"
+   */
+  readonly networkType?: "vxlan" | "geneve" | (string & Record<never, never>) | undefined;
+  /**
+   * Identifier of the network in its tunnels, 1001 to 5094. Default: a free one.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly vni?: number | undefined;
 }
 
 /**
- * A layer 2 network across hosts, carried by VXLAN over Open vSwitch. Hosts are wired when the first server
- * needs it. Terraform's `stackyard_network`.
+ * A layer 2 network across hosts, carried by VXLAN or Geneve over Open vSwitch. Hosts are wired when the
+ * first server needs it. Terraform's `stackyard_network`.
  */
 export class Network extends StackyardResource {
   static readonly tfResourceType = "stackyard_network";
@@ -2828,14 +2834,19 @@ export class Network extends StackyardResource {
   }
 
   /**
-   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
-   * change when they next start.
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN or Geneve. Servers
+   * take a change when they next start.
    */
   get mtuBytes(): number {
     return this.getNumberAttribute("mtu_bytes");
   }
 
-  /** VXLAN network identifier, 1001 to 5094. Default: a free one. */
+  /** Protocol of its tunnels between hosts: `vxlan` (UDP 4789) or `geneve` (UDP 6081). Default `vxlan`. */
+  get networkType(): string {
+    return this.getStringAttribute("network_type");
+  }
+
+  /** Identifier of the network in its tunnels, 1001 to 5094. Default: a free one. */
   get vni(): number {
     return this.getNumberAttribute("vni");
   }
@@ -2889,14 +2900,19 @@ export class DataNetwork extends StackyardDataSource {
   }
 
   /**
-   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
-   * change when they next start.
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN or Geneve. Servers
+   * take a change when they next start.
    */
   get mtuBytes(): number {
     return this.getNumberAttribute("mtu_bytes");
   }
 
-  /** VXLAN network identifier, 1001 to 5094. Default: a free one. */
+  /** Protocol of its tunnels between hosts: `vxlan` (UDP 4789) or `geneve` (UDP 6081). Default `vxlan`. */
+  get networkType(): string {
+    return this.getStringAttribute("network_type");
+  }
+
+  /** Identifier of the network in its tunnels, 1001 to 5094. Default: a free one. */
   get vni(): number {
     return this.getNumberAttribute("vni");
   }

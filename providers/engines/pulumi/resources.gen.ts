@@ -306,7 +306,7 @@ export interface HostArgs {
    */
   readonly proxyJump?: pulumi.Input<string> | undefined;
   /**
-   * Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.
+   * Own address for tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly tunnelAddress: pulumi.Input<string>;
@@ -382,7 +382,7 @@ export class Host extends StackyardResource {
   declare readonly knownHostsFile: pulumi.Output<string | undefined>;
   /** Jump hosts, as ssh's ProxyJump. */
   declare readonly proxyJump: pulumi.Output<string | undefined>;
-  /** Own address for VXLAN tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
+  /** Own address for tunnels to the other hosts with its prefix length, e.g. `10.0.0.1/24`. IPv4. */
   declare readonly tunnelAddress: pulumi.Output<string>;
   /**
    * Interface for tunnels. Needed with the userspace datapath, where it moves into the bridge
@@ -1316,22 +1316,28 @@ export interface NetworkArgs {
    */
   readonly project?: pulumi.Input<string> | Project | undefined;
   /**
-   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
-   * change when they next start.
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN or Geneve. Servers
+   * take a change when they next start.
    * Changing it is live: nothing stops.
    * @default 1450
    */
   readonly mtuBytes?: pulumi.Input<number> | undefined;
   /**
-   * VXLAN network identifier, 1001 to 5094. Default: a free one.
+   * Protocol of its tunnels between hosts: `vxlan` (UDP 4789) or `geneve` (UDP 6081). Default `vxlan`.
+   * Changing it replaces the resource: it is removed and made anew.
+   * @default "vxlan"
+   */
+  readonly networkType?: pulumi.Input<"vxlan" | "geneve"> | undefined;
+  /**
+   * Identifier of the network in its tunnels, 1001 to 5094. Default: a free one.
    * Changing it replaces the resource: it is removed and made anew.
    */
   readonly vni?: pulumi.Input<number> | undefined;
 }
 
 /**
- * A layer 2 network across hosts, carried by VXLAN over Open vSwitch. Hosts are wired when the first server
- * needs it.
+ * A layer 2 network across hosts, carried by VXLAN or Geneve over Open vSwitch. Hosts are wired when the
+ * first server needs it.
  */
 export class Network extends StackyardResource {
   /**
@@ -1342,11 +1348,13 @@ export class Network extends StackyardResource {
   /** Project that owns it. Default: the project you are logged in to. */
   declare readonly project: pulumi.Output<string>;
   /**
-   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN. Servers take a
-   * change when they next start.
+   * Largest packet in bytes. Default 1450: what a 1500-byte underlay leaves after VXLAN or Geneve. Servers
+   * take a change when they next start.
    */
   declare readonly mtuBytes: pulumi.Output<number>;
-  /** VXLAN network identifier, 1001 to 5094. Default: a free one. */
+  /** Protocol of its tunnels between hosts: `vxlan` (UDP 4789) or `geneve` (UDP 6081). Default `vxlan`. */
+  declare readonly networkType: pulumi.Output<"vxlan" | "geneve">;
+  /** Identifier of the network in its tunnels, 1001 to 5094. Default: a free one. */
   declare readonly vni: pulumi.Output<number>;
   /** VLAN tag of the network on each host's integration bridge. */
   declare readonly localVlan: pulumi.Output<number>;
@@ -1355,7 +1363,7 @@ export class Network extends StackyardResource {
     const shape = {
       type: "network",
       className: "Network",
-      properties: ["name", "project", "mtuBytes", "vni", "localVlan"],
+      properties: ["name", "project", "mtuBytes", "networkType", "vni", "localVlan"],
       secretInputs: [],
       secretOutputs: [],
     };

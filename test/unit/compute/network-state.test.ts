@@ -12,13 +12,8 @@ const tables = [
     data: [[["uuid", "p1"], "vx1", 7, true, ["uuid", "i1"], emptyMap]],
   },
   {
-    headings: ["_uuid", "options"],
-    data: [
-      [
-        ["uuid", "i1"],
-        ["map", [["key", "1007"]]],
-      ],
-    ],
+    headings: ["_uuid", "type", "options"],
+    data: [[["uuid", "i1"], "vxlan", ["map", [["key", "1007"]]]]],
   },
 ];
 const bridges = tables.map((table) => `${JSON.stringify(table)}\n`).join("");
@@ -52,7 +47,7 @@ test("a network that is there is read", () => {
   expect(ports.get("vx1")).toMatchObject({
     tag: 7,
     protected: true,
-    interfaces: [{ options: { key: "1007" } }],
+    interfaces: [{ type: "vxlan", options: { key: "1007" } }],
   });
   expect(state).toEqual({
     flows: [" cookie=0x1, priority=200 actions=drop"],

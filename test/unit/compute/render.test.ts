@@ -8,6 +8,7 @@ const tunnel = {
   cloudId: "c",
   networkId: "n",
   peerId: "p",
+  type: "geneve",
   vni: 1007,
   localAddress: "10.0.0.1",
   remoteAddress: "10.0.0.2",
@@ -17,7 +18,7 @@ test("a transaction is words, one operation after another", () => {
   expect(renderTransaction("ovs/tunnel", tunnel).join(" ")).toBe(
     "-- --may-exist add-port br-int vx0" +
       " -- set port vx0 tag=7 protected=true external_ids:stackyard-cloud=c external_ids:stackyard-network=n external_ids:stackyard-peer=p" +
-      " -- set interface vx0 type=vxlan options:key=1007 options:local_ip=10.0.0.1 options:remote_ip=10.0.0.2",
+      " -- set interface vx0 type=geneve options:key=1007 options:local_ip=10.0.0.1 options:remote_ip=10.0.0.2",
   );
 });
 

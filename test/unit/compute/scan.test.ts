@@ -17,6 +17,7 @@ const image: ImageSpec = {
 const network: NetworkSpec = {
   id: deriveId("network"),
   name: "net",
+  networkType: "vxlan",
   vni: 1,
   localVlan: 1,
   mtuBytes: 1450,

@@ -5,7 +5,7 @@ import { parseBridges } from "../../../providers/hosts/ovs.ts";
 const output = [
   String.raw`{"data":[["br-int","netdev",["set",[["uuid","p1"],["uuid","p2"]]],["map",[["stackyard-cloud","a \"b\" ,=$(x)"]]]],["br-ex","",["uuid","p3"],["map",[]]]],"headings":["name","datapath_type","ports","external_ids"]}`,
   `{"data":[[["uuid","p1"],"br-int",["set",[]],false,["uuid","i1"],["map",[]]],[["uuid","p2"],"vx2",101,true,["uuid","i2"],["map",[]]],[["uuid","p3"],"bond",["set",[7]],false,["set",[["uuid","i1"],["uuid","i2"]]],["map",[]]]],"headings":["_uuid","name","tag","protected","interfaces","external_ids"]}`,
-  `{"data":[[["uuid","i1"],["map",[]]],[["uuid","i2"],["map",[["key","1001"],["remote_ip","10.78.0.12"]]]]],"headings":["_uuid","options"]}`,
+  `{"data":[[["uuid","i1"],"",["map",[]]],[["uuid","i2"],"geneve",["map",[["key","1001"],["remote_ip","10.78.0.12"]]]]],"headings":["_uuid","type","options"]}`,
   "",
 ].join("\n");
 
@@ -26,7 +26,7 @@ describe("parseBridges", () => {
       tag: 101,
       protected: true,
       externalIds: {},
-      interfaces: [{ options: { key: "1001", remote_ip: "10.78.0.12" } }],
+      interfaces: [{ type: "geneve", options: { key: "1001", remote_ip: "10.78.0.12" } }],
     });
   });
 
