@@ -37,6 +37,7 @@ import type { LabDescription } from "./lab.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
 import { registerMatrixCommand } from "./matrix/command.ts";
 import { findState } from "./state.ts";
+import { cloneLab, exportLab, importLab } from "./transfer.ts";
 import { drivers, loadTopology, parseTopology } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 import { runVerb } from "./verb.ts";
@@ -304,6 +305,45 @@ export function registerLabCommands(program: Command): void {
     );
     write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
   });
+
+  verb(
+    "clone <new>",
+    "Makes a second lab of this one as it is, or as a snapshot has it, servers that run too. Both run side by side.",
+    "clone second --snapshot ready",
+  )
+    .option("--snapshot <snapshot>", "the moment to copy; without it, now")
+    .action(async (newName: string, flags: LabFlags & { readonly snapshot?: string }) => {
+      const { name } = topologyOf(flags);
+      const result = await runVerb(`lab ${name} clone ${newName}`, flags, (options) =>
+        cloneLab(name, newName, { ...options, snapshot: flags.snapshot }),
+      );
+      write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
+    });
+
+  verb(
+    "export <file>",
+    "Writes the lab with memory, disks, images and keys into one file, for a colleague or a later day.",
+    "export lab.tar.zst",
+  )
+    .option("--snapshot <snapshot>", "the moment to copy; without it, now")
+    .action(async (file: string, flags: LabFlags & { readonly snapshot?: string }) => {
+      const { name } = topologyOf(flags);
+      await runVerb(`lab ${name} export`, flags, (options) =>
+        exportLab(name, file, { ...options, snapshot: flags.snapshot }),
+      );
+      write(flags.json === true ? `${formatJson({ name, file })}\n` : `${file}\n`);
+    });
+
+  lab
+    .command("import <file>")
+    .description("Makes a lab of a file that export has written: its hosts go on where they were.")
+    .option("--name <name>", "name of the lab; without it, the one that it had")
+    .option("--json", "write the result as JSON")
+    .addHelpText("after", "\nExample:\n  stackyard lab import lab.tar.zst --name theirs")
+    .action(async (file: string, flags: LabFlags) => {
+      const result = await runVerb("lab import", flags, (options) => importLab(file, flags.name, options));
+      write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
+    });
 
   verb(
     "down",

@@ -50,7 +50,7 @@ export interface LabDescription {
 const givenSchema = z.object({ diskFolder: z.string().optional() });
 
 /** Runs a verb alone on its lab; an abort comes out as `interrupted`, whatever it interrupted. */
-async function withLab<Result>(
+export async function withLab<Result>(
   name: string,
   driver: DriverName | undefined,
   options: LabOptions,
@@ -79,7 +79,7 @@ async function withLab<Result>(
 }
 
 /** What other labs hold: data ranges of namespaces are on no interface, ports of hosts that are off are not in use. */
-function findReserved(): Reserved {
+export function findReserved(): Reserved {
   const ranges: UsedRange[] = [];
   const ports: number[] = [];
   for (const { driver, plan } of listStates()) {
@@ -148,7 +148,7 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
   });
 }
 
-async function describe(state: LabState): Promise<LabDescription> {
+export async function describe(state: LabState): Promise<LabDescription> {
   const { plan, driver } = state;
   const driven = openLab(state);
   const hosts = await driven.describeHosts();

@@ -19,7 +19,7 @@ import type { Inventory } from "../inventory.ts";
 import { ensureKey } from "../keys.ts";
 import { chooseRanges, listUsedRanges } from "../ranges.ts";
 import { sshUser } from "../ssh.ts";
-import { makeFolder, replaceFile } from "../state-files.ts";
+import { makeFolder } from "../state-files.ts";
 import type { Topology } from "../topology.ts";
 import { chooseAcceleration } from "./acceleration.ts";
 import { bootMachine } from "./boot.ts";
@@ -30,6 +30,7 @@ import { registerUser } from "./image/users.ts";
 import { cutMachine, findMachine, greets, isFree, powerOffMachine, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
+import { writeKnownHosts } from "./known-hosts.ts";
 import { planNestedLab } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { requireDisk, requireMemory } from "./resources.ts";
@@ -97,7 +98,11 @@ const sshPorts = { first: 20_000, last: 29_999 } as const;
  * TCP ports of 127.0.0.1 that nothing listens on, each another one. Labs of other folders begin elsewhere to look.
  * @param taken ports of other labs, which may be off.
  */
-async function findFreePorts(count: number, folder: string, taken: readonly number[]): Promise<number[]> {
+export async function findFreePorts(
+  count: number,
+  folder: string,
+  taken: readonly number[],
+): Promise<number[]> {
   const size = sshPorts.last - sshPorts.first + 1;
   const start = createHash("sha256").update(folder).digest().readUInt32BE(0) % size;
   const found: number[] = [];
@@ -109,7 +114,7 @@ async function findFreePorts(count: number, folder: string, taken: readonly numb
 }
 
 /** Refuses to start hosts that this machine has no memory or disk for. */
-async function requireResources(hosts: readonly NestedHost[]): Promise<void> {
+export async function requireResources(hosts: readonly NestedHost[]): Promise<void> {
   requireMemory(hosts);
   const [first] = hosts;
   if (first !== undefined) await requireDisk(dirname(first.diskFolder), hosts.length);
@@ -177,6 +182,7 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
         );
       },
       async restore(name, options) {
+        await ensureFiles(plan);
         await restoreSnapshot(plan, name, await ensureImages(plan, plan.hosts, options), options);
       },
       remove: (name) => removeSnapshot(plan, name),
@@ -253,8 +259,8 @@ function inventoryOf(plan: NestedPlan): Inventory {
   };
 }
 
-/** Keys, known_hosts, and the folder of the sockets. */
-async function ensureFiles(plan: NestedPlan): Promise<void> {
+/** Keys, known_hosts, and the folder of the sockets: what a start of the machine may have taken comes back. */
+export async function ensureFiles(plan: NestedPlan): Promise<void> {
   const files = labFiles(plan.folder);
   const longest = plan.hosts.map(({ name }) => `${name}.storage`).sort((a, b) => b.length - a.length)[0];
   await ensureRunFolder(plan.runFolder, longest ?? "");
@@ -264,17 +270,11 @@ async function ensureFiles(plan: NestedPlan): Promise<void> {
     await makeFolder(folder, 0o700);
     await ensureKey(hostKey, host.name);
   }
-  const knownHosts = await Promise.all(
-    plan.hosts.map(async (host) => {
-      const key = (await readFile(`${machineFiles(plan, host).hostKey}.pub`, "utf8")).split(" ");
-      return `[127.0.0.1]:${String(host.sshPort)} ${key.slice(0, 2).join(" ")}\n`;
-    }),
-  );
-  await replaceFile(files.knownHosts, knownHosts.join(""));
+  await writeKnownHosts(plan);
 }
 
 /** The image of each host: the one that its disks stand on, else that of its roles, or the bare distribution. */
-async function ensureImages(
+export async function ensureImages(
   plan: NestedPlan,
   hosts: readonly NestedHost[],
   { onProgress, signal }: LabOptions,

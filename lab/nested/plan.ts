@@ -81,7 +81,7 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
   return {
     name: topology.name,
     folder,
-    runFolder: join(choices.runtimeFolder, createHash("sha256").update(folder).digest("hex").slice(0, 12)),
+    runFolder: runFolderOf(folder, choices.runtimeFolder),
     distribution: topology.distribution,
     packages: topology.packages,
     ...(topology.mirror === undefined ? {} : { mirror: topology.mirror }),
@@ -118,6 +118,35 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
       };
     }),
   };
+}
+
+/**
+ * The plan of a copy of a lab: hosts keep addresses and MACs, which their memory knows and which are their lab's own, and get
+ * what must be theirs alone on a machine: uuid, port, sockets, disks.
+ * @param folder the copy's own folder, absolute.
+ */
+export function copyPlan(
+  plan: NestedPlan,
+  name: string,
+  folder: string,
+  choices: Pick<NestedChoices, "sshPorts" | "runtimeFolder">,
+): NestedPlan {
+  return {
+    ...plan,
+    name,
+    folder,
+    runFolder: runFolderOf(folder, choices.runtimeFolder),
+    hosts: plan.hosts.map((host, index) => ({
+      ...host,
+      uuid: uuidOf(`${folder}/${host.name}`),
+      diskFolder: join(folder, "disks", host.name),
+      sshPort: choices.sshPorts[index] ?? host.sshPort,
+    })),
+  };
+}
+
+function runFolderOf(folder: string, runtimeFolder: string): string {
+  return join(runtimeFolder, createHash("sha256").update(folder).digest("hex").slice(0, 12));
 }
 
 /** The range of the management network. */

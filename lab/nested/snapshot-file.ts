@@ -15,7 +15,8 @@ const hostSnapshotSchema = z.object({
   disks: z.record(z.string(), z.string()),
 });
 
-const snapshotSchema = z.object({
+/** Of `snapshot.json`. */
+export const snapshotSchema = z.object({
   version: z.literal(1),
   name: z.string(),
   takenAt: z.iso.datetime(),

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, statSync, truncateSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildGuest, guestCommandLine } from "../../lab/guest/build.ts";
+import { labFiles, labFolder } from "../../lab/folders.ts";
 import { labHosts } from "../../lab/inventory.ts";
 import {
   bringUp,
@@ -17,6 +18,7 @@ import { findMachine } from "../../lab/nested/machine.ts";
 import { findSwitch } from "../../lab/nested/network.ts";
 import { readState } from "../../lab/state.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { cloneLab } from "../../lab/transfer.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import { openCloud } from "../../providers/wiring.ts";
@@ -115,6 +117,24 @@ describe("a server on it", () => {
     expect(stdout).not.toContain("later");
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
     expect(textOf((await cloud.find("server", server.id)).outputs, "status")).toBe("ACTIVE");
+  });
+
+  test("runs in a second lab as well when the lab is cloned, whose keys are others", async () => {
+    const keysOf = (name: string): string[] =>
+      [labFiles(labFolder(name)).identity, labFiles(labFolder(name)).knownHosts].map((path) =>
+        readFileSync(path, "utf8").replace(/^\S+:\d+ /gm, ""),
+      );
+    const copy = await cloneLab("nested", "copy", { snapshot: "running" });
+    expect(copy).toMatchObject({ name: "copy", state: "up" });
+    const ask = async (name: string): Promise<string> =>
+      (await runOnHost(name, "h1", ["sh", "-c", "virsh list --name --uuid; hostname"])).stdout;
+    expect(await ask("copy")).toBe(await ask("nested"));
+    expect(await ask("copy")).toContain(server.id);
+    expect(keysOf("copy").filter((key) => keysOf("nested").includes(key))).toEqual([]);
+    expect(listLabSnapshots("copy")).toEqual([]);
+    await expect(cloneLab("nested", "copy")).rejects.toMatchObject({ code: "conflict", field: "name" });
+    await tearDown("copy");
+    expect(await shell.inGuest(server, "cat /tmp/mark")).toBe("before\n");
   });
 
   test("is left alone by a snapshot that is damaged: it is refused before anything is done", async () => {

@@ -1,0 +1,287 @@
+import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { copyFile, cp, link, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { z } from "zod";
+import { StackyardError } from "../../providers/core/errors.ts";
+import type { LabOptions } from "../driver.ts";
+import { labFiles } from "../folders.ts";
+import { expectProcess } from "../process.ts";
+import { diskSlots, nextLayer } from "./disks.ts";
+import { machineFiles } from "./files.ts";
+import { findManifest } from "./image/image.ts";
+import type { HostImage } from "./image/image.ts";
+import { imagesFolder } from "./image/users.ts";
+import { hashFile } from "./memory.ts";
+import { nestedPlanSchema } from "./plan.ts";
+import type { NestedHost, NestedPlan } from "./plan.ts";
+import { readSnapshot, snapshotFileName, snapshotFolder, snapshotSchema } from "./snapshot-file.ts";
+import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
+
+const bundleSchema = z.object({
+  version: z.literal(1),
+  /** The topology of the lab that it was made of. */
+  topology: z.record(z.string(), z.json()),
+  plan: nestedPlanSchema,
+  snapshot: snapshotSchema,
+  /** Every file of the bundle but this one. */
+  files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
+});
+
+/** A whole lab at one moment, as files of a folder: memory, disks, keys, and images where they go along. */
+export type Bundle = z.infer<typeof bundleSchema>;
+
+const bundleFileName = "bundle.json";
+const imageFiles = ["manifest.json", "root.raw", "vmlinuz", "initrd"] as const;
+
+/** Name of the snapshot that a lab which was made of a bundle begins with. */
+export const importedSnapshot = "imported";
+
+/** Files of a lab that only its user may read, by their names in a bundle. */
+function listKeys(plan: NestedPlan): readonly (readonly [string, string])[] {
+  const { identity } = labFiles(plan.folder);
+  const hosts = plan.hosts.map(
+    (host) => [`keys/hosts/${host.name}`, machineFiles(plan, host).hostKey] as const,
+  );
+  return [["keys/identity", identity] as const, ...hosts].flatMap(
+    ([name, path]) =>
+      [
+        [name, path],
+        [`${name}.pub`, `${path}.pub`],
+      ] as const,
+  );
+}
+
+const memoryName = (host: string): string => `memory/${host}`;
+const diskName = (host: string, slot: string): string => `disks/${host}/${slot}.qcow2`;
+
+/**
+ * Writes a snapshot of a lab with all that it needs into a folder that is not there yet. The lab may run on.
+ * @param withImages whether the images go along: another machine may not have them.
+ */
+export async function writeBundle(
+  plan: NestedPlan,
+  topology: Bundle["topology"],
+  snapshotName: string,
+  folder: string,
+  images: ReadonlyMap<string, HostImage>,
+  withImages: boolean,
+  { onProgress }: LabOptions,
+): Promise<void> {
+  const snapshot = readSnapshot(plan, snapshotName);
+  await mkdir(join(folder, "keys", "hosts"), { recursive: true, mode: 0o700 });
+  for (const [name, path] of listKeys(plan)) await copyFile(path, join(folder, name));
+  for (const host of plan.hosts) {
+    const saved = snapshot.hosts.find(({ name }) => name === host.name);
+    const image = images.get(host.name);
+    if (saved === undefined || image === undefined) throw new TypeError("a snapshot has the lab's hosts");
+    if (saved.memory !== null) {
+      const target = join(folder, memoryName(host.name));
+      await mkdir(dirname(target), { recursive: true });
+      await linkOrCopy(join(snapshotFolder(plan, snapshotName), saved.memory.file), target);
+    }
+    for (const { slot } of diskSlots(host)) {
+      onProgress?.(`${host.name}: disk ${slot}`);
+      await flattenDisk(
+        saved.disks[slot] ?? "",
+        slot === "root" ? image.root : undefined,
+        join(folder, diskName(host.name, slot)),
+      );
+    }
+    const kept = join(folder, "images", image.hash);
+    if (!withImages || existsSync(kept)) continue;
+    onProgress?.(`image ${image.hash}`);
+    await mkdir(kept, { recursive: true });
+    for (const name of imageFiles)
+      await expectProcess(
+        "copying an image",
+        "cp",
+        ["--sparse=always", join(image.folder, name), join(kept, name)],
+        {
+          timeoutMs: 600_000,
+        },
+      );
+  }
+  onProgress?.("checksums");
+  const bundle: Bundle = { version: 1, topology, plan, snapshot, files: await hashFiles(folder) };
+  await writeFile(join(folder, bundleFileName), `${JSON.stringify(bundle, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** The same file twice where the file system can: neither is written to. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(() => copyFile(from, to));
+}
+
+/** A disk as one file: what differs from the image, or all of a disk without one. It names no other file. */
+async function flattenDisk(layer: string, image: string | undefined, target: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  const backing = image === undefined ? [] : ["-B", image, "-F", "raw"];
+  await expectProcess(
+    "copying a disk",
+    "qemu-img",
+    ["convert", "-U", "-O", "qcow2", ...backing, layer, target],
+    {
+      timeoutMs: 1_800_000,
+    },
+  );
+  if (image !== undefined)
+    await expectProcess("letting a disk stand alone", "qemu-img", [
+      "rebase",
+      "-u",
+      "-f",
+      "qcow2",
+      "-b",
+      "",
+      target,
+    ]);
+}
+
+function listFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .filter((name) => name !== bundleFileName)
+    .sort();
+}
+
+async function hashFiles(folder: string): Promise<Bundle["files"]> {
+  const hashed = await Promise.all(
+    listFiles(folder).map(async (name) => [name, await hashFile(join(folder, name))] as const),
+  );
+  return Object.fromEntries(hashed);
+}
+
+function damaged(what: string): StackyardError {
+  return new StackyardError("image-checksum", {
+    message: `the exported lab is damaged: ${what}`,
+    field: "file",
+    remedy: "Nothing was changed. Copy the file again, or export the lab anew.",
+  });
+}
+
+/**
+ * Reads a bundle that may come from elsewhere. Its files are what it says, whole, and plain files; its disks name no file of this machine.
+ * @throws StackyardError `image-checksum` when it is not so.
+ */
+export async function openBundle(folder: string): Promise<Bundle> {
+  const bundle = readBundle(folder);
+  const names = listFiles(folder);
+  const strange = names.find((name) => !lstatSync(join(folder, name)).isFile());
+  if (strange !== undefined) throw damaged(`${strange} is no plain file`);
+  const found = await hashFiles(folder);
+  for (const name of new Set([...names, ...Object.keys(bundle.files)])) {
+    if (bundle.files[name] === undefined) throw damaged(`${name} is not of it`);
+    if (found[name]?.sha256 !== bundle.files[name].sha256) throw damaged(`${name} is not as it was written`);
+  }
+  for (const host of bundle.plan.hosts) {
+    for (const { slot } of diskSlots(host)) await requireAlone(join(folder, diskName(host.name, slot)));
+  }
+  return bundle;
+}
+
+function readBundle(folder: string): Bundle {
+  try {
+    return bundleSchema.parse(JSON.parse(readFileSync(join(folder, bundleFileName), "utf8")));
+  } catch (cause) {
+    throw new StackyardError("invalid-input", {
+      message: "this is no exported lab",
+      field: "file",
+      remedy: "Name a file that stackyard lab export has written, of a version like this one.",
+      cause,
+    });
+  }
+}
+
+const standaloneSchema = z.object({
+  format: z.literal("qcow2"),
+  "backing-filename": z.undefined().optional(),
+  "format-specific": z.looseObject({ data: z.looseObject({ "data-file": z.undefined().optional() }) }),
+});
+
+/** A disk whose header names another file would have QEMU read that. */
+async function requireAlone(path: string): Promise<void> {
+  const output = await expectProcess("looking at a disk", "qemu-img", [
+    "info",
+    "-f",
+    "qcow2",
+    "--output=json",
+    path,
+  ]);
+  if (!standaloneSchema.safeParse(JSON.parse(output)).success) throw damaged(`${path} names another file`);
+}
+
+/**
+ * Lays the files of a bundle where a lab of this plan has them: keys, disks, a snapshot. The lab has no record yet.
+ * @throws StackyardError `not-found` when an image is neither in the cache nor in the bundle.
+ */
+export async function unpackBundle(folder: string, bundle: Bundle, plan: NestedPlan): Promise<void> {
+  for (const host of plan.hosts)
+    await mkdir(machineFiles(plan, host).folder, { recursive: true, mode: 0o700 });
+  for (const [name, path] of listKeys(plan)) await copyFile(join(folder, name), path);
+  const hosts: HostSnapshot[] = [];
+  const snapshotAt = snapshotFolder(plan, importedSnapshot);
+  await mkdir(snapshotAt, { recursive: true, mode: 0o700 });
+  for (const saved of bundle.snapshot.hosts) {
+    const host = plan.hosts.find(({ name }) => name === saved.name);
+    if (host === undefined) throw new TypeError("a bundle has its plan's hosts");
+    const root = await placeImage(folder, saved.image);
+    const disks = await placeDisks(folder, host, root);
+    if (saved.memory === null) hosts.push({ ...saved, disks });
+    else {
+      const file = `${saved.name}.memory`;
+      await rename(join(folder, memoryName(saved.name)), join(snapshotAt, file)).catch(async () => {
+        await copyFile(join(folder, memoryName(saved.name)), join(snapshotAt, file));
+      });
+      hosts.push({ ...saved, memory: { ...saved.memory, file }, disks });
+    }
+  }
+  const snapshot: Snapshot = { ...bundle.snapshot, name: importedSnapshot, hosts };
+  await writeFile(join(snapshotAt, snapshotFileName), `${JSON.stringify(snapshot, undefined, 2)}\n`, {
+    mode: 0o600,
+  });
+}
+
+/** Disks of a host as they were, each the first layer of its slot. */
+async function placeDisks(folder: string, host: NestedHost, root: string): Promise<Record<string, string>> {
+  const disks: Record<string, string> = {};
+  await mkdir(host.diskFolder, { recursive: true, mode: 0o700 });
+  for (const { slot } of diskSlots(host)) {
+    const path = nextLayer(host, slot);
+    await rename(join(folder, diskName(host.name, slot)), path).catch(async () => {
+      await cp(join(folder, diskName(host.name, slot)), path);
+    });
+    if (slot === "root")
+      await expectProcess("giving a disk its image", "qemu-img", [
+        ...["rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", root, path],
+      ]);
+    disks[slot] = path;
+  }
+  return disks;
+}
+
+/** Path of an image's file system in the cache, where it is put from the bundle when it is not there. */
+async function placeImage(folder: string, hash: string): Promise<string> {
+  const target = join(imagesFolder(), hash);
+  if (findManifest(target)?.hash !== hash) {
+    const source = join(folder, "images", hash);
+    if (findManifest(source)?.hash !== hash) {
+      throw new StackyardError("not-found", {
+        message: `the lab stands on image ${hash}, which is neither in the cache nor in the file`,
+        field: "image",
+        value: hash,
+        remedy: "Export the lab anew where it is.",
+      });
+    }
+    await rm(target, { recursive: true, force: true });
+    await mkdir(dirname(target), { recursive: true });
+    await expectProcess(
+      "keeping an image",
+      "cp",
+      ["-r", "--sparse=always", source, `${target}.part-import`],
+      {
+        timeoutMs: 600_000,
+      },
+    );
+    await rename(`${target}.part-import`, target);
+  }
+  return join(target, "root.raw");
+}

@@ -1,0 +1,293 @@
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
+import { z } from "zod";
+import { StackyardError } from "../providers/core/errors.ts";
+import type { LabDescription } from "./lab.ts";
+import { describe, findReserved, removeLabSnapshot, snapshotLab, withLab } from "./lab.ts";
+import type { LabOptions } from "./driver.ts";
+import { labFiles, labFolder, labsFolder } from "./folders.ts";
+import { withLock } from "./lock.ts";
+import { importedSnapshot, openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
+import type { Bundle } from "./nested/bundle.ts";
+import {
+  ensureFiles,
+  ensureImages,
+  findFreePorts,
+  openNestedLab,
+  requireResources,
+} from "./nested/driver.ts";
+import { findMachine } from "./nested/machine.ts";
+import { copyPlan } from "./nested/plan.ts";
+import type { NestedPlan } from "./nested/plan.ts";
+import { rekeyLab } from "./nested/rekey.ts";
+import { runtimeFolder } from "./nested/run-folder.ts";
+import { systemPath } from "./process.ts";
+import { makeFolder, replaceFile } from "./state-files.ts";
+import { findState, readState, writeState } from "./state.ts";
+import type { LabState } from "./state.ts";
+import { parseLabName } from "./topology.ts";
+
+/** Which moment of a lab is copied. */
+export interface TransferOptions extends LabOptions {
+  /** Name of a snapshot; by default one is taken, and removed again. */
+  readonly snapshot?: string | undefined;
+}
+
+/** Name of the snapshot that is taken for a copy. */
+const passingSnapshot = "copy";
+
+const networksWaitMs = 120_000;
+
+/** The record of a lab of virtual machines. Raises `invalid-input` for a lab of another driver. */
+function readNested(name: string): Extract<LabState, { driver: "nested" }> {
+  const state = readState(name);
+  if (state.driver === "nested") return state;
+  throw new StackyardError("invalid-input", {
+    message: `lab "${name}" is of the driver ${state.driver}, whose hosts cannot be copied`,
+    field: "driver",
+    value: state.driver,
+    remedy: "Make the lab with --driver nested, or bring another one up from the same topology.",
+  });
+}
+
+function requireNew(name: string): void {
+  if (findState(parseLabName(name)) === undefined) return;
+  throw new StackyardError("conflict", {
+    message: `there is a lab "${name}" already`,
+    field: "name",
+    value: name,
+    remedy: `Choose another name, or take it down: stackyard lab down --name ${name}`,
+  });
+}
+
+/** Writes one moment of a lab as a bundle, whatever becomes of the snapshot that was taken for it. */
+async function bundleLab(
+  name: string,
+  folder: string,
+  withImages: boolean,
+  options: TransferOptions,
+): Promise<void> {
+  const { plan, topology } = readNested(name);
+  if (options.snapshot === undefined) await snapshotLab(name, passingSnapshot, options);
+  try {
+    await withLab(name, "nested", options, async () => {
+      const images = await ensureImages(plan, plan.hosts, options);
+      const given = z.record(z.string(), z.json()).parse(topology);
+      await writeBundle(
+        plan,
+        given,
+        options.snapshot ?? passingSnapshot,
+        folder,
+        images,
+        withImages,
+        options,
+      );
+    });
+  } finally {
+    if (options.snapshot === undefined) await removeLabSnapshot(name, passingSnapshot);
+  }
+}
+
+/**
+ * Makes a second lab of the moment of a lab: hosts go on in it where they were in that moment, with servers that run in
+ * them, with keys of its own. Both run side by side; networks between hosts are each lab's own.
+ * @throws StackyardError `conflict` when there is a lab of the new name, `host-unsuitable` without memory for it,
+ * `host-disk-full`, `not-found`.
+ */
+export async function cloneLab(
+  name: string,
+  newName: string,
+  options: TransferOptions = {},
+): Promise<LabDescription> {
+  requireNew(newName);
+  const state = readNested(name);
+  await requireResources(state.plan.hosts);
+  return withWorkFolder(async (folder) => {
+    await bundleLab(name, folder, false, options);
+    return openCopy(folder, await openBundle(folder), newName, options);
+  });
+}
+
+/**
+ * Writes a whole lab with its images into one file, for another machine or a later day. It holds the keys of the lab.
+ * @throws StackyardError `conflict` when the file is there, `not-found`, `host-disk-full`.
+ */
+export async function exportLab(name: string, file: string, options: TransferOptions = {}): Promise<void> {
+  const target = resolve(file);
+  if (existsSync(target)) {
+    throw new StackyardError("conflict", {
+      message: "there is such a file already",
+      field: "file",
+      value: file,
+      remedy: "Choose another name, or remove the file.",
+    });
+  }
+  const part = `${target}.part`;
+  await withWorkFolder(async (folder) => {
+    await bundleLab(name, folder, true, options);
+    options.onProgress?.("packing");
+    try {
+      await runTar(["--create", "--sparse", "--directory", folder, "."], "out", part, options.signal);
+      await rename(part, target);
+    } finally {
+      await rm(part, { force: true });
+    }
+  });
+}
+
+/**
+ * Makes a lab of a file that {@link exportLab} has written. QEMU must be of the version, and the processor of the kind, that
+ * the lab ran on: memory is taken as it is.
+ * @param newName of the lab; default: the name that it had.
+ * @throws StackyardError `not-found`, `invalid-input` for a file that is none, `image-checksum` for a damaged one,
+ * `conflict` when there is a lab of that name, `host-unsuitable` without memory for it.
+ */
+export async function importLab(
+  file: string,
+  newName: string | undefined,
+  options: LabOptions = {},
+): Promise<LabDescription> {
+  if (newName !== undefined) requireNew(newName);
+  const source = resolve(file);
+  if (!existsSync(source)) {
+    throw new StackyardError("not-found", {
+      message: "the file is not there",
+      field: "file",
+      value: file,
+      remedy: "Name a file that stackyard lab export has written.",
+    });
+  }
+  return withWorkFolder(async (folder) => {
+    options.onProgress?.("unpacking");
+    await runTar(
+      ["--extract", "--sparse", "--no-same-owner", "--no-same-permissions", "--directory", folder],
+      "in",
+      source,
+      options.signal,
+    );
+    options.onProgress?.("checking");
+    const bundle = await openBundle(folder);
+    requireNew(newName ?? bundle.plan.name);
+    await requireResources(bundle.plan.hosts);
+    return openCopy(folder, bundle, newName ?? bundle.plan.name, options);
+  });
+}
+
+/** A folder beside the labs, where renames are cheap, for the time of a copy. */
+async function withWorkFolder<Result>(action: (folder: string) => Promise<Result>): Promise<Result> {
+  const parent = join(dirname(labsFolder()), "transfers");
+  await makeFolder(parent, 0o700);
+  const folder = await mkdtemp(join(parent, "copy-"));
+  try {
+    return await action(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Brings up the lab of a bundle. Its record is written when all its files are there: until then nothing runs. */
+async function openCopy(
+  folder: string,
+  bundle: Bundle,
+  newName: string,
+  options: LabOptions,
+): Promise<LabDescription> {
+  return withLab(newName, "nested", options, async () => {
+    requireNew(newName);
+    const target = labFolder(newName);
+    await rm(target, { recursive: true, force: true }); // of a copy that was killed before it had a record
+    const madeFolders = await makeFolder(target, 0o700);
+    const plan = await withLock("networks", { waitMs: networksWaitMs }, async () =>
+      copyPlan(bundle.plan, newName, target, {
+        sshPorts: await findFreePorts(bundle.plan.hosts.length, target, findReserved().ports),
+        runtimeFolder: runtimeFolder(),
+      }),
+    );
+    options.onProgress?.("disks and memory");
+    await unpackBundle(folder, bundle, plan);
+    // A copy's disks are in its own folder.
+    const topology = Object.fromEntries(
+      Object.entries(bundle.topology).filter(([field]) => field !== "diskFolder"),
+    );
+    const state: LabState = {
+      version: 1,
+      driver: "nested",
+      topology: { ...topology, name: newName },
+      plan,
+      madeFolders,
+    };
+    await writeState(state);
+    await resume(plan, options);
+    const { inventory } = openNestedLab(plan);
+    await replaceFile(labFiles(target).inventory, `${JSON.stringify(inventory, undefined, 2)}\n`);
+    return describe(state);
+  });
+}
+
+async function resume(plan: NestedPlan, options: LabOptions): Promise<void> {
+  const lab = openNestedLab(plan);
+  await ensureFiles(plan);
+  await lab.snapshots?.restore(importedSnapshot, options);
+  await rekeyLab(
+    plan,
+    plan.hosts.filter((host) => findMachine(host) !== undefined),
+  );
+  // Its memory knows the old keys only.
+  await lab.snapshots?.remove(importedSnapshot);
+}
+
+/** tar with zstd between it and a file: `out` writes the file, `in` reads it. */
+async function runTar(
+  args: readonly string[],
+  direction: "in" | "out",
+  file: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const child = spawn("tar", args, {
+    stdio: [direction === "in" ? "pipe" : "ignore", direction === "out" ? "pipe" : "ignore", "pipe"],
+    env: { PATH: systemPath, LC_ALL: "C" },
+    ...(signal === undefined ? {} : { signal }),
+  });
+  let said = "";
+  child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const closed = once(child, "close");
+  const streamed =
+    direction === "out" && child.stdout !== null
+      ? pipeline(
+          child.stdout,
+          createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } }),
+          createWriteStream(file, { flags: "wx", mode: 0o600 }),
+        )
+      : child.stdin === null
+        ? Promise.resolve()
+        : pipeline(createReadStream(file), createZstdDecompress(), child.stdin);
+  const [ended, failure] = await Promise.all([
+    closed.then((values) => z.tuple([z.int().nullable()]).rest(z.unknown()).parse(values)),
+    streamed.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  ]);
+  if (ended[0] === 0 && failure === undefined) return;
+  const isFull = /No space left/.test(`${said} ${String(failure)}`);
+  throw new StackyardError(
+    isFull ? "host-disk-full" : direction === "in" ? "invalid-input" : "command-failed",
+    {
+      message: direction === "in" ? "the file cannot be unpacked" : "the lab cannot be packed",
+      field: "file",
+      value: file,
+      remedy: isFull
+        ? "Free space, and run again: nothing of it is left."
+        : direction === "in"
+          ? "Name a file that stackyard lab export has written, and that is whole."
+          : "See what tar says.",
+      notes: said === "" ? [] : [said.trim().slice(-500)],
+      cause: failure,
+    },
+  );
+}

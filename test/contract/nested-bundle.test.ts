@@ -1,0 +1,172 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { parseRange } from "../../lab/addresses.ts";
+import { labFiles } from "../../lab/folders.ts";
+import { importedSnapshot, openBundle, unpackBundle, writeBundle } from "../../lab/nested/bundle.ts";
+import { activeLayer, ensureDisks, listChain, makeLayer, nextLayer } from "../../lab/nested/disks.ts";
+import { machineFiles } from "../../lab/nested/files.ts";
+import { manifestSchema } from "../../lab/nested/image/manifest.ts";
+import type { HostImage } from "../../lab/nested/image/image.ts";
+import { imagesFolder } from "../../lab/nested/image/users.ts";
+import { copyPlan, planNestedLab } from "../../lab/nested/plan.ts";
+import type { NestedPlan } from "../../lab/nested/plan.ts";
+import { readSnapshot, snapshotFolder } from "../../lab/nested/snapshot-file.ts";
+import { parseTopology } from "../../lab/topology.ts";
+
+const hash = "0123456789abcdef";
+const topology = { name: "trial", driver: "nested", hosts: [{ name: "h1", disks: [{ sizeGib: 1 }] }] };
+
+let folder: string;
+let plan: NestedPlan;
+let images: ReadonlyMap<string, HostImage>;
+let bundle: string;
+
+function rangeOf(cidr: string) {
+  const range = parseRange(cidr);
+  if (range === undefined) throw new Error(cidr);
+  return range;
+}
+
+const qemuIo = (path: string, command: string) =>
+  execFileSync("qemu-io", ["-f", "qcow2", "-c", command, path]);
+const patternOf = (path: string, offset: string, byte: string) =>
+  qemuIo(path, `read -P ${byte} ${offset} 64k`).toString();
+
+/** A lab of one host that is off, with something on its disks, and a snapshot of it. */
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'stackyard bundle\' "x",'));
+  vi.stubEnv("XDG_CACHE_HOME", join(folder, "cache"));
+  plan = planNestedLab(parseTopology(topology), join(folder, "labs/trial"), {
+    ranges: { management: rangeOf("10.77.0.0/24"), data: rangeOf("10.78.0.0/24") },
+    storage: rangeOf("10.79.0.0/24"),
+    sshPorts: [2201],
+    acceleration: "tcg",
+    runtimeFolder: join(folder, "run"),
+  });
+  const imageFolder = join(imagesFolder(), hash);
+  mkdirSync(imageFolder, { recursive: true });
+  const content = {
+    "root.raw": Buffer.alloc(1024 ** 2, 7),
+    vmlinuz: Buffer.from("kernel"),
+    initrd: Buffer.from("initrd"),
+  };
+  const files = Object.fromEntries(
+    Object.entries(content).map(([name, bytes]) => {
+      writeFileSync(join(imageFolder, name), bytes);
+      return [name, { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }];
+    }),
+  );
+  const manifest = manifestSchema.parse({
+    ...{ version: 1, hash, distribution: "debian-12", roles: [], builtAt: "2026-01-01T00:00:00Z" },
+    ...{ treeSha256: "", packages: [], files },
+  });
+  writeFileSync(join(imageFolder, "manifest.json"), JSON.stringify(manifest));
+  const root = join(imageFolder, "root.raw");
+  images = new Map([["h1", { hash, folder: imageFolder, root, kernel: "", initrd: "", manifest }]]);
+  const [host] = plan.hosts;
+  if (host === undefined) throw new Error("no host");
+  await ensureDisks(host, { root });
+  qemuIo(activeLayer(host, "root") ?? "", "write -P 0xaa 128k 64k");
+  qemuIo(activeLayer(host, "data1") ?? "", "write -P 0xbb 0 64k");
+  const disks = { root: activeLayer(host, "root") ?? "", data1: activeLayer(host, "data1") ?? "" };
+  for (const slot of ["root", "data1"] as const)
+    await makeLayer(nextLayer(host, slot), 20, { path: disks[slot], format: "qcow2" });
+  qemuIo(activeLayer(host, "root") ?? "", "write -P 0xcc 128k 64k"); // after the snapshot
+  const taken = snapshotFolder(plan, "moment");
+  mkdirSync(taken, { recursive: true });
+  const saved = { name: "h1", image: hash, memory: null, disks };
+  const snapshot = { version: 1, name: "moment", takenAt: "2026-01-02T00:00:00Z", hosts: [saved] };
+  writeFileSync(join(taken, "snapshot.json"), JSON.stringify(snapshot));
+  const { identity } = labFiles(plan.folder);
+  const { hostKey, folder: hostFolder } = machineFiles(plan, host);
+  mkdirSync(hostFolder, { recursive: true });
+  for (const path of [identity, hostKey])
+    for (const end of ["", ".pub"]) writeFileSync(`${path}${end}`, `${path}${end}`);
+  bundle = join(folder, "bundle");
+  await writeBundle(plan, topology, "moment", bundle, images, true, {});
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+describe("a bundle", () => {
+  test("has a lab's moment, which another lab begins with, on a machine without its image", async () => {
+    rmSync(imagesFolder(), { recursive: true });
+    const opened = await openBundle(bundle);
+    const copy = copyPlan(opened.plan, "copy", join(folder, "labs/copy"), {
+      sshPorts: [2301],
+      runtimeFolder: join(folder, "run"),
+    });
+    await unpackBundle(bundle, opened, copy);
+    const [host] = copy.hosts;
+    const [original] = plan.hosts;
+    if (host === undefined || original === undefined) throw new Error("no host");
+    expect(host).toMatchObject({ sshPort: 2301, macs: original.macs, tunnelAddress: original.tunnelAddress });
+    expect([host.uuid, copy.runFolder]).not.toContain(original.uuid);
+    const root = activeLayer(host, "root") ?? "";
+    expect(await listChain(root)).toEqual([root, join(imagesFolder(), hash, "root.raw")]);
+    expect(patternOf(root, "128k", "0xaa")).not.toContain("failed"); // and not what came later
+    expect(patternOf(root, "0", "7")).not.toContain("failed"); // the image's
+    expect(patternOf(activeLayer(host, "data1") ?? "", "0", "0xbb")).not.toContain("failed");
+    expect(readSnapshot(copy, importedSnapshot).hosts).toEqual([
+      { name: "h1", image: hash, memory: null, disks: { root, data1: activeLayer(host, "data1") } },
+    ]);
+    expect(readFileSync(labFiles(copy.folder).identity, "utf8")).toBe(labFiles(plan.folder).identity);
+  });
+
+  test.each<[string, (path: string) => void, string]>([
+    [
+      "a file that was changed",
+      (path) => writeFileSync(join(path, "keys/identity"), "other"),
+      "not as it was written",
+    ],
+    ["a file that is missing", (path) => rmSync(join(path, "disks/h1/data1.qcow2")), "not as it was written"],
+    ["a file more", (path) => writeFileSync(join(path, "disks/h1/more"), ""), "is not of it"],
+    [
+      "a link in place of a file",
+      (path) => {
+        rmSync(join(path, "keys/identity"));
+        symlinkSync("/etc/passwd", join(path, "keys/identity"));
+      },
+      "is no plain file",
+    ],
+  ])("with %s is refused, and nothing comes of it", async (_, damage, message) => {
+    damage(bundle);
+    await expect(openBundle(bundle)).rejects.toMatchObject({ code: "image-checksum" });
+    await expect(openBundle(bundle)).rejects.toThrow(message);
+  });
+
+  test("whose disk would have QEMU read another file is refused, though its checksums fit", async () => {
+    const disk = join(bundle, "disks/h1/data1.qcow2");
+    execFileSync("qemu-img", ["rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/passwd", disk]);
+    const file = join(bundle, "bundle.json");
+    const text = readFileSync(disk);
+    const sha256 = createHash("sha256").update(text).digest("hex");
+    const written = readFileSync(file, "utf8").replace(
+      /("disks\/h1\/data1\.qcow2": \{\s*"bytes": \d+,\s*"sha256": ")[0-9a-f]+/,
+      `$1${sha256}`,
+    );
+    writeFileSync(file, written);
+    await expect(openBundle(bundle)).rejects.toThrow("names another file");
+  });
+
+  test("that is none is refused", async () => {
+    writeFileSync(join(bundle, "bundle.json"), "{}");
+    await expect(openBundle(bundle)).rejects.toMatchObject({ code: "invalid-input", field: "file" });
+    expect(existsSync(join(folder, "labs/copy"))).toBe(false);
+  });
+});
