@@ -1,9 +1,34 @@
+import { basename } from "node:path";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const root = new URL("..", import.meta.url).pathname;
 
 /** Vitest would leave one core to itself, and has nothing to do with it. */
 const maxWorkers = "100%";
+
+/** The files that take minutes, longest first: begun last, one of them would run on alone in the end. */
+const longFiles = [
+  "pulumi.test.ts",
+  "volume-backends.test.ts",
+  "nested-lab.test.ts",
+  "terraform.test.ts",
+  "compute-ports.test.ts",
+  "ceph-faults.test.ts",
+  "ceph-servers.test.ts",
+  "cdktf.test.ts",
+];
+
+/** Long files first, the others as vitest has them. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = longFiles.indexOf(basename(moduleId));
+      return at < 0 ? longFiles.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 /**
  * One project a kind of test. `e2e` runs alone, two files at a time: each has labs of names and folders of its own, and
@@ -12,6 +37,7 @@ const maxWorkers = "100%";
 export default defineConfig({
   root,
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         root,
