@@ -26,6 +26,7 @@ import { copyPlan } from "./nested/plan.ts";
 import type { NestedPlan } from "./nested/plan.ts";
 import { rekeyLab } from "./nested/rekey.ts";
 import { runtimeFolder } from "./nested/run-folder.ts";
+import { writeSeed } from "./nested/seed.ts";
 import { systemPath } from "./process.ts";
 import { makeFolder, replaceFile } from "./state-files.ts";
 import { findState, readState, writeState } from "./state.ts";
@@ -232,6 +233,7 @@ async function openCopy(
 async function resume(plan: NestedPlan, options: LabOptions): Promise<void> {
   const lab = openNestedLab(plan);
   await ensureFiles(plan);
+  for (const host of plan.hosts) await writeSeed(plan, host);
   await lab.snapshots?.restore(importedSnapshot, options);
   await rekeyLab(
     plan,

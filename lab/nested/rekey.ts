@@ -1,13 +1,18 @@
 import { readFile, rename, rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
 import { labFiles } from "../folders.ts";
 import { ensureKey } from "../keys.ts";
 import { runProcess } from "../process.ts";
 import { sshArguments } from "../ssh.ts";
+import { runOnMachine } from "./boot.ts";
 import { machineFiles } from "./files.ts";
 import { writeKnownHosts } from "./known-hosts.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
+
+const proofLimitMs = 60_000;
+const pollMs = 200;
 
 /**
  * Gives a lab that was copied keys of its own: to log in by, and for each host that is on. Hosts that are off get theirs at
@@ -41,6 +46,26 @@ export async function rekeyLab(plan: NestedPlan, running: readonly NestedHost[])
     await rename(`${fresh(path)}.pub`, `${path}.pub`);
   }
   await writeKnownHosts(plan);
+  await Promise.all(running.map((host) => proveKeys(plan, host)));
+}
+
+/** Logs in by the new keys: a host's sshd that reads its settings anew refuses connections for a moment. */
+async function proveKeys(plan: NestedPlan, host: NestedHost): Promise<void> {
+  const deadline = performance.now() + proofLimitMs;
+  for (;;) {
+    const { exitCode, stderr } = await runOnMachine(plan, host, ["true"]);
+    if (exitCode === 0) return;
+    if (performance.now() > deadline) throw notTaken(plan, host, stderr);
+    await sleep(pollMs);
+  }
+}
+
+function notTaken(plan: NestedPlan, host: NestedHost, said: string): StackyardError {
+  return new StackyardError("command-failed", {
+    message: `host ${host.name} has not taken its new keys`,
+    remedy: `Run the command again, or take the copy down: stackyard lab down --name ${plan.name}`,
+    notes: [said.trim().slice(-500)],
+  });
 }
 
 async function tell(
@@ -54,11 +79,7 @@ async function tell(
   const target = sshArguments(files, { address: "127.0.0.1", port: host.sshPort });
   const { exitCode, stderr } = await runProcess("ssh", [...target, command], { stdin, timeoutMs: 120_000 });
   if (exitCode === 0) return;
-  throw new StackyardError("command-failed", {
-    message: `host ${host.name} has not taken its new keys`,
-    remedy: `Run the command again, or take the copy down: stackyard lab down --name ${plan.name}`,
-    notes: [stderr.trim().slice(-500)],
-  });
+  throw notTaken(plan, host, stderr);
 }
 
 /** Reads host key, its public half and the key to log in by, zeros between them. The new login key comes last: all or nothing. */
