@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, rmdir } from "node:fs/promises";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname, join, resolve } from "node:path";
@@ -188,6 +188,7 @@ async function withWorkFolder<Result>(action: (folder: string) => Promise<Result
     return await action(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    await rmdir(parent).catch(() => undefined); // stays while another copy is made
   }
 }
 
@@ -275,7 +276,8 @@ async function runTar(
       (error: unknown) => error,
     ),
   ]);
-  if (ended[0] === 0 && failure === undefined) return;
+  // tar leaves unread what follows the end of the archive; the checksums of its files tell whether all came.
+  if (ended[0] === 0 && (failure === undefined || direction === "in")) return;
   const isFull = /No space left/.test(`${said} ${String(failure)}`);
   throw new StackyardError(
     isFull ? "host-disk-full" : direction === "in" ? "invalid-input" : "command-failed",

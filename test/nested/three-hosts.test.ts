@@ -5,21 +5,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import {
-  changePower,
-  cutLink,
-  describeLab,
-  mendLink,
-  restoreLab,
-  runOnHost,
-  snapshotLab,
-} from "../../lab/lab.ts";
+import { cutLink, mendLink, restoreLab, runOnHost, snapshotLab } from "../../lab/lab.ts";
 import { labFolder } from "../../lab/folders.ts";
-import { pulumiEnvironment } from "../../lab/packed-project.ts";
 import { readConfig } from "../../providers/config/config.ts";
 import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import type { JsonObject } from "../../providers/core/json.ts";
-import { expectProcess, runProcess } from "../../lab/process.ts";
+import { runProcess } from "../../lab/process.ts";
 import { openCloud } from "../../providers/wiring.ts";
 import { make, textOf } from "../support/cloud.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
@@ -65,13 +56,6 @@ afterAll(async () => {
 
 function environment() {
   return { STACKYARD_HOME: join(all, "clouds"), STACKYARD_CLOUD: labName };
-}
-
-/** The variables that have a value. */
-function environmentOf(variables: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }
 
 /** Runs a command in a server's guest, as a user does, and gives how it ended. */
@@ -160,38 +144,10 @@ test("a running server moves to another host and goes on", async () => {
   await cloud.remove("server", mover.id);
 });
 
-test("a host that loses its power while it builds a server: the server is built elsewhere, and the host comes back clean", async () => {
-  const inputs = await describeServer();
-  let lost: string | undefined;
-  const late = await make(cloud, "server", "late", inputs, {
-    onProgress: (message) => {
-      const host = /on host (h\d)|to host (h\d)/.exec(message)?.slice(1).find(Boolean);
-      if (lost !== undefined || host === undefined) return;
-      lost = host;
-      void changePower(labName, host, "cut");
-    },
-  });
-  expect(lost).toBeDefined();
-  expect(textOf(late.outputs, "status")).toBe("ACTIVE");
-  expect(textOf(late.outputs, "host")).not.toBe(lost);
-  await changePower(labName, lost ?? "", "on");
-  expect((await describeLab(labName)).state).toBe("up");
-  await cloud.remove("server", late.id);
-});
-
 test("all hosts go back to a moment, with the servers that ran in them", async () => {
   await snapshotLab(labName, "moment");
   await tryInGuest("web2", "echo later > /tmp/later");
   expect((await restoreLab(labName, "moment")).state).toBe("up");
   expect((await tryInGuest("web2", "ls /tmp/later")).exitCode).not.toBe(0);
   await expect.poll(() => pings("web3", "10.20.0.11"), patience).toBe(true);
-});
-
-test("the stack that was deployed has nothing to do", async () => {
-  const words = ["preview", "--expect-no-changes", "--non-interactive"];
-  await expectProcess("pulumi preview", "pulumi", words, {
-    cwd: join(all, "project"),
-    env: environmentOf(pulumiEnvironment(all)),
-    timeoutMs: 300_000,
-  });
 });
