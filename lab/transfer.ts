@@ -72,14 +72,14 @@ async function bundleLab(
   folder: string,
   withImages: boolean,
   options: TransferOptions,
-): Promise<void> {
+): Promise<Bundle> {
   const { plan, topology } = readNested(name);
   if (options.snapshot === undefined) await snapshotLab(name, passingSnapshot, options);
   try {
-    await withLab(name, "nested", options, async () => {
+    return await withLab(name, "nested", options, async () => {
       const images = await ensureImages(plan, plan.hosts, options);
       const given = z.record(z.string(), z.json()).parse(topology);
-      await writeBundle(
+      return writeBundle(
         plan,
         given,
         options.snapshot ?? passingSnapshot,
@@ -109,8 +109,8 @@ export async function cloneLab(
   const state = readNested(name);
   await requireResources(state.plan.hosts);
   return withWorkFolder(async (folder) => {
-    await bundleLab(name, folder, false, options);
-    return openCopy(folder, await openBundle(folder), newName, options);
+    // Written here and now: only a bundle from elsewhere is read and judged anew.
+    return openCopy(folder, await bundleLab(name, folder, false, options), newName, options);
   });
 }
 

@@ -92,7 +92,7 @@ export async function applyLinks(plan: NestedPlan, host: NestedHost): Promise<vo
 }
 
 /** Follows a boot to its end. @returns `ready`, or why the host did not get so far. */
-export async function followBoot(
+async function followBoot(
   plan: NestedPlan,
   host: NestedHost,
   process: ProcessIdentity,

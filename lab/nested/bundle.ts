@@ -66,7 +66,7 @@ export async function writeBundle(
   images: ReadonlyMap<string, HostImage>,
   withImages: boolean,
   { onProgress }: LabOptions,
-): Promise<void> {
+): Promise<Bundle> {
   const snapshot = readSnapshot(plan, snapshotName);
   await mkdir(join(folder, "keys", "hosts"), { recursive: true, mode: 0o700 });
   for (const [name, path] of listKeys(plan)) await copyFile(path, join(folder, name));
@@ -104,6 +104,7 @@ export async function writeBundle(
   onProgress?.("checksums");
   const bundle: Bundle = { version: 1, topology, plan, snapshot, files: await hashFiles(folder) };
   await writeFile(join(folder, bundleFileName), `${JSON.stringify(bundle, undefined, 2)}\n`, { mode: 0o600 });
+  return bundle;
 }
 
 /** The same file twice where the file system can: neither is written to. */
