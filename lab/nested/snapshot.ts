@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
@@ -14,6 +14,7 @@ import { hashFile, loadMemory, saveMemory } from "./memory.ts";
 import { ensureSwitch, findLink } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import type { Qmp } from "./qmp.ts";
+import { requireSpace } from "./resources.ts";
 import { listSnapshots, readSnapshot, snapshotFileName, snapshotFolder } from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,15 +83,10 @@ export async function takeSnapshot(
 }
 
 async function requireRoom(plan: NestedPlan, running: readonly NestedHost[]): Promise<void> {
-  const { snapshots } = nestedFiles(plan);
-  const { bavail, bsize } = await statfs(plan.folder);
-  const freeMib = Math.floor((bavail * bsize) / bytesPerMib);
   const wantedMib = running.reduce((sum, { ramMib }) => sum + ramMib, 0);
-  if (wantedMib <= freeMib) return;
-  throw new StackyardError("host-disk-full", {
-    message: `the snapshot may need ${String(wantedMib)} MiB, the memory of its hosts, and ${String(freeMib)} MiB are free`,
+  await requireSpace(nestedFiles(plan).snapshots, wantedMib, {
+    subject: "the files of a snapshot, as large as its hosts' memory,",
     field: "snapshot",
-    value: snapshots,
     remedy: "Free space, or remove a snapshot: stackyard lab snapshots lists them.",
   });
 }
