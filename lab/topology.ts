@@ -56,24 +56,32 @@ const cidrSchema = z
     ),
   );
 
-const hostSchema = z.strictObject({
-  name: nameSchema("host"),
-  roles: z
-    .array(z.enum(hostRoles, { error: "is not a known role" }))
-    .min(1, { error: "is empty" })
-    .default(["compute"]),
-  vcpus: z.int().min(1).max(64).default(2),
-  ramMib: z
-    .int()
-    .min(768, { error: "is less than the 768 MiB that a host with libvirt needs" })
-    .max(1_048_576)
-    .default(2048),
-  diskGib: z.int().min(4).max(4096).default(20),
-  disks: z
-    .array(z.strictObject({ sizeGib: z.int().min(1).max(4096) }))
-    .max(8, { error: "has more than 8 disks" })
-    .default([]),
-});
+/** Memory of a host by default, and the least that the daemons of a Ceph start with. */
+const ramMib = { usual: 2048, ceph: 3072, leastCeph: 2560 } as const;
+
+const hostSchema = z
+  .strictObject({
+    name: nameSchema("host"),
+    roles: z
+      .array(z.enum(hostRoles, { error: "is not a known role" }))
+      .min(1, { error: "is empty" })
+      .default(["compute"]),
+    vcpus: z.int().min(1).max(64).default(2),
+    ramMib: z
+      .int()
+      .min(768, { error: "is less than the 768 MiB that a host with libvirt needs" })
+      .max(1_048_576)
+      .optional(),
+    diskGib: z.int().min(4).max(4096).default(20),
+    disks: z
+      .array(z.strictObject({ sizeGib: z.int().min(1).max(4096) }))
+      .max(8, { error: "has more than 8 disks" })
+      .default([]),
+  })
+  .transform((host) => ({
+    ...host,
+    ramMib: host.ramMib ?? (host.roles.includes("ceph") ? ramMib.ceph : ramMib.usual),
+  }));
 
 /** `3` stands for h1 to h3, and `name` for `{ name }`. Anything else is left for the schema to judge. */
 function expandHosts(input: unknown): unknown {
@@ -151,6 +159,22 @@ const topologySchema = z
         "Give Ceph a host of its own: one that runs nothing else costs about 60 MiB.",
       );
     });
+    hosts.forEach((host, index) => {
+      if (driver !== "nested" || !host.roles.includes("ceph") || host.ramMib >= ramMib.leastCeph) return;
+      report(
+        ["hosts", index, "ramMib"],
+        `is less than the ${String(ramMib.leastCeph)} MiB that the daemons of Ceph need in a virtual machine`,
+        "Give it more, or leave it out.",
+      );
+    });
+    const cephHosts = hosts.filter(({ roles }) => roles.includes("ceph")).length;
+    if (ceph?.osds === 3 && driver === "nested" && cephHosts !== 3) {
+      report(
+        ["ceph", "osds"],
+        `is not the number of hosts with the role ceph, ${String(cephHosts)}`,
+        "Give three hosts the role ceph: each virtual machine has one OSD.",
+      );
+    }
     if (ceph !== undefined && !hosts.some(({ roles }) => roles.includes("ceph"))) {
       report(["ceph"], "has no host", "Give a host the role ceph, or leave the settings of Ceph out.");
     }

@@ -14,6 +14,7 @@ import { labFiles, labFolder, labsFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { importedSnapshot, openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
 import type { Bundle } from "./nested/bundle.ts";
+import { bringCephUp } from "./nested/ceph.ts";
 import {
   ensureFiles,
   ensureImages,
@@ -236,10 +237,10 @@ async function resume(plan: NestedPlan, options: LabOptions): Promise<void> {
   await ensureFiles(plan);
   for (const host of plan.hosts) await writeSeed(plan, host);
   await lab.snapshots?.restore(importedSnapshot, options);
-  await rekeyLab(
-    plan,
-    plan.hosts.filter((host) => findMachine(host) !== undefined),
-  );
+  const running = plan.hosts.filter((host) => findMachine(host) !== undefined);
+  await rekeyLab(plan, running);
+  // Its files here are written anew. What is off has its part of the cluster back at the next `up`.
+  if (running.length === plan.hosts.length) await bringCephUp(plan, [], options);
   // Its memory knows the old keys only.
   await lab.snapshots?.remove(importedSnapshot);
 }

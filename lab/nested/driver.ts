@@ -23,6 +23,7 @@ import { makeFolder } from "../state-files.ts";
 import type { Topology } from "../topology.ts";
 import { chooseAcceleration } from "./acceleration.ts";
 import { bootMachine } from "./boot.ts";
+import { bringCephUp, describeCeph } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImage, findImageOf, type HostImage } from "./image/image.ts";
 import { recipeOf } from "./image/recipe.ts";
@@ -138,7 +139,9 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
     inventory: inventoryOf(plan),
     cephHost: plan.hosts.find(({ roles }) => roles.includes("ceph"))?.name,
     claim: () => Promise.resolve(), // Nothing of the machine's is taken.
-    bringUp: (options) => bringHostsUp(plan, plan.hosts, options),
+    async bringUp(options) {
+      await bringCephUp(plan, await bringHostsUp(plan, plan.hosts, options), options);
+    },
     describeHosts: () => Promise.all(plan.hosts.map((host) => describeHost(plan, host))),
     async changePower(name, action, options) {
       const host = find(name);
@@ -241,6 +244,7 @@ function nameLink({ cut, delayMs, lossPercent }: LinkSetting): LinkState {
 function inventoryOf(plan: NestedPlan): Inventory {
   const files = labFiles(plan.folder);
   const { management, data } = plan.networks;
+  const ceph = describeCeph(plan);
   return {
     name: plan.name,
     hosts: plan.hosts
@@ -255,6 +259,7 @@ function inventoryOf(plan: NestedPlan): Inventory {
         tunnelInterface: "eth1",
         tunnelAddress: host.tunnelAddress,
       })),
+    ...(ceph === undefined ? {} : { ceph }),
     networks: { management, data },
   };
 }
@@ -296,14 +301,18 @@ function bootsAtATime(plan: NestedPlan): number {
     : Math.max(1, Math.floor(availableParallelism() / vcpus));
 }
 
+/** Brings up the hosts that are not, and gives their names. */
 async function bringHostsUp(
   plan: NestedPlan,
   hosts: readonly NestedHost[],
   options: LabOptions,
-): Promise<void> {
+): Promise<readonly string[]> {
   const states = await Promise.all(hosts.map((host) => describeHost(plan, host)));
   const missing = hosts.filter((_, index) => states[index]?.state !== "up");
-  if (missing.length === 0) return ensureSwitch(plan);
+  if (missing.length === 0) {
+    await ensureSwitch(plan);
+    return [];
+  }
   await requireResources(missing.filter((host) => findMachine(host) === undefined));
   await ensureFiles(plan);
   const images = await ensureImages(plan, missing, options);
@@ -329,4 +338,5 @@ async function bringHostsUp(
   };
   await Promise.all(Array.from({ length: bootsAtATime(plan) }, work));
   if (failures.length > 0) throw failures[0];
+  return missing.map(({ name }) => name);
 }

@@ -44,6 +44,8 @@ export const nestedPlanSchema = z.object({
   packages: z.enum(["roles", "none"]),
   mirror: z.string().optional(),
   acceleration: z.enum(accelerations),
+  /** In a lab with hosts of the role `ceph`, which are of one cluster. */
+  ceph: z.object({ fsid: z.string() }).optional(),
   networks: z.object({
     management: z.object({ cidr: z.string(), gateway: z.string() }),
     data: segmentSchema,
@@ -86,6 +88,9 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
     packages: topology.packages,
     ...(topology.mirror === undefined ? {} : { mirror: topology.mirror }),
     acceleration: choices.acceleration,
+    ...(topology.hosts.some(({ roles }) => roles.includes("ceph"))
+      ? { ceph: { fsid: uuidOf(`${folder} ceph`) } }
+      : {}),
     networks: {
       management: { cidr: ranges.management.cidr, gateway: addressAt(ranges.management, 1) },
       data: { cidr: ranges.data.cidr, mtuBytes: data.mtuBytes },

@@ -4,6 +4,8 @@ import type { HostAddress } from "./host.ts";
 export interface BootstrapRequest {
   /** Name of the cluster: a second run finds by it what the first has begun. */
   readonly name: string;
+  /** Of a cluster that is not begun yet. Default: drawn. */
+  readonly fsid?: string;
   /** Hosts in order: the first, or the first three, have a monitor, the first a manager, each an OSD. */
   readonly hosts: readonly BootstrapHost[];
   /** Room of each OSD that is a file; no disk is taken before it is written to. Default: as it was begun with, else 10. */

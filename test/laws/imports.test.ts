@@ -94,8 +94,10 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   ],
   lab: [
     "providers/core",
+    "providers/compute/bootstrap",
     "providers/compute/render.ts",
     "providers/hosts/command.ts",
+    "providers/hosts/pool.ts",
     "providers/engines/cli",
   ],
 };

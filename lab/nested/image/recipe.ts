@@ -5,11 +5,14 @@ import { labAsset } from "../../folders.ts";
 import { diskModules, init } from "./initrd.ts";
 import type { distributions, HostRole } from "../../topology.ts";
 
+/** What an image is for: a host's roles, and to be a client of Ceph, as compute hosts of a lab that has one are. */
+export type ImageRole = HostRole | "ceph-client";
+
 /** What a host's image is made of. Equal recipes give one image. */
 export interface ImageRecipe {
   readonly distribution: (typeof distributions)[number];
   /** Each adds its packages; none is the bare distribution with SSH, as a user installs it. */
-  readonly roles: readonly HostRole[];
+  readonly roles: readonly ImageRole[];
   /** Base URL with `debian/` and `debian-security/` below it; the distribution's own by default. */
   readonly mirror?: string | undefined;
 }
@@ -20,11 +23,14 @@ export function recipeOf(
     readonly distribution: ImageRecipe["distribution"];
     readonly packages: "roles" | "none";
     readonly mirror?: string | undefined;
+    readonly hosts: readonly { readonly roles: readonly HostRole[] }[];
   },
   roles: readonly HostRole[],
 ): ImageRecipe {
-  const { distribution, packages, mirror } = lab;
-  return { distribution, roles: packages === "none" ? [] : roles, mirror };
+  const { distribution, packages, mirror, hosts } = lab;
+  const isClient = roles.includes("compute") && hosts.some((host) => host.roles.includes("ceph"));
+  const all: readonly ImageRole[] = isClient ? [...roles, "ceph-client"] : roles;
+  return { distribution, roles: packages === "none" ? [] : all, mirror };
 }
 
 /** Raised when images of one recipe come out otherwise: cached ones are then built anew. */
@@ -43,12 +49,13 @@ const basePackages = [
   ...["ca-certificates", "e2fsprogs"],
 ];
 
-const rolePackages: Readonly<Record<HostRole, readonly string[]>> = {
+const rolePackages: Readonly<Record<ImageRole, readonly string[]>> = {
   compute: [
     ...["libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "openvswitch-switch"],
     ...["dnsmasq-base", "genisoimage", "curl", "ethtool"],
   ],
   ceph: ["ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common"],
+  "ceph-client": ["ceph-common", "python3-rbd", "qemu-block-extra"],
 };
 
 /** The packages that are named; what they depend on comes along, what they recommend does not. */

@@ -113,7 +113,7 @@ export function openCephBootstrap(pool: HostPool, limits = usualLimits): CephBoo
   return {
     async plan(request, signal) {
       checkRequest(request);
-      const plan = planBootstrap(request, await look(request.hosts, signal), randomUUID());
+      const plan = planBootstrap(request, await look(request.hosts, signal), request.fsid ?? randomUUID());
       await requireFreeFolder(plan.folder, plan.fsid);
       return plan;
     },

@@ -67,6 +67,14 @@ describe("a recipe", () => {
     expect(recipeOf(parseTopology({}), ["compute"]).roles).toEqual(["compute"]);
   });
 
+  test("of a host that runs servers has the clients of Ceph where the lab has one", () => {
+    const lab = parseTopology({ hosts: [{ name: "a" }, { name: "c", roles: ["ceph"] }] });
+    expect(recipeOf(lab, ["compute"]).roles).toEqual(["compute", "ceph-client"]);
+    expect(listPackages(recipeOf(lab, ["compute"]))).toContain("python3-rbd");
+    expect(recipeOf(lab, ["ceph"]).roles).toEqual(["ceph"]);
+    expect(recipeOf({ ...lab, packages: "none" }, ["compute"]).roles).toEqual([]);
+  });
+
   test("lays no key and no identity of a host over the packages", () => {
     const paths = listOverlay().map(({ path }) => path);
     expect(paths).toContain("etc/fstab");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseRange } from "../../../lab/addresses.ts";
+import { describeBootstrap, describeCeph } from "../../../lab/nested/ceph.ts";
 import { planNestedLab } from "../../../lab/nested/plan.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
 import { describeIdentity } from "../../../lab/nested/seed.ts";
@@ -93,4 +94,50 @@ test.each(["../up", "a b", "a'b", "", "x".repeat(65), "-x", "a/b"])("%j is no na
   expect(() => parseSnapshotName(name)).toThrow(
     expect.objectContaining({ code: "invalid-input", field: "snapshot", value: name }),
   );
+});
+
+describe("the Ceph of virtual machines", () => {
+  const roles = ["compute", "ceph"];
+  const three = {
+    hosts: [{ name: "a" }, { name: "b", roles, disks: [{ sizeGib: 9 }] }, { name: "c", roles }],
+  };
+
+  test("is one cluster of the hosts with the role, reached in the data network", () => {
+    const lab = plan(three);
+    const ceph = describeCeph(lab);
+    expect(ceph).toMatchObject({
+      monitors: ["10.78.0.12"], // a majority of two is both
+      user: "admin",
+      keyringFile: "/state/labs/trial/ceph/ceph.client.admin.keyring",
+    });
+    expect(ceph?.fsid).toBe(lab.ceph?.fsid);
+    expect(describeCeph(plan(three, "/elsewhere"))?.fsid).not.toBe(ceph?.fsid);
+    expect(describeCeph(plan({}))).toBeUndefined();
+  });
+
+  test("is made over the storage network where there is one, each OSD on its host's first data disk", () => {
+    const lab = plan({ ...three, networks: { storage: {} } });
+    const { hosts, ...request } = describeBootstrap(lab, "fsid");
+    expect(request).toEqual({
+      name: "trial",
+      fsid: "fsid",
+      folder: "/state/labs/trial/ceph",
+      osdSizeGib: 10,
+    });
+    expect(hosts).toMatchObject([
+      { clusterAddress: "10.79.0.12", device: "/dev/disk/by-id/virtio-data1" },
+      { clusterAddress: "10.79.0.13" },
+    ]);
+    expect(hosts[1]).not.toHaveProperty("device");
+    expect(hosts.map(({ address }) => [address.name, address.port])).toEqual([
+      ["b", 2202],
+      ["c", 2203],
+    ]);
+    expect(describeCeph(lab)?.monitors).toEqual(["10.79.0.12"]);
+  });
+
+  test("takes no more than half of a small disk", () => {
+    const small = { hosts: [{ name: "a", roles, diskGib: 8 }] };
+    expect(describeBootstrap(plan(small), "fsid").osdSizeGib).toBe(4);
+  });
 });

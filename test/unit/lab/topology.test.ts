@@ -39,9 +39,22 @@ describe("a topology", () => {
 
   test("of the example file with Ceph has it in memory, by one osd, on a fourth host", () => {
     const topology = loadTopology(labAsset("topologies", "three-hosts-ceph.yaml"));
-    expect(topology.hosts).toEqual([...threeHosts, { name: "c1", roles: ["ceph"], ...machine }]);
+    expect(topology.hosts).toEqual([
+      ...threeHosts,
+      { name: "c1", roles: ["ceph"], ...machine, ramMib: 3072 },
+    ]);
     expect(topology.ceph).toEqual({ objectStore: "memstore", osds: 1 });
     expect(parseTopology({ ...cephHost, ceph: {} }).ceph).toEqual(topology.ceph);
+  });
+
+  test("of virtual machines may have a Ceph of several hosts, which run servers too", () => {
+    const roles = ["compute", "ceph"];
+    const { hosts } = parseTopology({
+      driver: "nested",
+      hosts: ["a", "b", "c"].map((name) => ({ name, roles })),
+      ceph: { osds: 3 },
+    });
+    expect(hosts.map(({ ramMib }) => ramMib)).toEqual([3072, 3072, 3072]);
   });
 
   test.each([
@@ -78,6 +91,20 @@ describe("a topology", () => {
       "hosts.0.roles",
       ["compute", "ceph"],
       "a host of its own",
+    ],
+    [
+      "virtual machines of a Ceph without the memory for its daemons",
+      { driver: "nested", hosts: [{ name: "a", roles: ["compute", "ceph"], ramMib: 2048 }] },
+      "hosts.0.ramMib",
+      undefined,
+      "Give it more",
+    ],
+    [
+      "three OSDs on one virtual machine",
+      { driver: "nested", ...cephHost, ceph: { osds: 3 } },
+      "ceph.osds",
+      undefined,
+      "Give three hosts the role ceph",
     ],
     ["settings of Ceph without a host for it", { ceph: {} }, "ceph", undefined, "Give a host the role ceph"],
     [
