@@ -25,6 +25,22 @@ function clusterAddressOf({ storageAddress, tunnelAddress }: NestedHost): string
   return (storageAddress ?? tunnelAddress).replace(/\/.*/, "");
 }
 
+/**
+ * chrony.conf(5) of a host of the cluster, undefined for any other: Ceph's monitors bear clocks that differ by 50 ms, and
+ * those of virtual machines begin with the full second of their RTC. The first one's is right.
+ */
+export function describeClock(plan: NestedPlan, host: NestedHost): string | undefined {
+  const hosts = cephHostsOf(plan);
+  const [first] = hosts;
+  if (first === undefined || !hosts.includes(host)) return undefined;
+  const { cidr } = plan.networks.storage ?? plan.networks.data;
+  const source =
+    host === first
+      ? ["local stratum 10", `allow ${cidr}`]
+      : [`server ${clusterAddressOf(first)} iburst minpoll 2 maxpoll 4`];
+  return [...source, "makestep 0.01 -1", ""].join("\n");
+}
+
 /** The cluster as stacks name it; undefined in a lab without one. */
 export function describeCeph(plan: NestedPlan): InventoryCeph | undefined {
   if (plan.ceph === undefined) return undefined;

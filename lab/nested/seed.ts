@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { addressAt } from "../addresses.ts";
 import { labFiles } from "../folders.ts";
 import { expectProcess } from "../process.ts";
+import { describeClock } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import { managementRange } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
@@ -49,7 +50,9 @@ export function describeIdentity(
       ]),
     );
   };
+  const clock = describeClock(plan, host);
   return [
+    ...(clock === undefined ? [] : [file("etc/chrony/chrony.conf", clock)]),
     file("etc/hostname", `${host.name}\n`),
     file("etc/hosts", `127.0.0.1 localhost\n::1 localhost\n${names}`),
     // QEMU's user network answers as this machine does.

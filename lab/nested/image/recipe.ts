@@ -54,7 +54,7 @@ const rolePackages: Readonly<Record<ImageRole, readonly string[]>> = {
     ...["libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils", "openvswitch-switch"],
     ...["dnsmasq-base", "genisoimage", "curl", "ethtool"],
   ],
-  ceph: ["ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common"],
+  ceph: ["ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common", "chrony"],
   "ceph-client": ["ceph-common", "python3-rbd", "qemu-block-extra"],
 };
 

@@ -119,7 +119,7 @@ describe("the Ceph of virtual machines", () => {
     const lab = plan({ ...three, networks: { storage: {} } });
     const { hosts, ...request } = describeBootstrap(lab, "fsid");
     expect(request).toEqual({
-      name: "trial",
+      name: "lab",
       fsid: "fsid",
       folder: "/state/labs/trial/ceph",
       osdSizeGib: 10,
@@ -134,6 +134,21 @@ describe("the Ceph of virtual machines", () => {
       ["c", 2203],
     ]);
     expect(describeCeph(lab)?.monitors).toEqual(["10.79.0.12"]);
+  });
+
+  test("has the first host's time on the others", () => {
+    const lab = plan(three);
+    const clocks = lab.hosts.map(
+      (host) =>
+        describeIdentity(lab, host, { hostKey: "", hostKeyPublic: "", authorized: "" }).find(
+          ({ path }) => path === "etc/chrony/chrony.conf",
+        )?.content,
+    );
+    expect(clocks).toEqual([
+      undefined,
+      "local stratum 10\nallow 10.78.0.0/24\nmakestep 0.01 -1\n",
+      "server 10.78.0.12 iburst minpoll 2 maxpoll 4\nmakestep 0.01 -1\n",
+    ]);
   });
 
   test("takes no more than half of a small disk", () => {
