@@ -44,7 +44,7 @@ export async function benchServers(bench: BenchCloud, shared: Shared): Promise<r
   const [first] = bench.hosts;
   if (first === undefined) throw new StackyardError("internal", { message: "the lab has no host" });
   const single = await prepare(bench, "one", shared, first);
-  const measurements = [...(await benchOne(bench, single))];
+  const measurements = [...(await benchOne(bench, single, singleRuns))];
   const names = Array.from({ length: 10 }, (_none, index) => `ten${index}`);
   const subjects = await Promise.all(names.map((name) => prepare(bench, name, shared)));
   measurements.push(await benchTen(bench, subjects));
@@ -131,14 +131,18 @@ export function virsh(...words: readonly string[]): Shell {
   return sh`virsh -q -c qemu:///system ${words} < /dev/null`;
 }
 
-/** One server, and what of its time is ours. */
-async function benchOne(bench: BenchCloud, subject: Subject): Promise<readonly Measurement[]> {
+/** One server, and what of its time is ours. `runs`: pairs. */
+export async function benchOne(
+  bench: BenchCloud,
+  subject: Subject,
+  runs: number,
+): Promise<readonly Measurement[]> {
   const own: number[] = [];
   const bare: number[] = [];
   const added: number[] = [];
   const counts: number[] = [];
   const connection = await bench.connect(subject.host);
-  for (let run = -1; run < singleRuns; run++) {
+  for (let run = -1; run < runs; run++) {
     const roundTrips: number[] = [];
     for (let trip = 0; trip < roundTripsPerRun; trip++) {
       roundTrips.push(await timeMs(() => connection.run(sh`:`)));
