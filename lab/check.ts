@@ -24,7 +24,7 @@ export interface LabFinding {
 /** What was found when a check raised nothing. */
 type Look = () => string | LabFinding | Promise<string | LabFinding>;
 
-/** Checks all that a lab of the topology needs of this machine. Nothing is changed, nothing is started. */
+/** Checks all that a lab of the topology needs of this machine. Nothing is changed; on /dev/kvm a machine is tried for a moment. */
 export async function checkLab(topology: Topology): Promise<readonly LabFinding[]> {
   const looks = topology.driver === "nested" ? nestedLooks(topology) : namespaceLooks(topology);
   return Promise.all(
@@ -62,8 +62,8 @@ function nestedLooks(topology: Topology): Readonly<Record<string, Look>> {
       return "x86-64 Linux";
     },
     programs: () => lookForPrograms(nestedPrograms),
-    virtualization: () => {
-      const { acceleration, reason } = chooseAcceleration(topology.virtualization);
+    virtualization: async () => {
+      const { acceleration, reason } = await chooseAcceleration(topology.virtualization);
       if (acceleration === "kvm") return reason;
       return {
         name: "virtualization",

@@ -1,5 +1,5 @@
 import type { UsedRange } from "./addresses.ts";
-import type { DrivenLab } from "./driver.ts";
+import type { DrivenLab, LabOptions } from "./driver.ts";
 import { openNamespaceLab } from "./namespace/driver.ts";
 import { planLab } from "./namespace/plan.ts";
 import type { LabPlan } from "./namespace/plan.ts";
@@ -11,10 +11,10 @@ import { chooseRanges } from "./ranges.ts";
 import type { LabState } from "./state.ts";
 import type { Topology } from "./topology.ts";
 
-/** Refuses, before anything is written, a topology that this machine has not the programs, memory or disk for. */
+/** Refuses, before anything is written, a topology that this machine has not the programs for. */
 export function requireUsable(topology: Topology): void {
   if (topology.driver === "nested") {
-    requireNested(topology);
+    requireNested();
     return;
   }
   requirePrograms(
@@ -38,9 +38,14 @@ export interface Reserved {
  * Chooses what a topology leaves open, and plans all of the lab. Nothing is made.
  * @param reserved what other labs have, whether they are up or not.
  */
-export async function planState(topology: Topology, folder: string, reserved: Reserved): Promise<DrivenPlan> {
+export async function planState(
+  topology: Topology,
+  folder: string,
+  reserved: Reserved,
+  options: LabOptions,
+): Promise<DrivenPlan> {
   if (topology.driver === "nested")
-    return { driver: "nested", plan: await planNested(topology, folder, reserved.ports) };
+    return { driver: "nested", plan: await planNested(topology, folder, reserved.ports, options) };
   const ranges = await chooseRanges(topology, reserved.ranges);
   return { driver: "namespace", plan: planLab(topology, folder, ranges) };
 }

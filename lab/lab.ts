@@ -99,9 +99,9 @@ export function findReserved(): Reserved {
  * The record of a lab that begins: everything chosen and planned, before anything is made, and the machine's networks
  * taken, by which a lab of another state folder sees what this one holds. Runs under the lock of the networks.
  */
-async function beginLab(topology: Topology): Promise<LabState> {
+async function beginLab(topology: Topology, options: LabOptions): Promise<LabState> {
   const folder = labFolder(topology.name);
-  const planned = await planState(topology, folder, findReserved());
+  const planned = await planState(topology, folder, findReserved(), options);
   const inherited = listStates().flatMap((other) =>
     other.madeFolders.filter((path) => folder.startsWith(`${path}/`)),
   );
@@ -129,7 +129,8 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
   return withLab(topology.name, topology.driver, options, async () => {
     requireUsable(topology);
     const known = findState(topology.name);
-    const state = known ?? (await withLock("networks", { waitMs: lockWaitMs }, () => beginLab(topology)));
+    const state =
+      known ?? (await withLock("networks", { waitMs: lockWaitMs }, () => beginLab(topology, options)));
     if (!isDeepStrictEqual(state.topology, asJson(topology))) {
       throw new StackyardError("conflict", {
         message: `lab "${topology.name}" exists with another topology`,

@@ -21,6 +21,8 @@ export interface ProcessOptions {
   readonly cwd?: string;
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Ends the program at once; what it said until then is the result. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs a program without a shell and waits for it, whatever its exit code. */
@@ -40,6 +42,11 @@ export function runProcess(
     const stderr: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    const end = (): void => {
+      child.kill("SIGKILL");
+    };
+    options.signal?.addEventListener("abort", end);
+    if (options.signal?.aborted === true) end();
     child.on("error", (cause) => {
       reject(
         new StackyardError("command-failed", {
@@ -50,6 +57,7 @@ export function runProcess(
       );
     });
     child.on("close", (code, signal) => {
+      options.signal?.removeEventListener("abort", end);
       resolve({
         exitCode: code ?? 128,
         stdout: Buffer.concat(stdout).toString(),

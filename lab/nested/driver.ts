@@ -21,7 +21,7 @@ import { chooseRanges, listUsedRanges } from "../ranges.ts";
 import { sshUser } from "../ssh.ts";
 import { makeFolder } from "../state-files.ts";
 import type { Topology } from "../topology.ts";
-import { chooseAcceleration } from "./acceleration.ts";
+import { chooseAcceleration, requireKvm } from "./acceleration.ts";
 import { bootMachine } from "./boot.ts";
 import { bringCephUp, describeCeph } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
@@ -53,22 +53,26 @@ export function requirePlatform(): void {
   });
 }
 
-/** Refuses, before anything is written, a machine without the programs, or without the KVM that the topology wants. */
-export function requireNested(topology: Topology): void {
+/** Refuses, before anything is written, a machine of another kind, or without the programs. */
+export function requireNested(): void {
   requirePlatform();
   requireInstalled(nestedPrograms);
-  chooseAcceleration(topology.virtualization);
 }
 
 /**
- * Chooses ranges, ports and acceleration, and plans the lab. Nothing is made.
+ * Chooses ranges, ports and acceleration, and plans the lab. Nothing is made that stays.
  * @param takenPorts of other labs' hosts, whether they are on or not.
+ * @throws StackyardError `host-unsuitable` on a machine without the KVM that the topology wants, or without memory.
  */
 export async function planNested(
   topology: Topology,
   folder: string,
   takenPorts: readonly number[],
+  { onProgress, signal }: LabOptions,
 ): Promise<NestedPlan> {
+  const { acceleration, reason } = await chooseAcceleration(topology.virtualization, { signal });
+  if (topology.virtualization !== "tcg")
+    onProgress?.(acceleration === "kvm" ? `hosts run on ${reason}` : `no KVM for the hosts: ${reason}`);
   // Hosts' networks are their own: other labs may have the same. What the machine itself has, hosts could not reach.
   const ranges = await chooseRanges(topology, []);
   const used = await listUsedRanges();
@@ -85,7 +89,7 @@ export async function planNested(
     ranges,
     storage,
     sshPorts: await findFreePorts(topology.hosts.length, folder, takenPorts),
-    acceleration: chooseAcceleration(topology.virtualization).acceleration,
+    acceleration,
     runtimeFolder: runtimeFolder(),
   });
   await requireResources(plan.hosts);
@@ -314,6 +318,7 @@ async function bringHostsUp(
     return [];
   }
   await requireResources(missing.filter((host) => findMachine(host) === undefined));
+  if (plan.acceleration === "kvm") await requireKvm(options);
   await ensureFiles(plan);
   const images = await ensureImages(plan, missing, options);
   await ensureSwitch(plan);

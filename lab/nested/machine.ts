@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { isAlive, killProcess, listProcesses, systemPath } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
+import { accelerationWords } from "./boot-probe.ts";
 import { diskSlots, requireLayer } from "./disks.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
@@ -69,9 +70,7 @@ export function describeMachine(plan: NestedPlan, host: NestedHost, image: HostI
   return [
     ...["-name", `guest=stackyard-${plan.name}-${host.name}`, "-uuid", host.uuid],
     ...["-machine", "pc", "-no-user-config", "-nodefaults", "-display", "none"],
-    ...(plan.acceleration === "kvm"
-      ? ["-accel", "kvm", "-cpu", "host"]
-      : ["-accel", "tcg,thread=multi", "-cpu", "max,+svm"]),
+    ...accelerationWords(plan.acceleration),
     ...["-smp", String(host.vcpus), "-m", String(host.ramMib)],
     ...["-kernel", image.kernel, "-initrd", image.initrd],
     ...["-append", `${kernelArguments} systemd.machine_id=${host.uuid.replaceAll("-", "")}`],

@@ -63,3 +63,10 @@ test("a lock that is not freed in time is an error", async () => {
     });
   });
 });
+
+test("a program that is interrupted is ended, and gives what it said until then", async () => {
+  const abort = new AbortController();
+  const running = runProcess("sleep", ["60"], { signal: abort.signal });
+  abort.abort();
+  expect(await running).toMatchObject({ exitCode: 128, stderr: "ended by SIGKILL" });
+});
