@@ -51,12 +51,8 @@ interface LabFlags {
 
 /** The topology that the flags name, the default lab without any; `--name` and `--driver` win over the file's. */
 function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
-  const topology = file === undefined ? parseTopology({}) : loadTopology(file);
-  return parseTopology({
-    ...topology,
-    ...(name === undefined ? {} : { name }),
-    ...(driver === undefined ? {} : { driver }),
-  });
+  const given = { ...(name === undefined ? {} : { name }), ...(driver === undefined ? {} : { driver }) };
+  return file === undefined ? parseTopology(given) : loadTopology(file, given);
 }
 
 function write(text: string): void {
@@ -76,6 +72,13 @@ function formatLinks({ links }: HostDescription): string {
   return others.length === 0 ? "up" : others.map(([network, state]) => `${network} ${state}`).join(", ");
 }
 
+/** The host that the others' way out leads over; empty in a lab whose hosts have each their own. */
+function formatGateway({ hosts }: LabDescription): string {
+  const gateway = hosts.find(({ roles }) => roles.includes("gateway"));
+  if (gateway === undefined) return "";
+  return `way out by ${gateway.name} alone, ${gateway.tunnelAddress.replace(/\/.*/, "")}\n`;
+}
+
 function formatLab(lab: LabDescription): string {
   const { management, data, storage } = lab.networks;
   const where = ({ bridge }: NetworkDescription): string => (bridge === null ? "" : ` on ${bridge}`);
@@ -92,6 +95,7 @@ function formatLab(lab: LabDescription): string {
     `management ${management.cidr}${where(management)}, this machine is ${management.gateway}\n`,
     `data ${data.cidr}${where(data)}, MTU ${String(data.mtuBytes)} bytes\n`,
     storage === undefined ? "" : `storage ${storage.cidr}, MTU ${String(storage.mtuBytes)} bytes\n`,
+    formatGateway(lab),
     `inventory ${lab.inventoryFile}\n\n`,
     formatTable(
       hostColumns.map((title) => ({ title })),

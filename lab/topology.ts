@@ -15,8 +15,8 @@ export type DriverName = (typeof drivers)[number];
 /** Offset of the first host's address in both ranges; the machine itself holds offset 1 of the management range. */
 export const firstHostOffset = 11;
 
-/** What a host is for: to run servers, or a small Ceph. */
-export const hostRoles = ["compute", "ceph"] as const;
+/** What a host is for: to run servers, a small Ceph, or to be the lab's only way out. */
+export const hostRoles = ["compute", "ceph", "gateway"] as const;
 
 export type HostRole = (typeof hostRoles)[number];
 
@@ -175,6 +175,22 @@ const topologySchema = z
         "Give three hosts the role ceph: each virtual machine has one OSD.",
       );
     }
+    const gateways = hosts.filter(({ roles }) => roles.includes("gateway"));
+    gateways.forEach((host, index) => {
+      if (index > 0) {
+        report(
+          ["hosts", hosts.indexOf(host), "roles"],
+          "is the role gateway of a second host",
+          "Give one host the role gateway: the other hosts' way out leads over it.",
+        );
+      } else if (driver === "namespace") {
+        report(
+          ["hosts", hosts.indexOf(host), "roles"],
+          "is the role gateway, which hosts of namespaces have no use for: none of them has a way out",
+          "Make the lab of virtual machines (driver: nested, or --driver nested), or leave the role out.",
+        );
+      }
+    });
     if (ceph !== undefined && !hosts.some(({ roles }) => roles.includes("ceph"))) {
       report(["ceph"], "has no host", "Give a host the role ceph, or leave the settings of Ceph out.");
     }
@@ -235,8 +251,11 @@ export function parseLabName(name: string): string {
 
 /**
  * The topology in a YAML (or JSON) file.
+ * @param given fields that win over those of the file.
  * @throws StackyardError `not-found` when it cannot be read, `invalid-input` when it is no YAML or no topology.
  */
-export function loadTopology(file: string): Topology {
-  return parseTopology(readYamlFile(file, "topology", "topology") ?? {});
+export function loadTopology(file: string, given: Readonly<Record<string, unknown>> = {}): Topology {
+  const fields = readYamlFile(file, "topology", "topology") ?? {};
+  const { success, data } = z.record(z.string(), z.unknown()).safeParse(fields);
+  return parseTopology(success ? { ...data, ...given } : fields);
 }

@@ -10,6 +10,7 @@ import { accelerationWords } from "./boot-probe.ts";
 import { diskSlots, requireLayer } from "./disks.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
+import { findNextHop } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
@@ -89,6 +90,8 @@ export function describeMachine(plan: NestedPlan, host: NestedHost, image: HostI
       type: "user",
       id: "management",
       ipv6: false,
+      // Nothing leads out of it; this machine still comes in.
+      ...(findNextHop(plan, host) !== undefined ? { restrict: true } : {}),
       net: management.cidr,
       host: management.gateway,
       dhcpstart: host.managementAddress,

@@ -154,6 +154,19 @@ function runFolderOf(folder: string, runtimeFolder: string): string {
   return join(runtimeFolder, createHash("sha256").update(folder).digest("hex").slice(0, 12));
 }
 
+/** The host that is the others' only way out; undefined in a lab where each has one of its own. */
+function findGateway(plan: NestedPlan): NestedHost | undefined {
+  return plan.hosts.find(({ roles }) => roles.includes("gateway"));
+}
+
+/** Address of the gateway in the data network, for a host whose way out it is; undefined for one that has its own. */
+export function findNextHop(plan: NestedPlan, host: NestedHost): string | undefined {
+  const gateway = findGateway(plan);
+  return gateway === undefined || gateway.name === host.name
+    ? undefined
+    : gateway.tunnelAddress.replace(/\/.*/, "");
+}
+
 /** The range of the management network. */
 export function managementRange(plan: NestedPlan): AddressRange {
   const range = parseRange(plan.networks.management.cidr);

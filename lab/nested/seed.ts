@@ -5,7 +5,7 @@ import { labFiles } from "../folders.ts";
 import { expectProcess } from "../process.ts";
 import { describeClock } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
-import { managementRange } from "./plan.ts";
+import { findNextHop, managementRange } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 
 /** One file of a host's identity. */
@@ -30,7 +30,8 @@ export function describeIdentity(
   host: NestedHost,
   keys: { readonly hostKey: string; readonly hostKeyPublic: string; readonly authorized: string },
 ): SeedFile[] {
-  const addressOf = (other: NestedHost): string => other.tunnelAddress.replace(/\/.*/, "");
+  const addressOf = (other: NestedHost): string => withoutPrefix(other.tunnelAddress);
+  const nextHop = findNextHop(plan, host);
   const names = plan.hosts.map((other) => `${addressOf(other)} ${other.name}\n`).join("");
   const file = (path: string, content: string, mode = 0o644): SeedFile => ({ path, mode, content });
   const segmentFile = (segment: "data" | "storage", order: number): SeedFile => {
@@ -44,6 +45,7 @@ export function describeIdentity(
         "",
         "[Network]",
         `Address=${address}`,
+        ...(segment === "data" && nextHop !== undefined ? [`Gateway=${nextHop}`] : []),
         "LinkLocalAddressing=no",
         // A pulled cable takes no address away, as with a distribution's own tools.
         "IgnoreCarrierLoss=yes",
@@ -55,17 +57,52 @@ export function describeIdentity(
     ...(clock === undefined ? [] : [file("etc/chrony/chrony.conf", clock)]),
     file("etc/hostname", `${host.name}\n`),
     file("etc/hosts", `127.0.0.1 localhost\n::1 localhost\n${names}`),
-    // QEMU's user network answers as this machine does.
-    file("etc/resolv.conf", `nameserver ${addressAt(managementRange(plan), 3)}\n`),
+    file("etc/resolv.conf", `nameserver ${nextHop ?? resolverOf(plan)}\n`),
     file("etc/ssh/ssh_host_ed25519_key", keys.hostKey, 0o600),
     file("etc/ssh/ssh_host_ed25519_key.pub", keys.hostKeyPublic),
     file("root/.ssh/authorized_keys", keys.authorized, 0o600),
     file(
       "etc/systemd/network/10-management.network",
-      networkFile(host.macs.management, ["[Network]", "DHCP=ipv4", "LinkLocalAddressing=no"]),
+      networkFile(host.macs.management, [
+        ...["[Network]", "DHCP=ipv4", "LinkLocalAddressing=no"],
+        ...(nextHop === undefined ? [] : ["", "[DHCPv4]", "UseRoutes=no", "UseGateway=no", "UseDNS=no"]),
+      ]),
     ),
     ...segmentsOf(plan).map((segment, index) => segmentFile(segment, 20 + index)),
+    ...(host.roles.includes("gateway") ? [file("etc/nftables.conf", describeGateway(plan, host))] : []),
   ];
+}
+
+const withoutPrefix = (address: string): string => address.replace(/\/.*/, "");
+
+/** Where QEMU's user network answers questions for names, as this machine does. */
+function resolverOf(plan: NestedPlan): string {
+  return addressAt(managementRange(plan), 3);
+}
+
+/**
+ * The rules of a gateway (nft(8)): what comes from the networks between hosts leaves by QEMU's user network under the
+ * gateway's own address, and who asks it for names is led to QEMU's resolver. Interfaces of the lab's side are not named:
+ * a cloud may move their addresses to a bridge.
+ */
+function describeGateway(plan: NestedPlan, host: NestedHost): string {
+  const { data, storage } = plan.networks;
+  const ranges = [data, ...(storage === undefined ? [] : [storage])].map(({ cidr }) => cidr).join(", ");
+  const addresses = [host.tunnelAddress, ...(host.storageAddress === undefined ? [] : [host.storageAddress])];
+  const own = addresses.map(withoutPrefix).join(", ");
+  return `table ip stackyard-gateway
+delete table ip stackyard-gateway
+table ip stackyard-gateway {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    ip saddr { ${ranges} } ip daddr { ${own} } meta l4proto { tcp, udp } th dport 53 dnat to ${resolverOf(plan)}
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    ip saddr { ${ranges} } oifname "eth0" masquerade
+  }
+}
+`;
 }
 
 /** Writes the tar that the host unpacks at its boot. It holds the host's private key, and is this user's alone. */

@@ -99,7 +99,7 @@ export async function buildImage(recipe: ImageRecipe, folder: string, options: B
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         ...more,
       });
-    await writeOverlay(join(work, "overlay"));
+    await writeOverlay(recipe, join(work, "overlay"));
     await run("packing the overlay", "tar", [
       ..."--create --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX".split(" "),
       `--mtime=@${String(fixedTime)}`,
@@ -177,8 +177,8 @@ export async function clearParts(folder: string): Promise<void> {
     await rm(join(parent, name), { recursive: true, force: true });
 }
 
-async function writeOverlay(folder: string): Promise<void> {
-  for (const { path, content } of listOverlay()) {
+async function writeOverlay(recipe: ImageRecipe, folder: string): Promise<void> {
+  for (const { path, content } of listOverlay(recipe)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content);
   }

@@ -30,12 +30,12 @@ type RunVerb = <Result>(
 
 /** The images that flags name: those of a topology's hosts, or one of roles. */
 function recipesOf({ topology: file, role, distribution, mirror }: RecipeFlags): readonly ImageRecipe[] {
-  const given = file === undefined ? {} : loadTopology(file);
-  const topology = parseTopology({
-    ...given,
+  const given = {
+    driver: "nested",
     ...(distribution === undefined ? {} : { distribution }),
     ...(mirror === undefined ? {} : { mirror }),
-  });
+  };
+  const topology = file === undefined ? parseTopology(given) : loadTopology(file, given);
   const named = role?.filter((each) => each !== "none");
   const recipes =
     named === undefined

@@ -17,7 +17,10 @@ export interface ImageRecipe {
   readonly mirror?: string | undefined;
 }
 
-/** The recipe of a host of a topology, or of a lab's plan: that of its roles, or the bare distribution. */
+/**
+ * The recipe of a host of a topology, or of a lab's plan: that of its roles, or the bare distribution. No enrolment makes
+ * a gateway of a host, so that its image always has what that takes.
+ */
 export function recipeOf(
   lab: {
     readonly distribution: ImageRecipe["distribution"];
@@ -30,7 +33,8 @@ export function recipeOf(
   const { distribution, packages, mirror, hosts } = lab;
   const isClient = roles.includes("compute") && hosts.some((host) => host.roles.includes("ceph"));
   const all: readonly ImageRole[] = isClient ? [...roles, "ceph-client"] : roles;
-  return { distribution, roles: packages === "none" ? [] : all, mirror };
+  const built = packages === "none" ? roles.filter((role) => role === "gateway") : all;
+  return { distribution, roles: built, mirror };
 }
 
 /** Raised when images of one recipe come out otherwise: cached ones are then built anew. */
@@ -56,6 +60,7 @@ const rolePackages: Readonly<Record<ImageRole, readonly string[]>> = {
   ],
   ceph: ["ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common", "chrony"],
   "ceph-client": ["ceph-common", "python3-rbd", "qemu-block-extra"],
+  gateway: ["nftables"],
 };
 
 /** The packages that are named; what they depend on comes along, what they recommend does not. */
@@ -93,16 +98,24 @@ export interface OverlayFile {
   readonly content: string;
 }
 
-/** Where the overlay is kept: its files lie there as they do in the image. */
+/** Where the overlays are kept: their files lie there as they do in the image. */
 const overlayFolder = labAsset("nested", "image", "rootfs");
+const roleOverlayFolders: Readonly<Partial<Record<HostRole, string>>> = {
+  gateway: labAsset("nested", "image", "roles", "gateway"),
+};
 
-/** The files of the overlay, in order of their paths. */
-export function listOverlay(): readonly OverlayFile[] {
-  return readdirSync(overlayFolder, { recursive: true, withFileTypes: true })
+/** The files of every image, then those of its roles, each in order of their paths. */
+export function listOverlay({ roles }: Pick<ImageRecipe, "roles">): readonly OverlayFile[] {
+  const ofRoles = [...new Set(roles)].sort().map((role) => roleOverlayFolders[role]);
+  return [overlayFolder, ...ofRoles].flatMap((folder) => (folder === undefined ? [] : readOverlay(folder)));
+}
+
+function readOverlay(folder: string): readonly OverlayFile[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
-    .map((path) => ({ path: path.slice(overlayFolder.length + 1), content: readFileSync(path, "utf8") }));
+    .map((path) => ({ path: path.slice(folder.length + 1), content: readFileSync(path, "utf8") }));
 }
 
 /** Names the image of a recipe: 16 hexadecimal digits over all that goes into it. */
@@ -112,7 +125,7 @@ export function hashRecipe(recipe: ImageRecipe): string {
   );
   const input = [
     recipeVersion,
-    ...[describeSources(recipe), listPackages(recipe), listOverlay()],
+    ...[describeSources(recipe), listPackages(recipe), listOverlay(recipe)],
     ...[scripts, init, diskModules],
   ];
   return createHash("sha256").update(JSON.stringify(input)).digest("hex").slice(0, 16);

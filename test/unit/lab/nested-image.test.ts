@@ -10,7 +10,7 @@ import {
   recipeOf,
 } from "../../../lab/nested/image/recipe.ts";
 import type { ImageRecipe } from "../../../lab/nested/image/recipe.ts";
-import { parseTopology } from "../../../lab/topology.ts";
+import { hostRoles, parseTopology } from "../../../lab/topology.ts";
 
 const compute: ImageRecipe = { distribution: "debian-12", roles: ["compute"] };
 
@@ -75,13 +75,23 @@ describe("a recipe", () => {
     expect(recipeOf({ ...lab, packages: "none" }, ["compute"]).roles).toEqual([]);
   });
 
+  test("of a gateway has what it takes, where other packages are left to enrolment too", () => {
+    const recipe = recipeOf(parseTopology({ packages: "none" }), ["compute", "gateway"]);
+    expect(recipe.roles).toEqual(["gateway"]);
+    expect(listPackages(recipe)).toContain("nftables");
+    const paths = (roles: ImageRecipe["roles"]) => listOverlay({ roles }).map(({ path }) => path);
+    expect(paths(["gateway", "compute"])).toContain("etc/sysctl.d/90-gateway.conf");
+    expect(paths(["compute"])).not.toContain("etc/sysctl.d/90-gateway.conf");
+  });
+
   test("lays no key and no identity of a host over the packages", () => {
-    const paths = listOverlay().map(({ path }) => path);
+    const every = listOverlay({ roles: hostRoles });
+    const paths = every.map(({ path }) => path);
     expect(paths).toContain("etc/fstab");
     expect(paths.filter((path) => /ssh_host|authorized_keys|machine-id|hostname|resolv/.test(path))).toEqual(
       [],
     );
-    expect(listOverlay().filter(({ content }) => /PRIVATE KEY|password\s*=/i.test(content))).toEqual([]);
+    expect(every.filter(({ content }) => /PRIVATE KEY|password\s*=/i.test(content))).toEqual([]);
   });
 });
 

@@ -1,6 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { parseRange } from "../../../lab/addresses.ts";
 import { describeBootstrap, describeCeph } from "../../../lab/nested/ceph.ts";
+import { describeMachine } from "../../../lab/nested/machine.ts";
 import { planNestedLab } from "../../../lab/nested/plan.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
 import { describeIdentity } from "../../../lab/nested/seed.ts";
@@ -64,11 +69,53 @@ describe("a plan of virtual machines", () => {
   });
 });
 
+describe("the words that a host is started with", () => {
+  const manifest = { version: 1 as const, hash: "0", roles: [], builtAt: "", treeSha256: "", packages: [] };
+  const file = { bytes: 0, sha256: "" };
+  const files = { "root.raw": file, vmlinuz: file, initrd: file };
+  const image = {
+    ...{ hash: "0", folder: "/i", root: "/i/root.raw", kernel: "/i/vmlinuz", initrd: "/i/initrd" },
+    manifest: { ...manifest, distribution: "debian-12" as const, files },
+  };
+
+  /** Words of each host of a lab whose hosts have disks. */
+  function wordsOf(input: object): readonly (readonly string[])[] {
+    const folder = mkdtempSync(join(tmpdir(), "stackyard-words-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const made = plan(input, folder);
+    return made.hosts.map((host) => {
+      mkdirSync(host.diskFolder, { recursive: true });
+      writeFileSync(join(host.diskFolder, "root.1.qcow2"), "");
+      return describeMachine(made, host, image);
+    });
+  }
+
+  const netdevSchema = z.looseObject({ id: z.string() });
+
+  function netdevOf(words: readonly string[] | undefined, id: string) {
+    return words
+      ?.filter((_, index) => words[index - 1] === "-netdev")
+      .map((word) => netdevSchema.parse(JSON.parse(word)))
+      .find((netdev) => netdev.id === id);
+  }
+
+  test("let nothing out by a management network beside a gateway, and this machine in", () => {
+    const [led, gateway] = wordsOf({ hosts: ["h1", { name: "g1", roles: ["compute", "gateway"] }] });
+    expect(netdevOf(led, "management")).toMatchObject({
+      restrict: true,
+      hostfwd: [{ str: "tcp:127.0.0.1:2201-10.77.0.11:22" }],
+    });
+    expect(netdevOf(gateway, "management")).not.toHaveProperty("restrict");
+    for (const words of wordsOf({})) expect(netdevOf(words, "management")).not.toHaveProperty("restrict");
+  });
+});
+
 describe("the identity of a host", () => {
   const keys = { hostKey: "PRIVATE", hostKeyPublic: "PUBLIC", authorized: "LOGIN" };
-  const identity = (input: object) => {
+  const identity = (input: object, name = "h1") => {
     const made = plan(input);
-    return new Map(describeIdentity(made, firstOf(made), keys).map((file) => [file.path, file]));
+    const host = made.hosts.find((each) => each.name === name) ?? firstOf(made);
+    return new Map(describeIdentity(made, host, keys).map((file) => [file.path, file]));
   };
 
   test("has its name, its neighbours, and the addresses of its networks", () => {
@@ -79,6 +126,33 @@ describe("the identity of a host", () => {
     expect(files.get("etc/systemd/network/20-data.network")?.content).toContain("Address=10.78.0.11/24\n");
     expect(files.get("etc/systemd/network/20-data.network")?.content).toContain("MTUBytes=1600\n");
     expect(files.get("etc/systemd/network/21-storage.network")?.content).toContain("Address=10.79.0.11/24\n");
+  });
+
+  test("leads out of the lab by its gateway alone, where it has one", () => {
+    const lab = { hosts: ["h1", { name: "g1", roles: ["gateway"] }], networks: { storage: {} } };
+    const led = identity(lab);
+    const management = "etc/systemd/network/10-management.network";
+    expect(led.get(management)?.content).toContain("[DHCPv4]\nUseRoutes=no\nUseGateway=no\nUseDNS=no\n");
+    expect(led.get("etc/systemd/network/20-data.network")?.content).toContain("Gateway=10.78.0.12\n");
+    expect(led.get("etc/systemd/network/21-storage.network")?.content).not.toContain("Gateway=");
+    expect(led.get("etc/resolv.conf")?.content).toBe("nameserver 10.78.0.12\n");
+    expect(led.get("etc/nftables.conf")).toBeUndefined();
+    const gateway = identity(lab, "g1");
+    expect(gateway.get(management)?.content).not.toContain("UseRoutes");
+    expect(gateway.get("etc/systemd/network/20-data.network")?.content).not.toContain("Gateway=");
+    expect(gateway.get("etc/resolv.conf")?.content).toBe("nameserver 10.77.0.3\n");
+    const rules = gateway.get("etc/nftables.conf")?.content;
+    expect(rules).toContain('ip saddr { 10.78.0.0/24, 10.79.0.0/24 } oifname "eth0" masquerade');
+    expect(rules).toContain("ip daddr { 10.78.0.12, 10.79.0.12 }");
+    expect(rules).toContain("dport 53 dnat to 10.77.0.3\n");
+  });
+
+  test("is what it was in a lab without a gateway", () => {
+    const paths = [...identity({}).keys()];
+    expect(paths).not.toContain("etc/nftables.conf");
+    expect([...identity({}).values()].map(({ content }) => content).join("")).not.toMatch(
+      /Gateway|UseRoutes/,
+    );
   });
 
   test("lets nobody else read what is private", () => {

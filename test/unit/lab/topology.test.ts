@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { labAsset } from "../../../lab/folders.ts";
 import { loadTopology, parseTopology } from "../../../lab/topology.ts";
@@ -76,7 +79,24 @@ describe("a topology", () => {
       { hosts: [{ name: "a", roles: ["router"] }] },
       "hosts.0.roles.0",
       "router",
-      'Use "compute" or "ceph".',
+      'Use "compute" or "ceph" or "gateway".',
+    ],
+    [
+      "two gateways",
+      {
+        driver: "nested",
+        hosts: ["a", { name: "b", roles: ["gateway"] }, { name: "c", roles: ["gateway"] }],
+      },
+      "hosts.2.roles",
+      ["gateway"],
+      "Give one host the role gateway",
+    ],
+    [
+      "a gateway of namespaces",
+      { hosts: ["a", { name: "b", roles: ["compute", "gateway"] }] },
+      "hosts.1.roles",
+      ["compute", "gateway"],
+      "driver: nested",
     ],
     [
       "Ceph on two hosts",
@@ -159,6 +179,19 @@ describe("a topology", () => {
     const error = refusalOf(input);
     expect(error).toMatchObject({ code: "invalid-input", field, ...(value === undefined ? {} : { value }) });
     expect(error).toHaveProperty("remedy", expect.stringContaining(remedy));
+  });
+
+  test("of a file gives way to what is named beside it, before it is judged", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "stackyard-topology-")), "lab.yaml");
+    writeFileSync(file, "name: x\nhosts: [a, { name: b, roles: [gateway] }]\n");
+    expect(() => loadTopology(file)).toThrow("have no use for");
+    expect(loadTopology(file, { driver: "nested", name: "y" })).toMatchObject({
+      name: "y",
+      driver: "nested",
+    });
+    writeFileSync(file, "three hosts\n");
+    expect(() => loadTopology(file, { driver: "nested" })).toThrow("is not valid");
+    rmSync(dirname(file), { recursive: true });
   });
 
   test("that cannot be read is not found", () => {
