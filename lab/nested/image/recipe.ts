@@ -100,7 +100,7 @@ export interface OverlayFile {
 
 /** Where the overlays are kept: their files lie there as they do in the image. */
 const overlayFolder = labAsset("nested", "image", "rootfs");
-const roleOverlayFolders: Readonly<Partial<Record<HostRole, string>>> = {
+const roleOverlayFolders: Readonly<Partial<Record<ImageRole, string>>> = {
   gateway: labAsset("nested", "image", "roles", "gateway"),
 };
 
