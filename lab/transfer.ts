@@ -15,17 +15,15 @@ import { withLock } from "./lock.ts";
 import { importedSnapshot, openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
 import type { Bundle } from "./nested/bundle.ts";
 import { bringCephUp } from "./nested/ceph.ts";
-import {
-  ensureFiles,
-  ensureImages,
-  findFreePorts,
-  openNestedLab,
-  requireResources,
-} from "./nested/driver.ts";
+import { openNestedLab } from "./nested/driver.ts";
+import { ensureImages } from "./nested/image/host-images.ts";
+import { ensureFiles } from "./nested/lab-files.ts";
 import { findMachine } from "./nested/machine.ts";
 import { copyPlan } from "./nested/plan.ts";
 import type { NestedPlan } from "./nested/plan.ts";
+import { findFreePorts } from "./nested/ports.ts";
 import { rekeyLab } from "./nested/rekey.ts";
+import { requireResources } from "./nested/resources.ts";
 import { runtimeFolder } from "./nested/run-folder.ts";
 import { writeSeed } from "./nested/seed.ts";
 import { systemPath } from "./process.ts";

@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { findFreeRanges, parseRange } from "../addresses.ts";
 import type {
@@ -16,26 +14,23 @@ import type {
 import { labFiles } from "../folders.ts";
 import { requireInstalled } from "../installed-programs.ts";
 import type { Inventory } from "../inventory.ts";
-import { ensureKey } from "../keys.ts";
 import { chooseRanges, listUsedRanges } from "../ranges.ts";
 import { sshUser } from "../ssh.ts";
-import { makeFolder } from "../state-files.ts";
 import type { Topology } from "../topology.ts";
 import { chooseAcceleration, requireKvm } from "./acceleration.ts";
 import { bootMachine } from "./boot.ts";
 import { bringCephUp, describeCeph } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
-import { ensureImage, findImageOf, type HostImage } from "./image/image.ts";
-import { recipeOf } from "./image/recipe.ts";
-import { registerUser } from "./image/users.ts";
-import { cutMachine, findMachine, greets, isFree, powerOffMachine, withMonitor } from "./machine.ts";
+import { ensureImages } from "./image/host-images.ts";
+import { ensureFiles } from "./lab-files.ts";
+import { cutMachine, findMachine, greets, powerOffMachine, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
-import { writeKnownHosts } from "./known-hosts.ts";
 import { planNestedLab } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
-import { requireDisk, requireMemory } from "./resources.ts";
-import { ensureRunFolder, runtimeFolder } from "./run-folder.ts";
+import { findFreePorts } from "./ports.ts";
+import { requireResources } from "./resources.ts";
+import { runtimeFolder } from "./run-folder.ts";
 import { listSnapshots } from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 import { removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -94,35 +89,6 @@ export async function planNested(
   });
   await requireResources(plan.hosts);
   return plan;
-}
-
-/** Ports that hosts' sshds are reached by: below those that the kernel gives to outgoing connections. */
-const sshPorts = { first: 20_000, last: 29_999 } as const;
-
-/**
- * TCP ports of 127.0.0.1 that nothing listens on, each another one. Labs of other folders begin elsewhere to look.
- * @param taken ports of other labs, which may be off.
- */
-export async function findFreePorts(
-  count: number,
-  folder: string,
-  taken: readonly number[],
-): Promise<number[]> {
-  const size = sshPorts.last - sshPorts.first + 1;
-  const start = createHash("sha256").update(folder).digest().readUInt32BE(0) % size;
-  const found: number[] = [];
-  for (let step = 0; step < size && found.length < count; step++) {
-    const port = sshPorts.first + ((start + step) % size);
-    if (!taken.includes(port) && (await isFree(port))) found.push(port);
-  }
-  return found;
-}
-
-/** Refuses to start hosts that this machine has no memory or disk for. */
-export async function requireResources(hosts: readonly NestedHost[]): Promise<void> {
-  requireMemory(hosts);
-  const [first] = hosts;
-  if (first !== undefined) await requireDisk(dirname(first.diskFolder), hosts.length);
 }
 
 /** A lab of virtual machines of this machine. */
@@ -266,35 +232,6 @@ function inventoryOf(plan: NestedPlan): Inventory {
     ...(ceph === undefined ? {} : { ceph }),
     networks: { management, data },
   };
-}
-
-/** Keys, known_hosts, and the folder of the sockets: what a start of the machine may have taken comes back. */
-export async function ensureFiles(plan: NestedPlan): Promise<void> {
-  const files = labFiles(plan.folder);
-  const longest = plan.hosts.map(({ name }) => `${name}.storage`).sort((a, b) => b.length - a.length)[0];
-  await ensureRunFolder(plan.runFolder, longest ?? "");
-  await ensureKey(files.identity, `stackyard lab ${plan.name}`);
-  for (const host of plan.hosts) {
-    const { folder, hostKey } = machineFiles(plan, host);
-    await makeFolder(folder, 0o700);
-    await ensureKey(hostKey, host.name);
-  }
-  await writeKnownHosts(plan);
-}
-
-/** The image of each host: the one that its disks stand on, else that of its roles, or the bare distribution. */
-export async function ensureImages(
-  plan: NestedPlan,
-  hosts: readonly NestedHost[],
-  { onProgress, signal }: LabOptions,
-): Promise<ReadonlyMap<string, HostImage>> {
-  const images = new Map<string, HostImage>();
-  await registerUser(plan.folder);
-  for (const host of hosts) {
-    const known = await findImageOf(host);
-    images.set(host.name, known ?? (await ensureImage(recipeOf(plan, host.roles), { onProgress, signal })));
-  }
-  return images;
 }
 
 /** Boots at a time: as many as the processors carry. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { isAlive, killProcess, listProcesses, systemPath } from "../process.ts";
@@ -12,6 +12,7 @@ import { machineFiles, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
 import { findNextHop } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
+import { isFree, requirePort } from "./ports.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
 /** An emulated host that is busy takes seconds to greet. */
@@ -134,33 +135,11 @@ export function greets(host: NestedHost): Promise<boolean> {
   });
 }
 
-/** Whether nothing listens on a TCP port of 127.0.0.1. */
-export async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const free = await new Promise<boolean>((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => resolve(true));
-  });
-  server.close();
-  return free;
-}
-
 /** Ports of hosts that are off on which another program listens. */
 export async function portsInUse(plan: NestedPlan): Promise<number[]> {
   const off = plan.hosts.filter((host) => findMachine(host) === undefined);
   const free = await Promise.all(off.map((host) => isFree(host.sshPort)));
   return off.filter((_, index) => free[index] === false).map((host) => host.sshPort);
-}
-
-/** @throws StackyardError `in-use` when another program listens where the host's sshd is to be reached. */
-async function requirePort(host: NestedHost): Promise<void> {
-  if (await isFree(host.sshPort)) return;
-  throw new StackyardError("in-use", {
-    message: `port ${String(host.sshPort)} of 127.0.0.1, which leads to host ${host.name}, is in use on this machine`,
-    field: "sshPort",
-    value: String(host.sshPort),
-    remedy: "End the program that listens there (`ss -ltnp` names it), or take the lab down and up again.",
-  });
 }
 
 /** Starts the host's QEMU and waits for its monitor. `incoming`: it waits for the memory of a snapshot. */

@@ -45,6 +45,13 @@ export function requireDisk(folder: string, hosts: number): Promise<string> {
   });
 }
 
+/** Refuses to start hosts that this machine has no memory or disk for. */
+export async function requireResources(hosts: readonly NestedHost[]): Promise<void> {
+  requireMemory(hosts);
+  const [first] = hosts;
+  if (first !== undefined) await requireDisk(dirname(first.diskFolder), hosts.length);
+}
+
 /**
  * What a subject takes, of what is free.
  * @param folder where it goes; it may not be there yet.
