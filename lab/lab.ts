@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -21,16 +21,18 @@ import type {
 } from "./driver.ts";
 import { openLab, planState, requireUsable } from "./drivers.ts";
 import type { Reserved } from "./drivers.ts";
+import { explainFileFault } from "./file-faults.ts";
 import { labFiles, labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireRoot } from "./namespace/requirements.ts";
 import { runProcess, systemPath } from "./process.ts";
 import type { ProcessResult } from "./process.ts";
 import { sshArguments } from "./ssh.ts";
-import { makeFolder, replaceFile } from "./state-files.ts";
+import { makeFolder, missingFolder, replaceFile } from "./state-files.ts";
 import { findState, listStates, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
 import type { DriverName, Topology } from "./topology.ts";
+import { sweepWorkFolders } from "./work-folders.ts";
 
 /** How long a verb waits for another command on the same lab. */
 const lockWaitMs = 120_000;
@@ -69,7 +71,7 @@ export async function withLab<Result>(
       action,
     );
   } catch (error) {
-    if (options.signal?.aborted !== true) throw error;
+    if (options.signal?.aborted !== true) throw explainFileFault(error, folder);
     throw new StackyardError("interrupted", {
       message: `the work on lab "${name}" was interrupted`,
       remedy: `Finish it (stackyard lab up --name ${name}) or clean up (stackyard lab down --name ${name}).`,
@@ -101,17 +103,44 @@ export function findReserved(): Reserved {
  */
 async function beginLab(topology: Topology, options: LabOptions): Promise<LabState> {
   const folder = labFolder(topology.name);
+  const { diskFolder } = topology;
+  const disks = diskFolder === undefined ? [] : [join(diskFolder, topology.name)];
+  for (const path of disks) await requireEmpty(path);
   const planned = await planState(topology, folder, findReserved(), options);
+  await rm(folder, { recursive: true, force: true }); // of one that was killed before it had a record
   const inherited = listStates().flatMap((other) =>
     other.madeFolders.filter((path) => folder.startsWith(`${path}/`)),
   );
-  const madeFolders = [...inherited, ...(await makeFolder(folder, 0o700))];
-  if (topology.diskFolder !== undefined)
-    madeFolders.push(...(await makeFolder(`${topology.diskFolder}/${topology.name}`, 0o711)));
+  const madeFolders = [...inherited, ...disks.flatMap(missingFolder), ...(await makeFolder(folder, 0o700))];
   const state: LabState = { version: 1, topology: asJson(topology), madeFolders, ...planned };
   await writeState(state);
+  try {
+    for (const path of disks) await makeFolder(path, 0o711);
+  } catch (cause) {
+    await rm(folder, { recursive: true, force: true });
+    throw new StackyardError("invalid-input", {
+      message: "the folder for the disks cannot be made",
+      field: "diskFolder",
+      value: diskFolder,
+      remedy: "Name a folder that this user can make or write to.",
+      notes: [cause instanceof Error ? cause.message : String(cause)],
+      cause,
+    });
+  }
   await openLab(state).claim();
   return state;
+}
+
+/** @throws StackyardError `conflict` when there are disks already: of a lab of another state folder, or of one whose record is lost. */
+async function requireEmpty(diskFolder: string): Promise<void> {
+  const names = existsSync(diskFolder) ? await readdir(diskFolder) : [];
+  if (names.length === 0) return;
+  throw new StackyardError("conflict", {
+    message: "the folder for the disks has files of another lab of this name",
+    field: "diskFolder",
+    value: diskFolder,
+    remedy: "Choose another name or diskFolder, or remove that folder when no lab has it any more.",
+  });
 }
 
 /** The topology without absent fields, as it reads back from the record. */
@@ -193,6 +222,7 @@ export async function tearDown(name: string, options: LabOptions = {}): Promise<
   return withLab(name, findState(name)?.driver, options, async () => {
     const folder = labFolder(name);
     const state = findState(name);
+    await sweepWorkFolders(); // The lab may be the half of a copy.
     if (state === undefined) {
       // At most the folder of an `up` that was killed before it wrote its record.
       const found = existsSync(folder);

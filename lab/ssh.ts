@@ -1,5 +1,8 @@
 import type { labFiles } from "./folders.ts";
 
+/** A path as one word of ssh_config(5), where blanks part words and percent signs begin tokens. */
+const quotePath = (path: string): string => `"${path.replaceAll("%", "%%").replaceAll(/["\\]/g, "\\$&")}"`;
+
 /** The user that the lab's key logs in as. */
 export const sshUser = "root";
 
@@ -9,7 +12,8 @@ export function sshArguments(
   { address, port }: { readonly address: string; readonly port: number },
 ): string[] {
   const settings = {
-    UserKnownHostsFile: files.knownHosts,
+    IdentityFile: quotePath(files.identity),
+    UserKnownHostsFile: quotePath(files.knownHosts),
     GlobalKnownHostsFile: "/dev/null",
     StrictHostKeyChecking: "yes",
     IdentitiesOnly: "yes",
@@ -18,5 +22,5 @@ export function sshArguments(
     LogLevel: "ERROR",
   };
   const options = Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-  return ["-F", "none", "-i", files.identity, ...options, "-p", String(port), `${sshUser}@${address}`];
+  return ["-F", "none", ...options, "-p", String(port), `${sshUser}@${address}`];
 }

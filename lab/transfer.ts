@@ -1,36 +1,34 @@
-import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdtemp, rename, rm, rmdir } from "node:fs/promises";
+import { constants, createReadStream, createWriteStream, existsSync } from "node:fs";
+import { access, rename, rm } from "node:fs/promises";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
+import { constants as zlib, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import type { LabDescription } from "./lab.ts";
-import { describe, findReserved, removeLabSnapshot, snapshotLab, withLab } from "./lab.ts";
+import { describe, findReserved, withLab } from "./lab.ts";
 import type { LabOptions } from "./driver.ts";
-import { labFiles, labFolder, labsFolder } from "./folders.ts";
+import { labFiles, labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
-import { importedSnapshot, openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
+import { openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
 import type { Bundle } from "./nested/bundle.ts";
-import { bringCephUp } from "./nested/ceph.ts";
+import { beginCopy } from "./nested/copy.ts";
 import { openNestedLab } from "./nested/driver.ts";
 import { ensureImages } from "./nested/image/host-images.ts";
-import { ensureFiles } from "./nested/lab-files.ts";
-import { findMachine } from "./nested/machine.ts";
 import { copyPlan } from "./nested/plan.ts";
-import type { NestedPlan } from "./nested/plan.ts";
 import { findFreePorts } from "./nested/ports.ts";
-import { rekeyLab } from "./nested/rekey.ts";
 import { requireResources } from "./nested/resources.ts";
 import { runtimeFolder } from "./nested/run-folder.ts";
-import { writeSeed } from "./nested/seed.ts";
+import { ownSnapshots } from "./nested/snapshot-file.ts";
+import { removeSnapshot, takeSnapshot } from "./nested/snapshot.ts";
 import { systemPath } from "./process.ts";
 import { makeFolder, replaceFile } from "./state-files.ts";
 import { findState, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
 import { parseLabName } from "./topology.ts";
+import { withWorkFolder } from "./work-folders.ts";
 
 /** Which moment of a lab is copied. */
 export interface TransferOptions extends LabOptions {
@@ -38,10 +36,8 @@ export interface TransferOptions extends LabOptions {
   readonly snapshot?: string | undefined;
 }
 
-/** Name of the snapshot that is taken for a copy. */
-const passingSnapshot = "copy";
-
 const networksWaitMs = 120_000;
+const sameFileWaitMs = 120_000;
 
 /** The record of a lab of virtual machines. Raises `invalid-input` for a lab of another driver. */
 function readNested(name: string): Extract<LabState, { driver: "nested" }> {
@@ -73,24 +69,19 @@ async function bundleLab(
   options: TransferOptions,
 ): Promise<Bundle> {
   const { plan, topology } = readNested(name);
-  if (options.snapshot === undefined) await snapshotLab(name, passingSnapshot, options);
-  try {
-    return await withLab(name, "nested", options, async () => {
-      const images = await ensureImages(plan, plan.hosts, options);
-      const given = z.record(z.string(), z.json()).parse(topology);
-      return writeBundle(
-        plan,
-        given,
-        options.snapshot ?? passingSnapshot,
-        folder,
-        images,
-        withImages,
-        options,
-      );
-    });
-  } finally {
-    if (options.snapshot === undefined) await removeLabSnapshot(name, passingSnapshot);
-  }
+  const given = z.record(z.string(), z.json()).parse(topology);
+  return withLab(name, "nested", options, async () => {
+    const images = await ensureImages(plan, plan.hosts, options);
+    const write = (moment: string): Promise<Bundle> =>
+      writeBundle(plan, given, moment, folder, images, withImages, options);
+    if (options.snapshot !== undefined) return write(options.snapshot);
+    await takeSnapshot(plan, ownSnapshots.passing, images, options);
+    try {
+      return await write(ownSnapshots.passing);
+    } finally {
+      await removeSnapshot(plan, ownSnapshots.passing);
+    }
+  });
 }
 
 /**
@@ -119,6 +110,26 @@ export async function cloneLab(
  */
 export async function exportLab(name: string, file: string, options: TransferOptions = {}): Promise<void> {
   const target = resolve(file);
+  const part = `${target}.part`;
+  await withLock(target, { waitMs: sameFileWaitMs, signal: options.signal }, async () => {
+    await requireNewFile(file);
+    await withWorkFolder(async (folder) => {
+      await rm(part, { force: true }); // of an export that was killed
+      await bundleLab(name, folder, true, options);
+      options.onProgress?.("packing");
+      try {
+        await runTar(["--create", "--sparse", "--directory", folder, "."], "out", part, options.signal);
+        await rename(part, target);
+      } finally {
+        await rm(part, { force: true });
+      }
+    });
+  });
+}
+
+/** Refuses a file that is there, or has no folder, before anything is copied. */
+async function requireNewFile(file: string): Promise<void> {
+  const target = resolve(file);
   if (existsSync(target)) {
     throw new StackyardError("conflict", {
       message: "there is such a file already",
@@ -127,17 +138,17 @@ export async function exportLab(name: string, file: string, options: TransferOpt
       remedy: "Choose another name, or remove the file.",
     });
   }
-  const part = `${target}.part`;
-  await withWorkFolder(async (folder) => {
-    await bundleLab(name, folder, true, options);
-    options.onProgress?.("packing");
-    try {
-      await runTar(["--create", "--sparse", "--directory", folder, "."], "out", part, options.signal);
-      await rename(part, target);
-    } finally {
-      await rm(part, { force: true });
-    }
-  });
+  try {
+    await access(dirname(target), constants.W_OK);
+  } catch (cause) {
+    throw new StackyardError("invalid-input", {
+      message: "the folder of the file is not there, or cannot be written to",
+      field: "file",
+      value: file,
+      remedy: "Name a file in a folder that this user can write to.",
+      cause,
+    });
+  }
 }
 
 /**
@@ -178,19 +189,6 @@ export async function importLab(
   });
 }
 
-/** A folder beside the labs, where renames are cheap, for the time of a copy. */
-async function withWorkFolder<Result>(action: (folder: string) => Promise<Result>): Promise<Result> {
-  const parent = join(dirname(labsFolder()), "transfers");
-  await makeFolder(parent, 0o700);
-  const folder = await mkdtemp(join(parent, "copy-"));
-  try {
-    return await action(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    await rmdir(parent).catch(() => undefined); // stays while another copy is made
-  }
-}
-
 /** Brings up the lab of a bundle. Its record is written when all its files are there: until then nothing runs. */
 async function openCopy(
   folder: string,
@@ -223,24 +221,11 @@ async function openCopy(
       madeFolders,
     };
     await writeState(state);
-    await resume(plan, options);
+    await beginCopy(plan, options);
     const { inventory } = openNestedLab(plan);
     await replaceFile(labFiles(target).inventory, `${JSON.stringify(inventory, undefined, 2)}\n`);
     return describe(state);
   });
-}
-
-async function resume(plan: NestedPlan, options: LabOptions): Promise<void> {
-  const lab = openNestedLab(plan);
-  await ensureFiles(plan);
-  for (const host of plan.hosts) await writeSeed(plan, host);
-  await lab.snapshots?.restore(importedSnapshot, options);
-  const running = plan.hosts.filter((host) => findMachine(host) !== undefined);
-  await rekeyLab(plan, running);
-  // Its files here are written anew. What is off has its part of the cluster back at the next `up`.
-  if (running.length === plan.hosts.length) await bringCephUp(plan, [], options);
-  // Its memory knows the old keys only.
-  await lab.snapshots?.remove(importedSnapshot);
 }
 
 /** tar with zstd between it and a file: `out` writes the file, `in` reads it. */
@@ -262,7 +247,7 @@ async function runTar(
     direction === "out" && child.stdout !== null
       ? pipeline(
           child.stdout,
-          createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } }),
+          createZstdCompress({ params: { [zlib.ZSTD_c_compressionLevel]: 3 } }),
           createWriteStream(file, { flags: "wx", mode: 0o600 }),
         )
       : child.stdin === null

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { labsFolder } from "../folders.ts";
@@ -39,6 +39,9 @@ export async function writeRecord(name: string, record: MatrixRecord): Promise<v
   await replaceFile(files.record, `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
+/** Removes the record, and the folders of it that nothing is in, such as logs. */
 export async function removeRecord(name: string): Promise<void> {
-  await rm(matrixFiles(name).record, { force: true });
+  const { record, folder } = matrixFiles(name);
+  await rm(record, { force: true });
+  for (const each of [folder, dirname(folder)]) await rmdir(each).catch(() => undefined);
 }

@@ -10,7 +10,16 @@ import { sshArguments } from "../ssh.ts";
 import { ensureDisks } from "./disks.ts";
 import { machineFiles, segments, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
-import { cutMachine, greets, readTail, startMachine, withMonitor } from "./machine.ts";
+import {
+  cutMachine,
+  findMachine,
+  greets,
+  isUp,
+  markReady,
+  readTail,
+  startMachine,
+  withMonitor,
+} from "./machine.ts";
 import { findLink, readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { writeSeed } from "./seed.ts";
@@ -51,6 +60,12 @@ export async function bootMachine(
   image: HostImage,
   options: BootOptions,
 ): Promise<void> {
+  const running = findMachine(host);
+  if (running !== undefined && (await greets(host)) && !(await isUp(plan, host))) {
+    // Of an `up` that was killed.
+    const { consoleLog } = machineFiles(plan, host);
+    if ((await followBoot(plan, host, running, await sizeOf(consoleLog), options)) === "ready") return;
+  }
   await cutMachine(host);
   await ensureDisks(host, image);
   await writeSeed(plan, host);
@@ -74,12 +89,15 @@ async function tryBoot(
   image: HostImage,
   options: BootOptions,
 ): Promise<string> {
-  const { consoleLog } = machineFiles(plan, host);
-  const consoleStart = existsSync(consoleLog) ? (await stat(consoleLog)).size : 0;
+  const consoleStart = await sizeOf(machineFiles(plan, host).consoleLog);
   const process = await startMachine(plan, host, image);
   await applyLinks(plan, host);
   options.onStep("powered on");
   return followBoot(plan, host, process, consoleStart, options);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return existsSync(path) ? (await stat(path)).size : 0;
 }
 
 /** Cables that were cut stay so when the host is started again. */
@@ -121,6 +139,7 @@ async function followBoot(
       );
       if (["running", "degraded"].includes(stdout.trim())) {
         await waitForNetworks(plan, host);
+        await markReady(plan, host);
         options.onStep(stdout.trim() === "running" ? "ready" : await describeFailedUnits(plan, host));
         return "ready";
       }

@@ -5,16 +5,24 @@ import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { LabOptions } from "../driver.ts";
 import { labFiles } from "../folders.ts";
+import { withLock } from "../lock.ts";
 import { expectProcess } from "../process.ts";
 import { diskSlots, nextLayer } from "./disks.ts";
 import { machineFiles } from "./files.ts";
+import { clearParts } from "./image/build.ts";
 import { findManifest } from "./image/image.ts";
 import type { HostImage } from "./image/image.ts";
 import { imagesFolder } from "./image/users.ts";
 import { hashFile } from "./memory.ts";
 import { nestedPlanSchema } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
-import { readSnapshot, snapshotFileName, snapshotFolder, snapshotSchema } from "./snapshot-file.ts";
+import {
+  ownSnapshots,
+  readSnapshot,
+  snapshotFileName,
+  snapshotFolder,
+  snapshotSchema,
+} from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 
 const bundleSchema = z.object({
@@ -30,11 +38,11 @@ const bundleSchema = z.object({
 /** A whole lab at one moment, as files of a folder: memory, disks, keys, and images where they go along. */
 export type Bundle = z.infer<typeof bundleSchema>;
 
+/** Another command may be building the image. */
+const imageWaitMs = 45 * 60_000;
+
 const bundleFileName = "bundle.json";
 const imageFiles = ["manifest.json", "root.raw", "vmlinuz", "initrd"] as const;
-
-/** Name of the snapshot that a lab which was made of a bundle begins with. */
-export const importedSnapshot = "imported";
 
 /** Files of a lab that only its user may read, by their names in a bundle. */
 function listKeys(plan: NestedPlan): readonly (readonly [string, string])[] {
@@ -217,10 +225,10 @@ async function requireAlone(path: string): Promise<void> {
 export async function unpackBundle(folder: string, bundle: Bundle, plan: NestedPlan): Promise<void> {
   for (const host of plan.hosts)
     await mkdir(machineFiles(plan, host).folder, { recursive: true, mode: 0o700 });
-  for (const [name, path] of listKeys(plan)) await copyFile(join(folder, name), path);
   const hosts: HostSnapshot[] = [];
-  const snapshotAt = snapshotFolder(plan, importedSnapshot);
-  await mkdir(snapshotAt, { recursive: true, mode: 0o700 });
+  const snapshotAt = snapshotFolder(plan, ownSnapshots.imported);
+  await mkdir(join(snapshotAt, "keys", "hosts"), { recursive: true, mode: 0o700 });
+  for (const [name] of listKeys(plan)) await copyFile(join(folder, name), join(snapshotAt, name));
   for (const saved of bundle.snapshot.hosts) {
     const host = plan.hosts.find(({ name }) => name === saved.name);
     if (host === undefined) throw new TypeError("a bundle has its plan's hosts");
@@ -235,10 +243,16 @@ export async function unpackBundle(folder: string, bundle: Bundle, plan: NestedP
       hosts.push({ ...saved, memory: { ...saved.memory, file }, disks });
     }
   }
-  const snapshot: Snapshot = { ...bundle.snapshot, name: importedSnapshot, hosts };
+  const snapshot: Snapshot = { ...bundle.snapshot, name: ownSnapshots.imported, hosts };
   await writeFile(join(snapshotAt, snapshotFileName), `${JSON.stringify(snapshot, undefined, 2)}\n`, {
     mode: 0o600,
   });
+}
+
+/** Gives the lab the keys that the memory of its hosts knows: those of the lab that it was copied of. */
+export async function placeKeys(plan: NestedPlan): Promise<void> {
+  const folder = snapshotFolder(plan, ownSnapshots.imported);
+  for (const [name, path] of listKeys(plan)) await copyFile(join(folder, name), path);
 }
 
 /** Disks of a host as they were, each the first layer of its slot. */
@@ -262,7 +276,9 @@ async function placeDisks(folder: string, host: NestedHost, root: string): Promi
 /** Path of an image's file system in the cache, where it is put from the bundle when it is not there. */
 async function placeImage(folder: string, hash: string): Promise<string> {
   const target = join(imagesFolder(), hash);
-  if (findManifest(target)?.hash !== hash) {
+  // Under the lock of those who build and collect images.
+  await withLock(target, { waitMs: imageWaitMs }, async () => {
+    if (findManifest(target)?.hash === hash) return;
     const source = join(folder, "images", hash);
     if (findManifest(source)?.hash !== hash) {
       throw new StackyardError("not-found", {
@@ -272,17 +288,14 @@ async function placeImage(folder: string, hash: string): Promise<string> {
         remedy: "Export the lab anew where it is.",
       });
     }
-    await rm(target, { recursive: true, force: true });
     await mkdir(dirname(target), { recursive: true });
-    await expectProcess(
-      "keeping an image",
-      "cp",
-      ["-r", "--sparse=always", source, `${target}.part-import`],
-      {
-        timeoutMs: 600_000,
-      },
-    );
-    await rename(`${target}.part-import`, target);
-  }
+    await clearParts(target);
+    const part = `${target}.part-import`;
+    await expectProcess("keeping an image", "cp", ["-r", "--sparse=always", source, part], {
+      timeoutMs: 600_000,
+    });
+    await rm(target, { recursive: true, force: true });
+    await rename(part, target);
+  });
   return join(target, "root.raw");
 }

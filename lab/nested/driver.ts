@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, rmdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { findFreeRanges, parseRange } from "../addresses.ts";
 import type {
@@ -22,18 +23,19 @@ import { bootMachine } from "./boot.ts";
 import { bringCephUp, describeCeph } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImages } from "./image/host-images.ts";
+import { beginCopy, isHalfCopied } from "./copy.ts";
 import { ensureFiles } from "./lab-files.ts";
-import { cutMachine, findMachine, greets, powerOffMachine, withMonitor } from "./machine.ts";
-import { endSwitch, ensureSwitch, findLink, saveLink } from "./network.ts";
+import { cutMachine, findMachine, isUp, powerOffMachine, withMonitor } from "./machine.ts";
+import { endSwitch, ensureSwitch, findLink, findSwitch, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
 import { planNestedLab } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { findFreePorts } from "./ports.ts";
 import { requireResources } from "./resources.ts";
 import { runtimeFolder } from "./run-folder.ts";
-import { listSnapshots } from "./snapshot-file.ts";
+import { listSnapshots, parseSnapshotName } from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
-import { removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
+import { mendInterrupted, removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
 
 /** Every program that a lab of virtual machines starts, but for the making of images. */
 export const nestedPrograms = ["qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
@@ -151,7 +153,12 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
       list: () => listSnapshots(plan).map(describeSnapshot),
       async take(name, options) {
         return describeSnapshot(
-          await takeSnapshot(plan, name, await ensureImages(plan, plan.hosts, options), options),
+          await takeSnapshot(
+            plan,
+            parseSnapshotName(name),
+            await ensureImages(plan, plan.hosts, options),
+            options,
+          ),
         );
       },
       async restore(name, options) {
@@ -167,6 +174,7 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
       onProgress?.("networks removed");
       for (const host of plan.hosts) await rm(host.diskFolder, { recursive: true, force: true });
       await rm(plan.runFolder, { recursive: true, force: true });
+      await rmdir(dirname(plan.runFolder)).catch(() => undefined); // Other labs have theirs in it.
     },
   };
 }
@@ -188,9 +196,12 @@ function requireNetwork(plan: NestedPlan, network: LabNetwork): void {
 
 async function describeHost(plan: NestedPlan, host: NestedHost): Promise<HostDescription> {
   const process = findMachine(host);
-  const state = process === undefined ? "down" : (await greets(host)) ? "up" : "starting";
+  const state = process === undefined ? "down" : (await isUp(plan, host)) ? "up" : "starting";
+  const isSwitched = findSwitch(plan) !== undefined;
   const linkOf = (network: LabNetwork): LinkState =>
-    process === undefined ? "absent" : nameLink(findLink(plan, host.name, network));
+    process === undefined || (network !== "management" && !isSwitched)
+      ? "absent"
+      : nameLink(findLink(plan, host.name, network));
   return {
     name: host.name,
     roles: host.roles,
@@ -248,6 +259,11 @@ async function bringHostsUp(
   hosts: readonly NestedHost[],
   options: LabOptions,
 ): Promise<readonly string[]> {
+  if (isHalfCopied(plan)) {
+    await beginCopy(plan, options);
+    return [];
+  }
+  await mendInterrupted(plan, options);
   const states = await Promise.all(hosts.map((host) => describeHost(plan, host)));
   const missing = hosts.filter((_, index) => states[index]?.state !== "up");
   if (missing.length === 0) {

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { isAlive, killProcess, listProcesses, systemPath } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
 import { accelerationWords } from "./boot-probe.ts";
+import { replaceFile } from "../state-files.ts";
 import { diskSlots, requireLayer } from "./disks.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
@@ -133,6 +134,23 @@ export function greets(host: NestedHost): Promise<boolean> {
     socket.on("error", () => end(false));
     socket.on("close", () => resolve(false));
   });
+}
+
+const formatIdentity = ({ pid, startTicks }: ProcessIdentity): string =>
+  `${String(pid)} ${String(startTicks)}\n`;
+
+/** Records that the host has got through its boot, or was brought back. */
+export async function markReady(plan: NestedPlan, host: NestedHost): Promise<void> {
+  const found = findMachine(host);
+  if (found !== undefined) await replaceFile(machineFiles(plan, host).ready, formatIdentity(found));
+}
+
+/** Whether the host has got through its boot and its sshd greets. One whose `up` was killed on the way has not. */
+export async function isUp(plan: NestedPlan, host: NestedHost): Promise<boolean> {
+  const found = findMachine(host);
+  const { ready } = machineFiles(plan, host);
+  if (found === undefined || !existsSync(ready)) return false;
+  return (await readFile(ready, "utf8")) === formatIdentity(found) && greets(host);
 }
 
 /** Ports of hosts that are off on which another program listens. */

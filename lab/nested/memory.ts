@@ -7,7 +7,7 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { StackyardError } from "../../providers/core/errors.ts";
+import { hasCode, StackyardError } from "../../providers/core/errors.ts";
 import type { Qmp } from "./qmp.ts";
 
 const pollMs = 20;
@@ -69,16 +69,38 @@ export async function saveMemory(
     await qmp.execute("migrate", { uri: `unix:${socketPath}` });
     const source = await connected;
     const { stream, result } = createDigest();
+    const failures: unknown[] = [];
+    const fail = (error: unknown): void => {
+      failures.push(error);
+      source.destroy();
+    };
     const written = pipeline(source, stream, createWriteStream(file, { flags: "wx", mode: 0o600 }));
-    // The first to fail tells why; the other then ends too.
-    await Promise.all([written, waitMigrated(qmp, signal)]);
+    await Promise.all([written.catch(fail), waitMigrated(qmp, signal).catch(fail)]);
+    if (failures.length > 0) throw failures[0]; // which tells why; the other has ended by it
     return result();
   } catch (error) {
-    await qmp.execute("migrate_cancel").catch(() => undefined);
+    await cancelMigration(qmp);
     throw error;
   } finally {
     server.close();
     await rm(socketPath, { force: true });
+  }
+}
+
+/**
+ * Ends a migration, and waits until QEMU has: it would stop the host at the end of one that goes on. QEMU that is gone has
+ * none.
+ */
+export async function cancelMigration(qmp: Qmp): Promise<void> {
+  try {
+    await qmp.execute("migrate_cancel");
+    for (;;) {
+      const { status } = migrationSchema.parse(await qmp.execute("query-migrate"));
+      if (status === undefined || ["none", "completed", "failed", "cancelled"].includes(status)) return;
+      await sleep(pollMs);
+    }
+  } catch (error) {
+    if (!hasCode(error, "command-failed")) throw error;
   }
 }
 

@@ -41,9 +41,15 @@ export function parseSnapshotName(name: string): string {
   });
 }
 
+/** Names of snapshots that no user can give: of one that is taken for a copy, and of one that a copy begins with. */
+export const ownSnapshots = { passing: "_copy", imported: "_imported" } as const;
+
+/** Name of the folder of a snapshot that is being taken. */
+export const unfinishedSnapshot = "_taking";
+
 /** The folder of a snapshot's files. */
 export function snapshotFolder(plan: NestedPlan, name: string): string {
-  return join(nestedFiles(plan).snapshots, parseSnapshotName(name));
+  return join(nestedFiles(plan).snapshots, name);
 }
 
 /** Name of the file that makes a folder a snapshot. */
@@ -54,18 +60,24 @@ export function listSnapshots(plan: NestedPlan): Snapshot[] {
   const { snapshots } = nestedFiles(plan);
   if (!existsSync(snapshots)) return [];
   return readdirSync(snapshots)
+    .filter((name) => name !== unfinishedSnapshot)
     .map((name) => join(snapshots, name, snapshotFileName))
     .filter((path) => existsSync(path))
     .map((path) => snapshotSchema.parse(JSON.parse(readFileSync(path, "utf8"))))
     .sort((a, b) => a.takenAt.localeCompare(b.takenAt));
 }
 
-/** @throws StackyardError `not-found` when the lab has no such snapshot. */
+/** The snapshot of that name; undefined when the lab has none. */
+export function findSnapshot(plan: NestedPlan, name: string): Snapshot | undefined {
+  return listSnapshots(plan).find((snapshot) => snapshot.name === name);
+}
+
+/** @throws StackyardError `not-found` when the lab has no such snapshot, `invalid-input` when none can have that name. */
 export function readSnapshot(plan: NestedPlan, name: string): Snapshot {
+  const found = findSnapshot(plan, name);
+  if (found !== undefined) return found;
   parseSnapshotName(name);
   const all = listSnapshots(plan);
-  const found = all.find((snapshot) => snapshot.name === name);
-  if (found !== undefined) return found;
   const names = all.map((snapshot) => snapshot.name);
   throw new StackyardError("not-found", {
     message: `lab "${plan.name}" has no snapshot "${name}"`,

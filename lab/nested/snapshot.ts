@@ -1,26 +1,37 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { StackyardError } from "../../providers/core/errors.ts";
+import { hasCode, StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
 import type { LabOptions } from "../driver.ts";
+import { isDiskFull } from "../file-faults.ts";
 import { applyLinks, runOnMachine } from "./boot.ts";
 import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
-import { cutMachine, findMachine, greets, startMachine, withMonitor } from "./machine.ts";
-import { hashFile, loadMemory, saveMemory } from "./memory.ts";
+import { cutMachine, findMachine, greets, isUp, markReady, startMachine, withMonitor } from "./machine.ts";
+import { cancelMigration, hashFile, loadMemory, saveMemory } from "./memory.ts";
 import { ensureSwitch, findLink } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import type { Qmp } from "./qmp.ts";
 import { requireSpace } from "./resources.ts";
-import { listSnapshots, readSnapshot, snapshotFileName, snapshotFolder } from "./snapshot-file.ts";
+import {
+  findSnapshot,
+  listSnapshots,
+  ownSnapshots,
+  readSnapshot,
+  snapshotFileName,
+  snapshotFolder,
+  unfinishedSnapshot,
+} from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const bytesPerMib = 1024 ** 2;
 const readyLimitMs = 60_000;
+/** Below this a host whose disk was full is not let go on: it would stand still again. */
+const wakeDiskMib = 256;
 const pollMs = 100;
 
 /**
@@ -35,8 +46,7 @@ export async function takeSnapshot(
   images: ReadonlyMap<string, HostImage>,
   options: LabOptions,
 ): Promise<Snapshot> {
-  const folder = snapshotFolder(plan, name);
-  if (existsSync(join(folder, snapshotFileName))) {
+  if (findSnapshot(plan, name) !== undefined) {
     throw new StackyardError("conflict", {
       message: `lab "${plan.name}" has a snapshot "${name}" already`,
       field: "snapshot",
@@ -44,17 +54,17 @@ export async function takeSnapshot(
       remedy: `Choose another name, or remove it: stackyard lab snapshot ${name} --remove --name ${plan.name}`,
     });
   }
+  await mendInterrupted(plan, options);
   const running = plan.hosts.filter((host) => findMachine(host) !== undefined);
   for (const host of running) {
-    if (await greets(host)) continue;
+    if (await isUp(plan, host)) continue;
     throw new StackyardError("wrong-state", {
       message: `host ${host.name} of lab "${plan.name}" is starting`,
       remedy: `Wait until it is up: stackyard lab up --name ${plan.name}`,
     });
   }
   await requireRoom(plan, running);
-  const part = `${folder}.part`;
-  await rm(part, { recursive: true, force: true });
+  const part = snapshotFolder(plan, unfinishedSnapshot);
   await mkdir(part, { recursive: true, mode: 0o700 });
   try {
     const frozen = await freeze(plan, running, part, options);
@@ -74,11 +84,69 @@ export async function takeSnapshot(
       mode: 0o600,
       flush: true,
     });
-    await rename(part, folder);
+    await rename(part, snapshotFolder(plan, name));
     return snapshot;
   } catch (error) {
     await rm(part, { recursive: true, force: true });
+    if (!isDiskFull(error)) throw error;
+    throw new StackyardError("host-disk-full", {
+      message: `the disk has become full while snapshot "${name}" was taken: nothing of it is kept, and the hosts go on`,
+      field: "snapshot",
+      value: name,
+      remedy: "Free space, or remove a snapshot: stackyard lab snapshots lists them.",
+      cause: error,
+    });
+  }
+}
+
+/** States of a host that stands still though it was not switched off (QEMU: qapi/run-state.json), and can go on. */
+const stillStates = ["paused", "postmigrate", "finish-migrate", "io-error"];
+const statusSchema = z.looseObject({ status: z.string() });
+
+/** Lets a host that stands still go on. @returns whether it did. */
+async function wake(plan: NestedPlan, host: NestedHost): Promise<boolean> {
+  try {
+    return await withMonitor(plan, host, async (qmp) => {
+      const { status } = statusSchema.parse(await qmp.execute("query-status"));
+      if (!stillStates.includes(status)) return false;
+      if (status === "io-error") {
+        await requireSpace(host.diskFolder, wakeDiskMib, {
+          subject: `the disks of host ${host.name}, which stands still since there was no room for them,`,
+          field: "diskFolder",
+          remedy: `Free space, and run again. What the host has not written yet is lost when its power is cut: stackyard lab power ${host.name} cut --name ${plan.name}`,
+        });
+      }
+      await cancelMigration(qmp);
+      await qmp.execute("cont");
+      return true;
+    });
+  } catch (error) {
+    if (hasCode(error, "command-failed") || hasCode(error, "command-timeout")) return false; // It hangs.
     throw error;
+  }
+}
+
+/**
+ * Takes back what commands that were killed have left: hosts that stand still for a snapshot go on, and what is no snapshot
+ * yet goes away.
+ */
+export async function mendInterrupted(plan: NestedPlan, options: LabOptions): Promise<void> {
+  for (const host of plan.hosts) {
+    if (findMachine(host) === undefined || (await greets(host))) continue;
+    if (!(await wake(plan, host))) continue;
+    options.onProgress?.(`${host.name}: stood still, goes on`);
+    await mendMachine(plan, host, [], options).catch((error: unknown) => {
+      if (!hasCode(error, "host-unsuitable")) throw error; // The caller sees that it is not up.
+    });
+  }
+  const { snapshots } = nestedFiles(plan);
+  if (!existsSync(snapshots)) return;
+  if (findSnapshot(plan, ownSnapshots.passing) !== undefined)
+    await removeSnapshot(plan, ownSnapshots.passing);
+  for (const name of await readdir(snapshots)) {
+    const folder = join(snapshots, name);
+    if (name === unfinishedSnapshot || !existsSync(join(folder, snapshotFileName)))
+      await rm(folder, { recursive: true });
   }
 }
 
@@ -135,29 +203,65 @@ async function freeze(
         }),
       );
       options.onProgress?.("hosts stand still");
-      const saved = await Promise.all(
-        monitors.map(async ([each, qmp]): Promise<[string, Frozen]> => {
+      const saved = await allOrFirstFailure(
+        monitors.map(([each, qmp]) => async (signal): Promise<[string, Frozen]> => {
           const disks = await switchLayers(each, qmp);
           const file = `${each.name}.memory`;
           const digest = await saveMemory(
             qmp,
             machineFiles(plan, each).migration,
             join(folder, file),
-            options.signal,
+            signal,
           );
           options.onProgress?.(
             `${each.name}: ${String(Math.ceil(digest.bytes / bytesPerMib))} MiB of memory saved`,
           );
           return [each.name, { memory: { file, ...digest }, disks }];
         }),
+        options.signal,
       );
+      await goOn(held);
       return new Map(saved);
+    } catch (error) {
+      await goOn(held).catch(() => undefined); // A QEMU that has ended is what the error is about.
+      throw error;
     } finally {
-      await Promise.all([...held.values()].map((goOn) => goOn()));
       options.onProgress?.("hosts go on");
     }
   };
   return withAll(hosts, []);
+}
+
+/** Lets all hosts go on that can. Raises the first failure when all were tried. */
+async function goOn(held: ReadonlyMap<string, () => Promise<unknown>>): Promise<void> {
+  const ends = await Promise.allSettled([...held.values()].map((go) => go()));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+/**
+ * Runs actions side by side until all have ended: the first that fails has the others end by their signal. Raises its
+ * failure then.
+ */
+async function allOrFirstFailure<Result>(
+  actions: readonly ((signal: AbortSignal) => Promise<Result>)[],
+  given: AbortSignal | undefined,
+): Promise<Result[]> {
+  const abort = new AbortController();
+  const signal = given === undefined ? abort.signal : AbortSignal.any([given, abort.signal]);
+  const failures: unknown[] = [];
+  const ends = await Promise.all(
+    actions.map(async (action) => {
+      try {
+        return [await action(signal)];
+      } catch (error) {
+        failures.push(error);
+        abort.abort();
+        return [];
+      }
+    }),
+  );
+  if (failures.length > 0) throw failures[0];
+  return ends.flat();
 }
 
 const blockListSchema = z.array(
@@ -231,6 +335,7 @@ export async function restoreSnapshot(
   await Promise.all(
     running.map(async (host) => {
       await mendMachine(plan, host, running, options);
+      await markReady(plan, host);
       options.onProgress?.(`${host.name}: ready`);
     }),
   );

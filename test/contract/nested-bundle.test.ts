@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseRange } from "../../lab/addresses.ts";
 import { labFiles } from "../../lab/folders.ts";
-import { importedSnapshot, openBundle, unpackBundle, writeBundle } from "../../lab/nested/bundle.ts";
+import { openBundle, placeKeys, unpackBundle, writeBundle } from "../../lab/nested/bundle.ts";
 import { activeLayer, ensureDisks, listChain, makeLayer, nextLayer } from "../../lab/nested/disks.ts";
 import { machineFiles } from "../../lab/nested/files.ts";
 import { manifestSchema } from "../../lab/nested/image/manifest.ts";
@@ -22,7 +22,7 @@ import type { HostImage } from "../../lab/nested/image/image.ts";
 import { imagesFolder } from "../../lab/nested/image/users.ts";
 import { copyPlan, planNestedLab } from "../../lab/nested/plan.ts";
 import type { NestedPlan } from "../../lab/nested/plan.ts";
-import { readSnapshot, snapshotFolder } from "../../lab/nested/snapshot-file.ts";
+import { ownSnapshots, readSnapshot, snapshotFolder } from "../../lab/nested/snapshot-file.ts";
 import { parseTopology } from "../../lab/topology.ts";
 
 const hash = "0123456789abcdef";
@@ -112,6 +112,7 @@ describe("a bundle", () => {
       runtimeFolder: join(folder, "run"),
     });
     await unpackBundle(bundle, opened, copy);
+    await placeKeys(copy);
     const [host] = copy.hosts;
     const [original] = plan.hosts;
     if (host === undefined || original === undefined) throw new Error("no host");
@@ -122,7 +123,7 @@ describe("a bundle", () => {
     expect(patternOf(root, "128k", "0xaa")).not.toContain("failed"); // and not what came later
     expect(patternOf(root, "0", "7")).not.toContain("failed"); // the image's
     expect(patternOf(activeLayer(host, "data1") ?? "", "0", "0xbb")).not.toContain("failed");
-    expect(readSnapshot(copy, importedSnapshot).hosts).toEqual([
+    expect(readSnapshot(copy, ownSnapshots.imported).hosts).toEqual([
       { name: "h1", image: hash, memory: null, disks: { root, data1: activeLayer(host, "data1") } },
     ]);
     expect(readFileSync(labFiles(copy.folder).identity, "utf8")).toBe(labFiles(plan.folder).identity);
