@@ -8,7 +8,7 @@ export const sshUser = "root";
 
 /** Arguments of `ssh` to a host: the lab's own key and known_hosts only, none of the user's settings. */
 export function sshArguments(
-  files: ReturnType<typeof labFiles>,
+  files: Pick<ReturnType<typeof labFiles>, "identity" | "knownHosts">,
   { address, port }: { readonly address: string; readonly port: number },
 ): string[] {
   const settings = {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
@@ -7,7 +7,8 @@ import { labFiles } from "../folders.ts";
 import { isAlive, runProcess } from "../process.ts";
 import type { ProcessIdentity, ProcessResult } from "../process.ts";
 import { sshArguments } from "../ssh.ts";
-import { ensureDisks } from "./disks.ts";
+import { replaceFile } from "../state-files.ts";
+import { activeLayer, ensureDisks } from "./disks.ts";
 import { machineFiles, segments, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
 import {
@@ -23,6 +24,7 @@ import {
 import { findLink, readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { writeSeed } from "./seed.ts";
+import { listSnapshots } from "./snapshot-file.ts";
 
 /** How long a boot may take: emulated processors on a busy machine take minutes. */
 const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
@@ -67,12 +69,13 @@ export async function bootMachine(
     if ((await followBoot(plan, host, running, await sizeOf(consoleLog), options)) === "ready") return;
   }
   await cutMachine(host);
-  await ensureDisks(host, image);
+  await prepareDisks(plan, host, image);
   await writeSeed(plan, host);
   const first = await tryBoot(plan, host, image, options);
   if (first === "ready") return;
   options.onStep(`${first}: booting once more`);
   await cutMachine(host);
+  await prepareDisks(plan, host, image);
   const second = await tryBoot(plan, host, image, options);
   if (second === "ready") return;
   throw new StackyardError("host-unsuitable", {
@@ -80,6 +83,24 @@ export async function bootMachine(
     remedy: `Read its console (stackyard lab logs ${host.name} --name ${plan.name}), then run up again, or down.`,
     notes: [await readTail(machineFiles(plan, host).consoleLog)],
   });
+}
+
+/**
+ * The host's disks as they are, or new ones where its first boot was cut short: it makes the root file system larger, and
+ * what is left of that half-way cannot be mounted, since ext4 looks at its group descriptors before it reads its journal.
+ */
+async function prepareDisks(plan: NestedPlan, host: NestedHost, image: HostImage): Promise<void> {
+  const { fresh } = machineFiles(plan, host);
+  if (existsSync(fresh) && listSnapshots(plan).length === 0)
+    await rm(host.diskFolder, { recursive: true, force: true });
+  if (activeLayer(host, "root") === undefined) await replaceFile(fresh, "");
+  await ensureDisks(host, image);
+}
+
+/** From now on the disks stay: their larger file system is written in place, and somebody may have logged in. */
+async function keepDisks(plan: NestedPlan, host: NestedHost): Promise<void> {
+  const { fresh } = machineFiles(plan, host);
+  if (existsSync(fresh) && (await runOnMachine(plan, host, ["sync"])).exitCode === 0) await rm(fresh);
 }
 
 /** @returns `ready`, or why the host did not get so far. */
@@ -130,6 +151,7 @@ async function followBoot(
     if (await greets(host)) {
       if (!hasGreeted) options.onStep("sshd answers");
       hasGreeted = true;
+      await keepDisks(plan, host);
       // Says `running`, or `degraded` when a unit has failed, once all are started; its exit code tells them apart only.
       const { stdout } = await runOnMachine(
         plan,

@@ -33,6 +33,8 @@ export function machineFiles(plan: NestedPlan, host: NestedHost) {
     seed: join(folder, "seed.tar"),
     /** What the guest has written to its serial line, over all its boots. */
     consoleLog: join(folder, "console.log"),
+    /** There until the host has let somebody log in: nothing on its disks is a user's. */
+    fresh: join(folder, "fresh"),
     /** Which process of QEMU's has got through its boot, or was brought back. */
     ready: join(folder, "ready"),
     /** What QEMU itself has said. */

@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildGuest } from "../../lab/guest/build.ts";
 import { readInventory } from "../../lab/inventory.ts";
 import { bringUp, cutLink, describeLab, listLabs, mendLink, runOnHost, tearDown } from "../../lab/lab.ts";
 import { listLinks } from "../../lab/namespace/links.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { killVerb } from "../support/killed-verb.ts";
 import { testLabDriver } from "../support/lab-driver-contract.ts";
 import { openLabFolder } from "../support/lab-folder.ts";
 import { listProcesses, surveyMachine } from "../support/machine.ts";
@@ -135,17 +132,9 @@ describe("a lab of three hosts", () => {
 
 describe("an up that is killed", () => {
   const name = "killed";
-  /** Kills it `delayMs` after it has said `moment`. */
-  const killUpAt = async (moment: string, delayMs: number) => {
-    const child = spawn(process.execPath, ["test/support/bring-lab-up.ts", name, "2"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const ended = once(child, "exit");
-    for await (const line of createInterface(child.stdout)) if (line.startsWith(moment)) break;
-    await sleep(delayMs);
-    child.kill("SIGKILL");
-    expect(await ended).toEqual([null, "SIGKILL"]);
-  };
+  const topology = parseTopology({ name, hosts: 2 });
+  const killUpAt = (moment: string, delayMs: number) =>
+    killVerb(["up", JSON.stringify(topology)], moment, delayMs);
 
   test.each([
     ["networks", 0],
@@ -153,7 +142,7 @@ describe("an up that is killed", () => {
     ["h2: ovs", 0],
   ])("at '%s' is finished by the next one", async (moment, delayMs) => {
     await killUpAt(moment, delayMs);
-    expect((await bringUp(parseTopology({ name, hosts: 2 }))).state).toBe("up");
+    expect((await bringUp(topology)).state).toBe("up");
     expect((await runOnHost(name, "h2", ["hostname"])).stdout).toBe("h2\n");
     await tearDown(name);
     expect(await survey()).toEqual(before);
@@ -177,7 +166,7 @@ describe("an up that is killed", () => {
 
   test("is one that was interrupted, as far as down is concerned", async () => {
     const abort = new AbortController();
-    const up = bringUp(parseTopology({ name, hosts: 2 }), {
+    const up = bringUp(topology, {
       signal: abort.signal,
       onProgress: () => abort.abort(),
     });
