@@ -67,6 +67,11 @@ const routeList = z.array(
   z.object({ dst: z.string(), dev: z.string().optional(), type: z.string().optional() }),
 );
 
+/** Both holders that {@link parseUsedRanges} names for an interface. */
+export function holdersOf(device: string): readonly string[] {
+  return [`interface ${device}`, `a route by ${device}`];
+}
+
 /**
  * What the machine uses, from `ip -json address` and `ip -json -4 route show table all`. The default route is not a
  * use: it says nothing about a range.

@@ -1,12 +1,14 @@
 import { StackyardError } from "../providers/core/errors.ts";
+import { labNetworks } from "./driver.ts";
 import { diskFolderOf, labFolder } from "./folders.ts";
 import { findMissingPrograms } from "./installed-programs.ts";
 import { namespacePrograms, requireRoot } from "./namespace/requirements.ts";
 import { chooseAcceleration } from "./nested/acceleration.ts";
+import { requireBridges } from "./nested/bridges.ts";
 import { nestedPrograms, requirePlatform } from "./nested/driver.ts";
 import { findImage } from "./nested/image/image.ts";
 import { recipeOf } from "./nested/image/recipe.ts";
-import { portsInUse } from "./nested/machine.ts";
+import { placesInUse } from "./nested/machine.ts";
 import { requireDisk, requireMemory } from "./nested/resources.ts";
 import { requireRuntimeFolder } from "./nested/run-folder.ts";
 import { findState } from "./state.ts";
@@ -73,19 +75,24 @@ function nestedLooks(topology: Topology): Readonly<Record<string, Look>> {
           "A boot takes about half a minute and servers run some ten times slower. With nested KVM neither does: enable it on this machine, or use one that has it.",
       };
     },
+    ...(labNetworks.some((network) => topology.networks[network]?.bridge !== undefined)
+      ? { bridges: async () => (await requireBridges(topology)) ?? "none" }
+      : {}),
     memory: () => (plan === undefined ? requireMemory(topology.hosts) : "the lab is on record"),
     disk: () => requireDisk(diskFolderOf(topology, folder, first?.name ?? ""), topology.hosts.length),
     sockets: requireRuntimeFolder,
     ports: async () => {
+      if (plan === undefined && topology.networks.management.bridge !== undefined)
+        return "none: hosts have addresses on a bridge";
       if (plan === undefined) return "chosen among the free ones of 127.0.0.1 when the lab comes up";
-      const used = await portsInUse(plan);
+      const used = await placesInUse(plan);
       if (used.length === 0) return "free, or the lab's own";
       return {
         name: "ports",
         state: "missing",
-        found: `in use by another program: ${used.map(String).join(", ")}`,
+        found: `taken by another: ${used.join(", ")}`,
         remedy:
-          "End the program that listens there (`ss -ltnp` names it), or take the lab down and up again.",
+          "End the program that listens there (`ss -ltnp` names it), or take the lab down and up again; on a bridge, find who has the address (`ip neighbour`).",
       };
     },
     images: async () => {

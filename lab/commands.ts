@@ -82,6 +82,9 @@ function formatGateway({ hosts }: LabDescription): string {
 function formatLab(lab: LabDescription): string {
   const { management, data, storage } = lab.networks;
   const where = ({ bridge }: NetworkDescription): string => (bridge === null ? "" : ` on ${bridge}`);
+  // Who has the first address behind a bridge that was there before the lab is not for us to say.
+  const gatewayIs =
+    lab.driver === "nested" && management.bridge !== null ? "the gateway is" : "this machine is";
   const rows = lab.hosts.map((host) => [
     host.name,
     host.state,
@@ -92,9 +95,11 @@ function formatLab(lab: LabDescription): string {
   ]);
   return [
     `lab ${lab.name} (${lab.driver}): ${lab.state}\n`,
-    `management ${management.cidr}${where(management)}, this machine is ${management.gateway}\n`,
+    `management ${management.cidr}${where(management)}, ${gatewayIs} ${management.gateway}\n`,
     `data ${data.cidr}${where(data)}, MTU ${String(data.mtuBytes)} bytes\n`,
-    storage === undefined ? "" : `storage ${storage.cidr}, MTU ${String(storage.mtuBytes)} bytes\n`,
+    storage === undefined
+      ? ""
+      : `storage ${storage.cidr}${where(storage)}, MTU ${String(storage.mtuBytes)} bytes\n`,
     formatGateway(lab),
     `inventory ${lab.inventoryFile}\n\n`,
     formatTable(

@@ -1,3 +1,4 @@
+import type { UsedRange } from "./addresses.ts";
 import type { Inventory } from "./inventory.ts";
 import type { HostRole } from "./topology.ts";
 
@@ -24,6 +25,12 @@ export interface LinkChange {
   readonly delayMs?: number;
   /** Of 100 frames how many are lost. */
   readonly lossPercent?: number;
+}
+
+/** What labs hold of the machine: address ranges of namespaces and on bridges, ports of virtual machines. */
+export interface Reserved {
+  readonly ranges: readonly UsedRange[];
+  readonly ports: readonly number[];
 }
 
 /** Options of the verbs that take time. */

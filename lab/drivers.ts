@@ -1,5 +1,4 @@
-import type { UsedRange } from "./addresses.ts";
-import type { DrivenLab, LabOptions } from "./driver.ts";
+import type { DrivenLab, LabOptions, Reserved } from "./driver.ts";
 import { openNamespaceLab } from "./namespace/driver.ts";
 import { planLab } from "./namespace/plan.ts";
 import type { LabPlan } from "./namespace/plan.ts";
@@ -11,12 +10,9 @@ import { chooseRanges } from "./ranges.ts";
 import type { LabState } from "./state.ts";
 import type { Topology } from "./topology.ts";
 
-/** Refuses, before anything is written, a topology that this machine has not the programs for. */
-export function requireUsable(topology: Topology): void {
-  if (topology.driver === "nested") {
-    requireNested();
-    return;
-  }
+/** Refuses, before anything is written, a topology that this machine has not the programs or the bridges for. */
+export async function requireUsable(topology: Topology): Promise<void> {
+  if (topology.driver === "nested") return requireNested(topology);
   requirePrograms(
     systemPath,
     topology.hosts.some(({ roles }) => roles.includes("ceph")),
@@ -27,12 +23,6 @@ export function requireUsable(topology: Topology): void {
 export type DrivenPlan =
   | { readonly driver: "namespace"; readonly plan: LabPlan }
   | { readonly driver: "nested"; readonly plan: NestedPlan };
-
-/** What labs hold of the machine: address ranges of namespaces, ports of virtual machines. */
-export interface Reserved {
-  readonly ranges: readonly UsedRange[];
-  readonly ports: readonly number[];
-}
 
 /**
  * Chooses what a topology leaves open, and plans all of the lab. Nothing is made.
@@ -45,7 +35,7 @@ export async function planState(
   options: LabOptions,
 ): Promise<DrivenPlan> {
   if (topology.driver === "nested")
-    return { driver: "nested", plan: await planNested(topology, folder, reserved.ports, options) };
+    return { driver: "nested", plan: await planNested(topology, folder, reserved, options) };
   const ranges = await chooseRanges(topology, reserved.ranges);
   return { driver: "namespace", plan: planLab(topology, folder, ranges) };
 }

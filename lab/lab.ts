@@ -17,14 +17,15 @@ import type {
   LabSnapshots,
   NetworkDescriptions,
   PowerAction,
+  Reserved,
   SnapshotDescription,
 } from "./driver.ts";
 import { openLab, planState, requireUsable } from "./drivers.ts";
-import type { Reserved } from "./drivers.ts";
 import { explainFileFault } from "./file-faults.ts";
 import { labFiles, labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireRoot } from "./namespace/requirements.ts";
+import { listBridged } from "./nested/plan.ts";
 import { runProcess, systemPath } from "./process.ts";
 import type { ProcessResult } from "./process.ts";
 import { sshArguments } from "./ssh.ts";
@@ -80,16 +81,20 @@ export async function withLab<Result>(
   }
 }
 
-/** What other labs hold: data ranges of namespaces are on no interface, ports of hosts that are off are not in use. */
+/**
+ * What other labs hold: data ranges of namespaces are on no interface, ports of hosts that are off are not in use, and
+ * neither are addresses on bridges.
+ */
 export function findReserved(): Reserved {
   const ranges: UsedRange[] = [];
   const ports: number[] = [];
   for (const { driver, plan } of listStates()) {
-    if (driver === "nested") {
-      ports.push(...plan.hosts.map(({ sshPort }) => sshPort));
-      continue;
-    }
-    for (const { cidr } of [plan.networks.management, plan.networks.data]) {
+    if (driver === "nested") ports.push(...plan.hosts.map(({ sshPort }) => sshPort));
+    const cidrs =
+      driver === "nested"
+        ? listBridged(plan).map(({ cidr }) => cidr)
+        : [plan.networks.management.cidr, plan.networks.data.cidr];
+    for (const cidr of cidrs) {
       const range = parseRange(cidr);
       if (range !== undefined) ranges.push({ range, holder: `lab ${plan.name}` });
     }
@@ -156,7 +161,7 @@ function asJson(topology: Topology): LabState["topology"] {
  */
 export async function bringUp(topology: Topology, options: LabOptions = {}): Promise<LabDescription> {
   return withLab(topology.name, topology.driver, options, async () => {
-    requireUsable(topology);
+    await requireUsable(topology);
     const known = findState(topology.name);
     const state =
       known ?? (await withLock("networks", { waitMs: lockWaitMs }, () => beginLab(topology, options)));

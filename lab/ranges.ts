@@ -1,7 +1,8 @@
 import { StackyardError } from "../providers/core/errors.ts";
-import { findFreeRanges, overlaps, parseRange, parseUsedRanges } from "./addresses.ts";
+import { findFreeRanges, holdersOf, overlaps, parseRange, parseUsedRanges } from "./addresses.ts";
 import type { AddressRange, LabRanges, UsedRange } from "./addresses.ts";
 import { expectProcess } from "./process.ts";
+import type { LabNetwork } from "./driver.ts";
 import type { Topology } from "./topology.ts";
 
 /** What the machine's interfaces and routes hold now. */
@@ -15,14 +16,14 @@ export async function listUsedRanges(): Promise<UsedRange[]> {
 
 /** @throws StackyardError `in-use` when something on the machine overlaps the range; a free one is proposed. */
 export function refuseUsed(
-  network: "management" | "data",
+  network: LabNetwork,
   range: AddressRange,
   used: readonly UsedRange[],
   taken: readonly AddressRange[],
 ): void {
   const clash = used.find((other) => overlaps(other.range, range));
   if (clash === undefined) return;
-  const free = findFreeRanges(taken);
+  const free = network === "storage" ? undefined : findFreeRanges(taken)?.[network];
   throw new StackyardError("in-use", {
     message: `the ${network} range is in use on this machine: ${clash.range.cidr} belongs to ${clash.holder}`,
     field: `networks.${network}.cidr`,
@@ -30,7 +31,7 @@ export function refuseUsed(
     remedy:
       free === undefined
         ? "Choose a range that is free."
-        : `Use a free one: ${free[network].cidr}, or leave the field out.`,
+        : `Use a free one: ${free.cidr}, or leave the field out.`,
   });
 }
 
@@ -49,8 +50,13 @@ export async function chooseRanges(topology: Topology, reserved: readonly UsedRa
     ...used.map((other) => other.range),
     ...Object.values(fixed).filter((range) => range !== undefined),
   ];
-  if (fixed.management !== undefined) refuseUsed("management", fixed.management, used, taken);
-  if (fixed.data !== undefined) refuseUsed("data", fixed.data, used, taken);
+  for (const network of ["management", "data"] as const) {
+    const { bridge } = topology.networks[network];
+    // What a bridge has itself is the very network that hosts are to be in.
+    const others =
+      bridge === undefined ? used : used.filter(({ holder }) => !holdersOf(bridge).includes(holder));
+    if (fixed[network] !== undefined) refuseUsed(network, fixed[network], others, taken);
+  }
   const free = findFreeRanges(taken);
   const management = fixed.management ?? free?.management;
   const data = fixed.data ?? free?.data;

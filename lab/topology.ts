@@ -56,6 +56,22 @@ const cidrSchema = z
     ),
   );
 
+/** Longest name of a network interface of Linux. */
+const maxInterfaceChars = 15;
+
+const bridgeSchema = z
+  .string()
+  .check(
+    rule<string>(
+      (name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name.length <= maxInterfaceChars,
+      "is not the name of a bridge",
+      `Name a Linux bridge of this machine, at most ${String(maxInterfaceChars)} characters: ip link show type bridge lists them.`,
+    ),
+  );
+
+/** What each network may say: its range, and the bridge of this machine that it is. */
+const networkKeys = { cidr: cidrSchema.optional(), bridge: bridgeSchema.optional() };
+
 /** Memory of a host by default, and the least that the daemons of a Ceph start with. */
 const ramMib = { usual: 2048, ceph: 3072, leastCeph: 2560 } as const;
 
@@ -114,12 +130,12 @@ const topologySchema = z
     hosts: hostsSchema.prefault(3),
     networks: z
       .strictObject({
-        management: z.strictObject({ cidr: cidrSchema.optional() }).prefault({}),
+        management: z.strictObject(networkKeys).prefault({}),
         data: z
-          .strictObject({ cidr: cidrSchema.optional(), mtuBytes: z.int().min(1350).max(9216).default(1600) })
+          .strictObject({ ...networkKeys, mtuBytes: z.int().min(1350).max(9216).default(1600) })
           .prefault({}),
         storage: z
-          .strictObject({ cidr: cidrSchema.optional(), mtuBytes: z.int().min(1350).max(9216).default(1500) })
+          .strictObject({ ...networkKeys, mtuBytes: z.int().min(1350).max(9216).default(1500) })
           .optional(),
       })
       .prefault({}),
@@ -196,6 +212,27 @@ const topologySchema = z
     }
     const seen: [string, AddressRange][] = [];
     for (const kind of ["management", "data", "storage"] as const) {
+      if (networks[kind]?.bridge !== undefined) {
+        if (driver === "namespace") {
+          report(
+            ["networks", kind, "bridge"],
+            "is a bridge for hosts of namespaces, which come with bridges of their own",
+            "Make the lab of virtual machines (driver: nested, or --driver nested), or leave the bridge out.",
+          );
+        } else if (networks[kind].cidr === undefined) {
+          report(
+            ["networks", kind, "cidr"],
+            "is missing beside a bridge",
+            "Give the range of the network behind the bridge: hosts take its addresses from the 11th on.",
+          );
+        } else if (kind === "management" && gateways.length > 0) {
+          report(
+            ["networks", kind, "bridge"],
+            "leads out of the lab past its gateway",
+            "Leave out the bridge, or the role gateway.",
+          );
+        }
+      }
       const range = parseRange(networks[kind]?.cidr ?? "");
       if (range === undefined) continue;
       if (addressCapacity(range) < hosts.length) {
@@ -226,7 +263,7 @@ const knownKeys = [
   "name, driver, distribution, packages, mirror, virtualization",
   "hosts (each: name, roles, vcpus, ramMib, diskGib, disks (each: sizeGib))",
   "ceph.objectStore, ceph.osds",
-  "networks.management.cidr, networks.data (cidr, mtuBytes), networks.storage (cidr, mtuBytes)",
+  "networks.management (cidr, bridge), networks.data (cidr, bridge, mtuBytes), networks.storage (cidr, bridge, mtuBytes)",
   "diskFolder",
 ].join(", ");
 

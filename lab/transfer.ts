@@ -12,6 +12,7 @@ import { describe, findReserved, withLab } from "./lab.ts";
 import type { LabOptions } from "./driver.ts";
 import { labFiles, labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
+import { requireNoBridges } from "./nested/bridges.ts";
 import { openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
 import type { Bundle } from "./nested/bundle.ts";
 import { beginCopy } from "./nested/copy.ts";
@@ -87,7 +88,7 @@ async function bundleLab(
 /**
  * Makes a second lab of the moment of a lab: hosts go on in it where they were in that moment, with servers that run in
  * them, with keys of its own. Both run side by side; networks between hosts are each lab's own.
- * @throws StackyardError `conflict` when there is a lab of the new name, `host-unsuitable` without memory for it,
+ * @throws StackyardError `conflict` when there is a lab of the new name or one of the networks is a bridge, `host-unsuitable` without memory for it,
  * `host-disk-full`, `not-found`.
  */
 export async function cloneLab(
@@ -97,6 +98,7 @@ export async function cloneLab(
 ): Promise<LabDescription> {
   requireNew(newName);
   const state = readNested(name);
+  requireNoBridges(state.plan);
   await requireResources(state.plan.hosts);
   return withWorkFolder(async (folder) => {
     // Written here and now: only a bundle from elsewhere is read and judged anew.
@@ -106,9 +108,10 @@ export async function cloneLab(
 
 /**
  * Writes a whole lab with its images into one file, for another machine or a later day. It holds the keys of the lab.
- * @throws StackyardError `conflict` when the file is there, `not-found`, `host-disk-full`.
+ * @throws StackyardError `conflict` when the file is there or a network is a bridge, `not-found`, `host-disk-full`.
  */
 export async function exportLab(name: string, file: string, options: TransferOptions = {}): Promise<void> {
+  requireNoBridges(readNested(name).plan);
   const target = resolve(file);
   const part = `${target}.part`;
   await withLock(target, { waitMs: sameFileWaitMs, signal: options.signal }, async () => {
@@ -183,6 +186,7 @@ export async function importLab(
     );
     options.onProgress?.("checking");
     const bundle = await openBundle(folder);
+    requireNoBridges(bundle.plan);
     requireNew(newName ?? bundle.plan.name);
     await requireResources(bundle.plan.hosts);
     return openCopy(folder, bundle, newName ?? bundle.plan.name, options);

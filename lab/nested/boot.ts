@@ -47,7 +47,7 @@ export function runOnMachine(
   words: readonly string[],
   timeoutMs = 60_000,
 ): Promise<ProcessResult> {
-  const target = sshArguments(labFiles(plan.folder), { address: "127.0.0.1", port: host.sshPort });
+  const target = sshArguments(labFiles(plan.folder), { address: host.sshAddress, port: host.sshPort });
   return runProcess("ssh", [...target, sh`${words}`.text], { timeoutMs });
 }
 

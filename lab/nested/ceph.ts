@@ -67,7 +67,7 @@ export function describeBootstrap(plan: NestedPlan, fsid: string): BootstrapRequ
       address: {
         name: host.name,
         transport: "ssh",
-        address: "127.0.0.1",
+        address: host.sshAddress,
         port: host.sshPort,
         user: sshUser,
         identityFile: files.identity,

@@ -10,6 +10,7 @@ import type {
   LabNetwork,
   LabOptions,
   LinkState,
+  Reserved,
   SnapshotDescription,
 } from "../driver.ts";
 import { labFiles } from "../folders.ts";
@@ -19,6 +20,7 @@ import { chooseRanges, listUsedRanges } from "../ranges.ts";
 import { sshUser } from "../ssh.ts";
 import type { Topology } from "../topology.ts";
 import { chooseAcceleration, requireKvm } from "./acceleration.ts";
+import { requireBridges, requireUnshared } from "./bridges.ts";
 import { bootMachine } from "./boot.ts";
 import { bringCephUp, describeCeph } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
@@ -50,23 +52,25 @@ export function requirePlatform(): void {
   });
 }
 
-/** Refuses, before anything is written, a machine of another kind, or without the programs. */
-export function requireNested(): void {
+/** Refuses, before anything is written, a machine of another kind, or without the programs or the topology's bridges. */
+export async function requireNested(topology: Topology): Promise<void> {
   requirePlatform();
   requireInstalled(nestedPrograms);
+  await requireBridges(topology);
 }
 
 /**
  * Chooses ranges, ports and acceleration, and plans the lab. Nothing is made that stays.
- * @param takenPorts of other labs' hosts, whether they are on or not.
+ * @param reserved what other labs hold, whether they are on or not.
  * @throws StackyardError `host-unsuitable` on a machine without the KVM that the topology wants, or without memory.
  */
 export async function planNested(
   topology: Topology,
   folder: string,
-  takenPorts: readonly number[],
+  reserved: Reserved,
   { onProgress, signal }: LabOptions,
 ): Promise<NestedPlan> {
+  requireUnshared(topology, reserved.ranges);
   const { acceleration, reason } = await chooseAcceleration(topology.virtualization, { signal });
   if (topology.virtualization !== "tcg")
     onProgress?.(acceleration === "kvm" ? `hosts run on ${reason}` : `no KVM for the hosts: ${reason}`);
@@ -85,7 +89,7 @@ export async function planNested(
   const plan = planNestedLab(topology, folder, {
     ranges,
     storage,
-    sshPorts: await findFreePorts(topology.hosts.length, folder, takenPorts),
+    sshPorts: await findFreePorts(topology.hosts.length, folder, reserved.ports),
     acceleration,
     runtimeFolder: runtimeFolder(),
   });
@@ -104,9 +108,9 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
   return {
     hosts: plan.hosts,
     networks: {
-      management: { ...management, bridge: null },
-      data: { ...data, bridge: null },
-      ...(storage === undefined ? {} : { storage: { ...storage, bridge: null } }),
+      management: { ...management, bridge: management.bridge ?? null },
+      data: { ...data, bridge: data.bridge ?? null },
+      ...(storage === undefined ? {} : { storage: { ...storage, bridge: storage.bridge ?? null } }),
     },
     inventory: inventoryOf(plan),
     cephHost: plan.hosts.find(({ roles }) => roles.includes("ceph"))?.name,
@@ -132,6 +136,15 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
           field: "network",
           value: network,
           remedy: "Name data or storage for delay and loss.",
+        });
+      }
+      const bridge = plan.networks[network]?.bridge;
+      if (bridge !== undefined && (link.delayMs > 0 || link.lossPercent > 0)) {
+        throw new StackyardError("invalid-input", {
+          message: `the ${network} network is bridge ${bridge}, past the lab's switch: its cables can be cut, and are good otherwise`,
+          field: "network",
+          value: network,
+          remedy: "Leave the bridge out of the topology for delay and loss, or use tc on the bridge's ports.",
         });
       }
       await saveLink(plan, link);
@@ -207,7 +220,7 @@ async function describeHost(plan: NestedPlan, host: NestedHost): Promise<HostDes
     roles: host.roles,
     state,
     pid: process?.pid ?? null,
-    address: "127.0.0.1",
+    address: host.sshAddress,
     port: host.sshPort,
     tunnelAddress: host.tunnelAddress,
     links: {
@@ -232,7 +245,7 @@ function inventoryOf(plan: NestedPlan): Inventory {
       .filter(({ roles }) => roles.includes("compute"))
       .map((host) => ({
         name: host.name,
-        address: "127.0.0.1",
+        address: host.sshAddress,
         port: host.sshPort,
         user: sshUser,
         identityFile: files.identity,

@@ -16,7 +16,9 @@ export async function writeKnownHosts(
     plan.hosts.flatMap((host) =>
       choose(machineFiles(plan, host).hostKey).map(async (path) => {
         const key = (await readFile(`${path}.pub`, "utf8")).split(" ");
-        return `[127.0.0.1]:${String(host.sshPort)} ${key.slice(0, 2).join(" ")}\n`;
+        const { sshAddress, sshPort } = host;
+        const place = sshPort === 22 ? sshAddress : `[${sshAddress}]:${String(sshPort)}`;
+        return `${place} ${key.slice(0, 2).join(" ")}\n`;
       }),
     ),
   );

@@ -13,7 +13,7 @@ import { machineFiles, segmentsOf } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
 import { findNextHop } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
-import { isFree, requirePort } from "./ports.ts";
+import { isPlaceFree, requirePlace } from "./ports.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
 /** An emulated host that is busy takes seconds to greet. */
@@ -49,14 +49,18 @@ export function describeMachine(plan: NestedPlan, host: NestedHost, image: HostI
     JSON.stringify(properties),
   ];
   const { management } = plan.networks;
+  // QEMU's helper makes the tap, which goes away with QEMU.
+  const bridgeNetdev = (id: string, br: string): string => JSON.stringify({ type: "bridge", id, br });
   const nics = segmentsOf(plan).flatMap((segment) => [
     "-netdev",
-    JSON.stringify({
-      type: "stream",
-      id: segment,
-      server: true,
-      addr: { type: "unix", path: files.nic(segment) },
-    }),
+    plan.networks[segment]?.bridge === undefined
+      ? JSON.stringify({
+          type: "stream",
+          id: segment,
+          server: true,
+          addr: { type: "unix", path: files.nic(segment) },
+        })
+      : bridgeNetdev(segment, plan.networks[segment].bridge),
     ...device({
       driver: "virtio-net-pci",
       id: `nic-${segment}`,
@@ -88,18 +92,20 @@ export function describeMachine(plan: NestedPlan, host: NestedHost, image: HostI
     ...device({ driver: "virtio-blk-pci", id: "disk-seed", drive: "seed", serial: "stackyard-seed" }),
     ...disks.slice(4),
     "-netdev",
-    JSON.stringify({
-      type: "user",
-      id: "management",
-      ipv6: false,
-      // Nothing leads out of it; this machine still comes in.
-      ...(findNextHop(plan, host) !== undefined ? { restrict: true } : {}),
-      net: management.cidr,
-      host: management.gateway,
-      dhcpstart: host.managementAddress,
-      hostname: host.name,
-      hostfwd: [{ str: `tcp:127.0.0.1:${String(host.sshPort)}-${host.managementAddress}:22` }],
-    }),
+    management.bridge === undefined
+      ? JSON.stringify({
+          type: "user",
+          id: "management",
+          ipv6: false,
+          // Nothing leads out of it; this machine still comes in.
+          ...(findNextHop(plan, host) !== undefined ? { restrict: true } : {}),
+          net: management.cidr,
+          host: management.gateway,
+          dhcpstart: host.managementAddress,
+          hostname: host.name,
+          hostfwd: [{ str: `tcp:${host.sshAddress}:${String(host.sshPort)}-${host.managementAddress}:22` }],
+        })
+      : bridgeNetdev("management", management.bridge),
     ...device({
       driver: "virtio-net-pci",
       id: "nic-management",
@@ -122,9 +128,9 @@ export function findMachine(host: NestedHost): ProcessIdentity | undefined {
 }
 
 /** Whether the host's sshd greets. */
-export function greets(host: NestedHost): Promise<boolean> {
+export function greets(host: Pick<NestedHost, "sshAddress" | "sshPort">): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(host.sshPort, "127.0.0.1");
+    const socket = connect(host.sshPort, host.sshAddress);
     const end = (answer: boolean): void => {
       socket.destroy();
       resolve(answer);
@@ -153,11 +159,13 @@ export async function isUp(plan: NestedPlan, host: NestedHost): Promise<boolean>
   return (await readFile(ready, "utf8")) === formatIdentity(found) && greets(host);
 }
 
-/** Ports of hosts that are off on which another program listens. */
-export async function portsInUse(plan: NestedPlan): Promise<number[]> {
+/** Places of hosts that are off, `ADDRESS:PORT`, where somebody else is. */
+export async function placesInUse(plan: NestedPlan): Promise<string[]> {
   const off = plan.hosts.filter((host) => findMachine(host) === undefined);
-  const free = await Promise.all(off.map((host) => isFree(host.sshPort)));
-  return off.filter((_, index) => free[index] === false).map((host) => host.sshPort);
+  const free = await Promise.all(off.map((host) => isPlaceFree(plan, host)));
+  return off
+    .filter((_, index) => free[index] === false)
+    .map(({ sshAddress, sshPort }) => `${sshAddress}:${String(sshPort)}`);
 }
 
 /** Starts the host's QEMU and waits for its monitor. `incoming`: it waits for the memory of a snapshot. */
@@ -167,7 +175,7 @@ export async function startMachine(
   image: HostImage,
   options: { readonly incoming?: boolean } = {},
 ): Promise<ProcessIdentity> {
-  await requirePort(host);
+  await requirePlace(plan, host);
   const files = machineFiles(plan, host);
   const log = await open(files.qemuLog, "w", 0o600);
   const words = describeMachine(plan, host, image);

@@ -59,16 +59,18 @@ export async function saveLink(plan: NestedPlan, link: LinkSetting): Promise<voi
 
 function describeSwitch(plan: NestedPlan): SwitchFile {
   const ports = plan.hosts.flatMap((host) =>
-    segmentsOf(plan).map((segment) => {
-      const { delayMs, lossPercent } = findLink(plan, host.name, segment);
-      return {
-        host: host.name,
-        segment,
-        socket: machineFiles(plan, host).nic(segment),
-        delayMs,
-        lossPercent,
-      };
-    }),
+    segmentsOf(plan)
+      .filter((segment) => plan.networks[segment]?.bridge === undefined)
+      .map((segment) => {
+        const { delayMs, lossPercent } = findLink(plan, host.name, segment);
+        return {
+          host: host.name,
+          segment,
+          socket: machineFiles(plan, host).nic(segment),
+          delayMs,
+          lossPercent,
+        };
+      }),
   );
   return { controlSocket: nestedFiles(plan).switchControl, ports };
 }

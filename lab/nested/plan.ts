@@ -3,14 +3,19 @@ import { join } from "node:path";
 import { z } from "zod";
 import { addressAt, parseRange } from "../addresses.ts";
 import type { AddressRange, LabRanges } from "../addresses.ts";
+import { labNetworks } from "../driver.ts";
+import type { LabNetwork } from "../driver.ts";
 import { diskFolderOf } from "../folders.ts";
 import { macOf, uuidOf } from "../host-identity.ts";
 import { distributions, firstHostOffset, hostRoles } from "../topology.ts";
 import type { Topology } from "../topology.ts";
 import { accelerations } from "./acceleration.ts";
 
-/** A network between hosts: an own segment of the lab's switch. */
-const segmentSchema = z.object({ cidr: z.string(), mtuBytes: z.int() });
+/** The Linux bridge of this machine whose ports hosts are; without one, the network is the lab's own. */
+const bridgeSchema = z.string().optional();
+
+/** A network between hosts: an own segment of the lab's switch, or a bridge. */
+const segmentSchema = z.object({ cidr: z.string(), mtuBytes: z.int(), bridge: bridgeSchema });
 
 const nestedHostSchema = z.object({
   name: z.string(),
@@ -23,9 +28,11 @@ const nestedHostSchema = z.object({
   /** Sizes of the disks beside the one with the root file system, in GiB. */
   dataDisksGib: z.array(z.int()),
   diskFolder: z.string(),
-  /** TCP port of 127.0.0.1 that leads to the host's sshd. */
+  /** Where this machine reaches the host's sshd: 127.0.0.1, or the host itself where its management network is a bridge. */
+  sshAddress: z.string().default("127.0.0.1"),
+  /** TCP port of that address. */
   sshPort: z.int(),
-  /** In the management network; each host is alone there with this machine. */
+  /** In the management network; each host is alone there with this machine, unless it is a bridge. */
   managementAddress: z.string(),
   /** With its prefix length, in the data network. */
   tunnelAddress: z.string(),
@@ -47,7 +54,7 @@ export const nestedPlanSchema = z.object({
   /** In a lab with hosts of the role `ceph`, which are of one cluster. */
   ceph: z.object({ fsid: z.string() }).optional(),
   networks: z.object({
-    management: z.object({ cidr: z.string(), gateway: z.string() }),
+    management: z.object({ cidr: z.string(), gateway: z.string(), bridge: bridgeSchema }),
     data: segmentSchema,
     storage: segmentSchema.optional(),
   }),
@@ -79,7 +86,9 @@ const prefixOf = (range: AddressRange): string => String(range.prefix);
  */
 export function planNestedLab(topology: Topology, folder: string, choices: NestedChoices): NestedPlan {
   const { ranges, storage, sshPorts } = choices;
-  const { data, storage: storageNetwork } = topology.networks;
+  const { management, data, storage: storageNetwork } = topology.networks;
+  const bridgeOf = ({ bridge }: { readonly bridge?: string | undefined }) =>
+    bridge === undefined ? {} : { bridge };
   return {
     name: topology.name,
     folder,
@@ -92,15 +101,26 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
       ? { ceph: { fsid: uuidOf(`${folder} ceph`) } }
       : {}),
     networks: {
-      management: { cidr: ranges.management.cidr, gateway: addressAt(ranges.management, 1) },
-      data: { cidr: ranges.data.cidr, mtuBytes: data.mtuBytes },
+      management: {
+        cidr: ranges.management.cidr,
+        gateway: addressAt(ranges.management, 1),
+        ...bridgeOf(management),
+      },
+      data: { cidr: ranges.data.cidr, mtuBytes: data.mtuBytes, ...bridgeOf(data) },
       ...(storageNetwork === undefined
         ? {}
-        : { storage: { cidr: storage.cidr, mtuBytes: storageNetwork.mtuBytes } }),
+        : {
+            storage: {
+              cidr: storage.cidr,
+              mtuBytes: storageNetwork.mtuBytes,
+              ...bridgeOf(storageNetwork),
+            },
+          }),
     },
     hosts: topology.hosts.map((host, index): NestedHost => {
       const at = (range: AddressRange): string => addressAt(range, firstHostOffset + index);
-      const sshPort = sshPorts[index];
+      const isBridged = management.bridge !== undefined;
+      const sshPort = isBridged ? 22 : sshPorts[index];
       if (sshPort === undefined) throw new TypeError("a plan has a port for each host");
       return {
         name: host.name,
@@ -111,6 +131,7 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
         diskGib: host.diskGib,
         dataDisksGib: host.disks.map(({ sizeGib }) => sizeGib),
         diskFolder: diskFolderOf(topology, folder, host.name),
+        sshAddress: isBridged ? at(ranges.management) : "127.0.0.1",
         sshPort,
         managementAddress: at(ranges.management),
         tunnelAddress: `${at(ranges.data)}/${prefixOf(ranges.data)}`,
@@ -165,6 +186,16 @@ export function findNextHop(plan: NestedPlan, host: NestedHost): string | undefi
   return gateway === undefined || gateway.name === host.name
     ? undefined
     : gateway.tunnelAddress.replace(/\/.*/, "");
+}
+
+/** The networks of a lab that are bridges of this machine, with the bridges' names. */
+export function listBridged(
+  plan: NestedPlan,
+): readonly { readonly network: LabNetwork; readonly bridge: string; readonly cidr: string }[] {
+  return labNetworks.flatMap((network) => {
+    const { bridge, cidr } = plan.networks[network] ?? {};
+    return bridge === undefined || cidr === undefined ? [] : [{ network, bridge, cidr }];
+  });
 }
 
 /** The range of the management network. */

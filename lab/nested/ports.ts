@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { StackyardError } from "../../providers/core/errors.ts";
-import type { NestedHost } from "./plan.ts";
+import type { NestedHost, NestedPlan } from "./plan.ts";
 
 /** Ports that hosts' sshds are reached by: below those that the kernel gives to outgoing connections. */
 const sshPorts = { first: 20_000, last: 29_999 } as const;
+
+/** Somebody in the same network who has an address is heard of within a fraction of it. */
+const silenceLimitMs = 1_500;
 
 /**
  * TCP ports of 127.0.0.1 that nothing listens on, each another one. Labs of other folders begin elsewhere to look.
@@ -36,9 +39,38 @@ export async function isFree(port: number): Promise<boolean> {
   return free;
 }
 
-/** @throws StackyardError `in-use` when another program listens where the host's sshd is to be reached. */
-export async function requirePort(host: Pick<NestedHost, "name" | "sshPort">): Promise<void> {
-  if (await isFree(host.sshPort)) return;
+/** Whether the host's sshd, which does not run, leaves its place to be taken: nobody else is there. */
+export async function isPlaceFree(plan: NestedPlan, host: NestedHost): Promise<boolean> {
+  if (plan.networks.management.bridge === undefined) return isFree(host.sshPort);
+  return !(await accepts(host.sshAddress, host.sshPort));
+}
+
+/** Whether something takes a TCP connection, or refuses one itself. An address that nobody has says nothing. */
+function accepts(address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, address);
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(silenceLimitMs, () => end(false));
+    socket.on("connect", () => end(true));
+    socket.on("error", (error) => end("code" in error && error.code === "ECONNREFUSED"));
+  });
+}
+
+/** @throws StackyardError `in-use` when somebody else is where the host's sshd is to be reached. */
+export async function requirePlace(plan: NestedPlan, host: NestedHost): Promise<void> {
+  if (await isPlaceFree(plan, host)) return;
+  const { bridge } = plan.networks.management;
+  if (bridge !== undefined) {
+    throw new StackyardError("in-use", {
+      message: `address ${host.sshAddress}, which is to be host ${host.name}'s, is another one's on bridge ${bridge}`,
+      field: "networks.management.cidr",
+      value: plan.networks.management.cidr,
+      remedy: "Find who has it (`ip neighbour` names the MAC address), or give the lab another range.",
+    });
+  }
   throw new StackyardError("in-use", {
     message: `port ${String(host.sshPort)} of 127.0.0.1, which leads to host ${host.name}, is in use on this machine`,
     field: "sshPort",

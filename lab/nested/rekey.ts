@@ -76,7 +76,7 @@ async function tell(
   stdin: string,
 ): Promise<void> {
   const files = { ...labFiles(plan.folder), identity };
-  const target = sshArguments(files, { address: "127.0.0.1", port: host.sshPort });
+  const target = sshArguments(files, { address: host.sshAddress, port: host.sshPort });
   const { exitCode, stderr } = await runProcess("ssh", [...target, command], { stdin, timeoutMs: 120_000 });
   if (exitCode === 0) return;
   throw notTaken(plan, host, stderr);

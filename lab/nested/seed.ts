@@ -63,21 +63,33 @@ export function describeIdentity(
     file("root/.ssh/authorized_keys", keys.authorized, 0o600),
     file(
       "etc/systemd/network/10-management.network",
-      networkFile(host.macs.management, [
-        ...["[Network]", "DHCP=ipv4", "LinkLocalAddressing=no"],
-        ...(nextHop === undefined ? [] : ["", "[DHCPv4]", "UseRoutes=no", "UseGateway=no", "UseDNS=no"]),
-      ]),
+      networkFile(host.macs.management, describeManagement(plan, host)),
     ),
     ...segmentsOf(plan).map((segment, index) => segmentFile(segment, 20 + index)),
     ...(host.roles.includes("gateway") ? [file("etc/nftables.conf", describeGateway(plan, host))] : []),
   ];
 }
 
+/** The host's settings on its management network: QEMU's user network has DHCP, on a bridge addresses are the plan's. */
+function describeManagement(plan: NestedPlan, host: NestedHost): string[] {
+  const { bridge, gateway } = plan.networks.management;
+  if (bridge !== undefined) {
+    const address = `${host.managementAddress}/${String(managementRange(plan).prefix)}`;
+    return ["[Network]", `Address=${address}`, `Gateway=${gateway}`, "LinkLocalAddressing=no"];
+  }
+  const withoutRoutes = ["", "[DHCPv4]", "UseRoutes=no", "UseGateway=no", "UseDNS=no"];
+  return [
+    ...["[Network]", "DHCP=ipv4", "LinkLocalAddressing=no"],
+    ...(findNextHop(plan, host) === undefined ? [] : withoutRoutes),
+  ];
+}
+
 const withoutPrefix = (address: string): string => address.replace(/\/.*/, "");
 
-/** Where QEMU's user network answers questions for names, as this machine does. */
+/** Who answers questions for names: QEMU's user network, as this machine does, or the gateway of a bridged one. */
 function resolverOf(plan: NestedPlan): string {
-  return addressAt(managementRange(plan), 3);
+  const { bridge, gateway } = plan.networks.management;
+  return bridge === undefined ? addressAt(managementRange(plan), 3) : gateway;
 }
 
 /**

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { parseRange } from "../../../lab/addresses.ts";
+import { requireNoBridges } from "../../../lab/nested/bridges.ts";
 import { describeBootstrap, describeCeph } from "../../../lab/nested/ceph.ts";
+import { openNestedLab } from "../../../lab/nested/driver.ts";
 import { describeMachine } from "../../../lab/nested/machine.ts";
-import { planNestedLab } from "../../../lab/nested/plan.ts";
+import { nestedPlanSchema, planNestedLab } from "../../../lab/nested/plan.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
 import { describeIdentity } from "../../../lab/nested/seed.ts";
 import { parseSnapshotName } from "../../../lab/nested/snapshot-file.ts";
@@ -27,6 +29,12 @@ function plan(input: object, folder = "/state/labs/trial"): NestedPlan {
     runtimeFolder: "/run/user/1000/stackyard",
   });
 }
+
+/** Networks on bridges, of the ranges that {@link plan} has. */
+const bridged = {
+  management: { cidr: "10.77.0.0/24", bridge: "br0" },
+  data: { cidr: "10.78.0.0/24", bridge: "br1" },
+};
 
 function firstOf({ hosts }: NestedPlan): NestedHost {
   const [host] = hosts;
@@ -61,6 +69,34 @@ describe("a plan of virtual machines", () => {
     const { networks, hosts } = plan({ networks: { storage: {} } });
     expect(networks.storage).toEqual({ cidr: "10.79.0.0/24", mtuBytes: 1500 });
     expect(hosts[1]?.storageAddress).toBe("10.79.0.12/24");
+  });
+
+  test("has hosts on a bridge reached at their own addresses", () => {
+    const { networks, hosts } = plan({ networks: bridged });
+    expect(networks.management).toEqual({ cidr: "10.77.0.0/24", gateway: "10.77.0.1", bridge: "br0" });
+    expect(networks.data).toMatchObject({ bridge: "br1" });
+    expect(hosts[1]).toMatchObject({ sshAddress: "10.77.0.12", sshPort: 22 });
+    expect(plan({}).hosts[1]).toMatchObject({ sshAddress: "127.0.0.1", sshPort: 2202 });
+  });
+
+  test("of a lab that was made before bridges reads as it was meant", () => {
+    const before = JSON.stringify(plan({})).replaceAll('"sshAddress":"127.0.0.1",', "");
+    expect(before).not.toContain("sshAddress");
+    expect(nestedPlanSchema.parse(JSON.parse(before))).toEqual(plan({}));
+  });
+
+  test("is no plan to copy with a bridge, nor are its cables ever slow", async () => {
+    const made = plan({ networks: bridged });
+    expect(() => requireNoBridges(made)).toThrow(
+      expect.objectContaining({ code: "conflict", field: "networks.management.bridge", value: "br0" }),
+    );
+    requireNoBridges(plan({}));
+    for (const network of ["management", "data"] as const)
+      await expect(openNestedLab(made).setLink("h1", network, { delayMs: 5 })).rejects.toMatchObject({
+        code: "invalid-input",
+        field: "network",
+        value: network,
+      });
   });
 
   test("keeps sockets where their paths are short, whatever the lab's folder", () => {
@@ -108,6 +144,13 @@ describe("the words that a host is started with", () => {
     expect(netdevOf(gateway, "management")).not.toHaveProperty("restrict");
     for (const words of wordsOf({})) expect(netdevOf(words, "management")).not.toHaveProperty("restrict");
   });
+
+  test("plug it into bridges where networks are such", () => {
+    const [words] = wordsOf({ networks: { ...bridged, storage: {} } });
+    expect(netdevOf(words, "management")).toEqual({ type: "bridge", id: "management", br: "br0" });
+    expect(netdevOf(words, "data")).toEqual({ type: "bridge", id: "data", br: "br1" });
+    expect(netdevOf(words, "storage")).toMatchObject({ type: "stream" });
+  });
 });
 
 describe("the identity of a host", () => {
@@ -145,6 +188,14 @@ describe("the identity of a host", () => {
     expect(rules).toContain('ip saddr { 10.78.0.0/24, 10.79.0.0/24 } oifname "eth0" masquerade');
     expect(rules).toContain("ip daddr { 10.78.0.12, 10.79.0.12 }");
     expect(rules).toContain("dport 53 dnat to 10.77.0.3\n");
+  });
+
+  test("has its address, route and resolver of the plan on a bridge, where nobody hands them out", () => {
+    const files = identity({ networks: bridged });
+    const management = files.get("etc/systemd/network/10-management.network")?.content;
+    expect(management).toContain("Address=10.77.0.11/24\nGateway=10.77.0.1\n");
+    expect(management).not.toContain("DHCP");
+    expect(files.get("etc/resolv.conf")?.content).toBe("nameserver 10.77.0.1\n");
   });
 
   test("is what it was in a lab without a gateway", () => {

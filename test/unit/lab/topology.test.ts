@@ -138,6 +138,38 @@ describe("a topology", () => {
     ["an unknown driver", { driver: "vagrant" }, "driver", "vagrant", 'Use "namespace" or "nested".'],
     ["an unknown key", { network: 1 }, "network", 1, "Remove the key"],
     [
+      "a bridge of hosts of namespaces",
+      { networks: { data: { cidr: "10.9.0.0/24", bridge: "br0" } } },
+      "networks.data.bridge",
+      "br0",
+      "driver: nested",
+    ],
+    [
+      "a bridge without its range",
+      { driver: "nested", networks: { management: { bridge: "br0" } } },
+      "networks.management.cidr",
+      undefined,
+      "Give the range",
+    ],
+    [
+      "a hostile bridge",
+      { driver: "nested", networks: { management: { cidr: "10.9.0.0/24", bridge: "br0,id=x" } } },
+      "networks.management.bridge",
+      "br0,id=x",
+      "Name a Linux bridge",
+    ],
+    [
+      "a bridge past the gateway",
+      {
+        driver: "nested",
+        hosts: [{ name: "g", roles: ["gateway"] }],
+        networks: { management: { cidr: "10.9.0.0/24", bridge: "br0" } },
+      },
+      "networks.management.bridge",
+      "br0",
+      "Leave out the bridge, or the role gateway.",
+    ],
+    [
       "a CIDR with host bits",
       cidr("10.77.0.5/24"),
       "networks.management.cidr",
