@@ -31,37 +31,35 @@ export interface BridgeFacts {
   readonly isPrivileged: boolean;
   /** Rules of the helper in order, `allow br0`; undefined where they cannot be read, which the helper may. */
   readonly acl: readonly string[] | undefined;
-  /** Whether this machine is in the network of an address itself, so that no router is asked for it. */
-  readonly isNeighbour: (address: string) => Promise<boolean>;
+  /** This machine's address as a neighbour of an address would see it; undefined without a route there. */
+  readonly findSource: (address: string) => Promise<string | undefined>;
 }
 
-const linksSchema = z.array(z.object({ ifname: z.string(), mtu: z.int() }));
+/** Older `ip` has an empty object for each link of another type. */
+const linksSchema = z.array(z.union([z.object({ ifname: z.string(), mtu: z.int() }), z.strictObject({})]));
 
 /** Looks at this machine. */
 export async function readBridgeFacts(): Promise<BridgeFacts> {
   const links = await expectProcess("listing bridges", "ip", ["-json", "link", "show", "type", "bridge"]);
   const helper = helperPaths.find((path) => existsSync(path));
   return {
-    // Of no bridge at all `ip` says nothing, or names no interface.
     bridges: new Map(
       linksSchema
-        .parse(JSON.parse(links.trim() === "" ? "[]" : links))
-        .map(({ ifname, mtu }) => [ifname, mtu]),
+        .parse(JSON.parse(links))
+        .flatMap((link) => ("ifname" in link ? [[link.ifname, link.mtu] as const] : [])),
     ),
     helper,
     isPrivileged: process.getuid?.() === 0 || (helper !== undefined && runsAsRoot(helper)),
     acl: readAcl(aclFile),
-    isNeighbour,
+    findSource,
   };
 }
 
-const routesSchema = z.array(z.object({ gateway: z.string().optional() }));
+const routesSchema = z.array(z.object({ prefsrc: z.string().optional() }));
 
-async function isNeighbour(address: string): Promise<boolean> {
-  const words = ["-json", "-4", "route", "get", address];
-  const { exitCode, stdout } = await runProcess("ip", words);
-  if (exitCode !== 0) return false; // No route at all.
-  return routesSchema.parse(JSON.parse(stdout)).every(({ gateway }) => gateway === undefined);
+async function findSource(address: string): Promise<string | undefined> {
+  const { exitCode, stdout } = await runProcess("ip", ["-json", "-4", "route", "get", address]);
+  return exitCode === 0 ? routesSchema.parse(JSON.parse(stdout))[0]?.prefsrc : undefined;
 }
 
 function runsAsRoot(path: string): boolean {
@@ -121,9 +119,10 @@ export async function requireBridges(
 async function requireNeighbour(
   bridge: string,
   range: AddressRange,
-  { isNeighbour }: BridgeFacts,
+  { findSource }: BridgeFacts,
 ): Promise<void> {
-  if (await isNeighbour(addressAt(range, firstHostOffset))) return;
+  const source = parseRange((await findSource(addressAt(range, firstHostOffset))) ?? "");
+  if (source !== undefined && overlaps(source, range)) return;
   const example = `${addressAt(range, 1)}/${String(range.prefix)}`;
   throw new StackyardError("host-unsuitable", {
     message: `this machine has no address in ${range.cidr}, in which it is to reach the hosts on bridge ${bridge}`,

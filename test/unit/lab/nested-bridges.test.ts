@@ -23,7 +23,7 @@ const able: BridgeFacts = {
   helper: "/usr/lib/qemu/qemu-bridge-helper",
   isPrivileged: true,
   acl: ["allow br0", "allow br1"],
-  isNeighbour: (address) => Promise.resolve(address === "10.99.7.11"),
+  findSource: (address) => Promise.resolve(address === "10.99.7.11" ? "10.99.7.1" : undefined),
 };
 
 const judge = (facts: Partial<BridgeFacts>) =>
@@ -64,8 +64,8 @@ describe("the bridges of a topology", () => {
     ["is on no list", { acl: ["allow br0"] }, "data.bridge", "br1", 'Add the line "allow br1"'],
     ["is on both lists", { acl: ["allow all", "deny br1"] }, "data.bridge", "br1", "no line that denies"],
     [
-      "is where this machine is not",
-      { isNeighbour: () => Promise.resolve(false) },
+      "is where this machine has no address",
+      { findSource: () => Promise.resolve("192.0.2.2") },
       "management.cidr",
       "10.99.7.0/24",
       "ip address add 10.99.7.1/24 dev br0",
