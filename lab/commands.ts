@@ -55,6 +55,14 @@ function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
   return file === undefined ? parseTopology(given) : loadTopology(file, given);
 }
 
+/** What `up` is for: a lab on record where flags say nothing of how it is made. */
+function topologyToBringUp(flags: LabFlags): Topology {
+  const given = topologyOf(flags);
+  const known =
+    flags.topology === undefined && flags.driver === undefined ? findState(given.name) : undefined;
+  return known === undefined ? given : parseTopology(known.topology);
+}
+
 function write(text: string): void {
   process.stdout.write(text);
 }
@@ -179,12 +187,12 @@ export function registerLabCommands(program: Command): void {
 
   verb(
     "up",
-    "Brings the lab up, or what is missing of it. Nothing to do when all hosts are up.",
+    "Brings the lab up, or what is missing of it: one that was made of a file is known by its name. Nothing to do when all hosts are up.",
     "up --topology lab.yaml --driver nested",
   )
     .addOption(driverOption)
     .action(async (flags: LabFlags) => {
-      const topology = topologyOf(flags);
+      const topology = topologyToBringUp(flags);
       const result = await runVerb(`lab ${topology.name} up`, flags, (options) => bringUp(topology, options));
       write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
     });

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -20,6 +21,7 @@ import { openQmp, type Qmp } from "./qmp.ts";
 const bannerLimitMs = 5_000;
 const monitorLimitMs = 20_000;
 const powerOffLimitMs = 120_000;
+const endLimitMs = 2_000;
 const pollMs = 100;
 
 /** Kernel arguments of hosts. Mitigations and the like protect nobody in a lab, and cost much where all is emulated. */
@@ -197,9 +199,14 @@ export async function startMachine(
       () => failure === undefined,
     );
   } catch (cause) {
+    // A monitor that has closed is the beginning of QEMU's end.
+    if (failure === undefined)
+      await once(child, "exit", { signal: AbortSignal.timeout(endLimitMs) }).catch(() => undefined);
+    const reason = failure ?? "QEMU's monitor does not answer";
+    await cutMachine(host);
     const said = await readTail(files.qemuLog);
     throw new StackyardError("host-unsuitable", {
-      message: `host ${host.name} does not start: ${failure ?? "QEMU's monitor does not answer"}`,
+      message: `host ${host.name} does not start: ${reason}`,
       remedy: "See what QEMU says; `stackyard lab check` names what is missing on this machine.",
       notes: said === "" ? [] : [said],
       cause,

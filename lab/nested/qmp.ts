@@ -56,8 +56,7 @@ export async function openQmp(
     const reply = await Promise.race([
       readReply(),
       sleep(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined),
-    ]);
-    timer.abort();
+    ]).finally(() => timer.abort());
     if (reply === undefined) {
       throw new StackyardError("command-timeout", {
         message: `QEMU has not answered ${command} within ${String(timeoutMs / 1000)} s`,

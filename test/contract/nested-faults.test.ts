@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -22,6 +23,7 @@ import { hashRecipe, recipeOf } from "../../lab/nested/image/recipe.ts";
 import { imagesFolder } from "../../lab/nested/image/users.ts";
 import { findSwitch } from "../../lab/nested/network.ts";
 import type { NestedHost, NestedPlan } from "../../lab/nested/plan.ts";
+import { runProcess } from "../../lab/process.ts";
 import { sshArguments } from "../../lab/ssh.ts";
 import { findState } from "../../lab/state.ts";
 import { parseTopology } from "../../lab/topology.ts";
@@ -131,6 +133,7 @@ describe("an up", () => {
     await begin();
     const { sshPort } = hostOf();
     const listener = createServer().listen(sshPort, "127.0.0.1");
+    await once(listener, "listening");
     await expect(bringUp(topology)).rejects.toMatchObject({
       code: "in-use",
       field: "sshPort",
@@ -146,6 +149,17 @@ describe("an up", () => {
     writeFileSync(stale, "half of a disk");
     await begin();
     expect(existsSync(stale)).toBe(false);
+  });
+
+  test("by its name alone is of the lab on record, whatever file it was made of", async () => {
+    await begin();
+    const words = ["providers/main.ts", "lab", "up", "--name", "trial"];
+    const { exitCode, stderr } = await runProcess(process.execPath, words, {
+      cwd: process.cwd(),
+      timeoutMs: 25_000, // It ends by itself: no timer of a monitor that is gone keeps it.
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("host h1 does not start");
   });
 
   test("takes no disks of a lab of that name elsewhere, and leaves them be", async () => {

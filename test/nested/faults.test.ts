@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   copyFileSync,
   existsSync,
@@ -161,6 +162,7 @@ describe("a host that is killed", () => {
     execFileSync("cp", ["--force", join(labs.path, "initrd"), join(image, "initrd")]);
 
     const listener = createServer().listen(host.sshPort, "127.0.0.1");
+    await once(listener, "listening");
     await expect(bringUp(topology)).rejects.toMatchObject({
       code: "in-use",
       field: "sshPort",
