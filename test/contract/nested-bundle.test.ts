@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -127,6 +128,25 @@ describe("a bundle", () => {
       { name: "h1", image: hash, memory: null, disks: { root, data1: activeLayer(host, "data1") } },
     ]);
     expect(readFileSync(labFiles(copy.folder).identity, "utf8")).toBe(labFiles(plan.folder).identity);
+  });
+
+  test("brings its image whole, whatever an import has left that was killed while it copied it", async () => {
+    const opened = await openBundle(bundle);
+    const copied = readFileSync(join(imagesFolder(), hash, "root.raw"));
+    rmSync(imagesFolder(), { recursive: true });
+    const half = join(imagesFolder(), `${hash}.part-import`);
+    mkdirSync(half, { recursive: true });
+    writeFileSync(join(half, "root.raw"), "half");
+    const choices = { sshPorts: [2301], runtimeFolder: join(folder, "run") };
+    await unpackBundle(bundle, opened, copyPlan(opened.plan, "copy", join(folder, "labs/copy"), choices));
+    expect(readdirSync(imagesFolder())).toEqual([hash]);
+    expect(readdirSync(join(imagesFolder(), hash)).sort()).toEqual([
+      "initrd",
+      "manifest.json",
+      "root.raw",
+      "vmlinuz",
+    ]);
+    expect(readFileSync(join(imagesFolder(), hash, "root.raw"))).toEqual(copied);
   });
 
   test.each<[string, (path: string) => void, string]>([

@@ -1,6 +1,9 @@
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { buildGuest, guestCommandLine } from "../../lab/guest/build.ts";
 import { labFiles, labFolder } from "../../lab/folders.ts";
 import { labHosts } from "../../lab/inventory.ts";
@@ -16,7 +19,8 @@ import {
 } from "../../lab/lab.ts";
 import { findMachine } from "../../lab/nested/machine.ts";
 import { findSwitch } from "../../lab/nested/network.ts";
-import { readState } from "../../lab/state.ts";
+import type { NestedPlan } from "../../lab/nested/plan.ts";
+import { listStates, readState } from "../../lab/state.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { cloneLab } from "../../lab/transfer.ts";
 import { readConfig } from "../../providers/config/config.ts";
@@ -24,6 +28,7 @@ import type { Cloud, ResourceView } from "../../providers/core/cloud.ts";
 import { openCloud } from "../../providers/wiring.ts";
 import { make, textOf } from "../support/cloud.ts";
 import { openGuestShell, type GuestShell } from "../support/guest-shell.ts";
+import { killVerb } from "../support/killed-verb.ts";
 import { testLabDriver } from "../support/lab-driver-contract.ts";
 import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 
@@ -50,7 +55,13 @@ afterAll(async () => {
   await labs.close();
 }, 60_000);
 
-function planOf(name: string) {
+const patience = { timeout: 30_000, interval: 100 };
+
+const portOf = ({ hosts }: NestedPlan) => hosts[0]?.sshPort;
+const uuidOf = ({ hosts }: NestedPlan) => hosts[0]?.uuid;
+const diskFolderOf = ({ hosts }: NestedPlan) => hosts[0]?.diskFolder;
+
+function planOf(name: string): NestedPlan {
   const state = readState(name);
   if (state.driver !== "nested") throw new Error("another driver");
   return state.plan;
@@ -67,6 +78,58 @@ describe("a lab of virtual machines", () => {
     expect(stdout).toMatch(/^\/dev\/kvm\nkvm\neth2 +UP +/);
     expect(stdout).toContain(planOf("nested").hosts[0]?.storageAddress);
     expect(storage?.mtuBytes).toBe(1500);
+  });
+});
+
+describe("beside it", () => {
+  test("a lab that the disk is too small for is refused with the numbers, before anything is made", async () => {
+    const diskFolder = join(labs.path, "small");
+    mkdirSync(diskFolder);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m", "tmpfs", diskFolder]);
+    try {
+      await expect(bringUp(parseTopology({ ...topology, name: "small", diskFolder }))).rejects.toMatchObject({
+        code: "host-disk-full",
+        field: "diskFolder",
+        message: expect.stringMatching(/need 1024 MiB at first, and 64 MiB are free/) as unknown,
+      });
+      expect([...readdirSync(diskFolder), ...listStates().map(({ plan }) => plan.name)]).toEqual(["nested"]);
+    } finally {
+      execFileSync("umount", [diskFolder]);
+    }
+  });
+
+  test("a lab of its name in another state folder shares nothing with it, and goes though its up was killed", async () => {
+    const mine = planOf("nested");
+    vi.stubEnv("XDG_STATE_HOME", join(labs.path, "other's state"));
+    try {
+      await killVerb(["up", JSON.stringify(topology)], "h1: powered on");
+      const theirs = planOf("nested");
+      for (const pick of [(plan: NestedPlan) => plan.runFolder, portOf, uuidOf, diskFolderOf])
+        expect(pick(theirs)).not.toBe(pick(mine));
+      expect((await describeLab("nested")).hosts[0]).toMatchObject({ state: "starting" });
+      await tearDown("nested");
+      expect(theirs.hosts.map(findMachine)).toEqual([undefined]);
+      expect(findSwitch(theirs)).toBeUndefined();
+      expect(existsSync(theirs.runFolder)).toBe(false);
+      expect(existsSync(join(labs.path, "other's state"))).toBe(false);
+    } finally {
+      await tearDown("nested");
+      vi.unstubAllEnvs();
+    }
+    expect((await describeLab("nested")).state).toBe("up");
+  });
+
+  test("its switch is started again when it was killed", async () => {
+    const { pid } = (await describeLab("nested")).hosts[0] ?? {};
+    const killed = findSwitch(planOf("nested"));
+    process.kill(killed?.pid ?? 0, "SIGKILL");
+    const linksOf = async () => (await describeLab("nested")).hosts[0]?.links;
+    await expect.poll(linksOf, patience).toMatchObject({ management: "up", data: "absent" });
+    await bringUp(topology);
+    expect((await describeLab("nested")).hosts[0]).toMatchObject({
+      pid,
+      links: { data: "up", storage: "up" },
+    });
   });
 });
 
@@ -117,6 +180,51 @@ describe("a server on it", () => {
     expect(stdout).not.toContain("later");
     expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
     expect(textOf((await cloud.find("server", server.id)).outputs, "status")).toBe("ACTIVE");
+  });
+
+  test("outlives a snapshot whose command is killed while the hosts stand still", async () => {
+    const { pid } = (await describeLab("nested")).hosts[0] ?? {};
+    await killVerb(["snapshot", "nested", "half"], "hosts stand still");
+    expect((await bringUp(topology)).hosts[0]).toMatchObject({ pid, state: "up" });
+    expect(readdirSync(join(planOf("nested").folder, "snapshots"))).toEqual(["running"]);
+    expect(await shell.inGuest(server, "cat /tmp/mark")).toBe("before\n");
+  });
+
+  test("outlives a snapshot that meets a full disk, of which nothing is left", async () => {
+    const { pid } = (await describeLab("nested")).hosts[0] ?? {};
+    const snapshots = join(planOf("nested").folder, "snapshots");
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2g", "tmpfs", snapshots]);
+    const fill = (message: string): void => {
+      if (message === "hosts stand still") execFileSync("mount", ["-o", "remount,size=16m", snapshots]);
+    };
+    try {
+      await expect(snapshotLab("nested", "full", { onProgress: fill })).rejects.toMatchObject({
+        code: "host-disk-full",
+        field: "snapshot",
+        value: "full",
+      });
+      expect(readdirSync(snapshots)).toEqual([]);
+      await expect(snapshotLab("nested", "full")).rejects.toThrow(
+        "need 1536 MiB at first, and 16 MiB are free",
+      );
+    } finally {
+      execFileSync("umount", [snapshots]);
+    }
+    expect((await describeLab("nested")).hosts[0]).toMatchObject({ pid, state: "up" });
+    expect(await shell.inGuest(server, "cat /tmp/mark")).toBe("before\n");
+  });
+
+  test("comes back with a host that was killed, whose port another program has taken meanwhile", async () => {
+    const [host] = (await describeLab("nested")).hosts;
+    process.kill(host?.pid ?? 0, "SIGKILL");
+    const stateOf = async () => (await describeLab("nested")).hosts[0]?.state;
+    await expect.poll(stateOf, patience).toBe("down");
+    const listener = createServer().listen(host?.port, "127.0.0.1");
+    await once(listener, "listening");
+    await expect(bringUp(topology)).rejects.toMatchObject({ code: "in-use", value: String(host?.port) });
+    listener.close();
+    expect((await restoreLab("nested", "running")).state).toBe("up");
+    expect(await shell.inGuest(server, "cat /tmp/mark")).toBe("before\n");
   });
 
   test("runs in a second lab as well when the lab is cloned, whose keys are others", async () => {

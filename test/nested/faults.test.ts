@@ -5,11 +5,14 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  mkdtempSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
 } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { labFiles, labFolder, labsFolder } from "../../lab/folders.ts";
@@ -30,8 +33,8 @@ import { imagesFolder } from "../../lab/nested/image/users.ts";
 import { findMachine } from "../../lab/nested/machine.ts";
 import { findSwitch } from "../../lab/nested/network.ts";
 import type { NestedHost, NestedPlan } from "../../lab/nested/plan.ts";
-import { killProcess } from "../../lab/process.ts";
-import { findState, readState } from "../../lab/state.ts";
+import { killProcess, runProcess } from "../../lab/process.ts";
+import { findState, findStateIn, readState } from "../../lab/state.ts";
 import { parseTopology } from "../../lab/topology.ts";
 import { cloneLab, exportLab, importLab } from "../../lab/transfer.ts";
 import { killVerb, type Moment } from "../support/killed-verb.ts";
@@ -287,6 +290,45 @@ describe("a clone", () => {
       remedy: expect.stringContaining("a-z") as unknown,
     });
   });
+});
+
+test("a lab of the same name that another user has is neither seen nor touched, and goes by itself", async () => {
+  const home = mkdtempSync(join(tmpdir(), "stackyard-user-"));
+  const lent = join(home, "cache", "stackyard", "lab", "images");
+  const [hash = ""] = readdirSync(imagesFolder());
+  mkdirSync(lent, { recursive: true });
+  execFileSync("cp", ["-r", "--sparse=always", join(imagesFolder(), hash), lent]);
+  copyFileSync(process.execPath, join(home, "node")); // Ours may be where only root can go.
+  execFileSync("chown", ["-R", "65534:65534", home]);
+  const theirs = parseTopology({ name, driver: "nested", hosts: topology.hosts });
+  const asUser = (...words: string[]) =>
+    runProcess(
+      "setpriv",
+      [
+        ...["--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i", `HOME=${home}`],
+        ...[join(home, "node"), "test/support/run-lab-verb.ts", ...words],
+      ],
+      { cwd: process.cwd(), timeoutMs: 900_000 },
+    );
+  try {
+    const [pid, bootId] = [await pidOf(), await bootIdOf()];
+    expect(await asUser("up", JSON.stringify(theirs))).toMatchObject({ exitCode: 0 });
+    const folder = join(home, ".local", "state", "stackyard", "labs", name);
+    const state = findStateIn(folder);
+    if (state?.driver !== "nested") throw new Error("no lab of the other user's");
+    const [host] = state.plan.hosts;
+    if (host === undefined) throw new Error("no host");
+    const mine = [hostOf().sshPort, hostOf().uuid, planOf().runFolder];
+    expect([host.sshPort, host.uuid, state.plan.runFolder].filter((each) => mine.includes(each))).toEqual([]);
+    const found = findMachine(host);
+    expect(statSync(`/proc/${String(found?.pid)}`).uid).toBe(65534);
+    expect(await asUser("down", name)).toMatchObject({ exitCode: 0 });
+    expect(remainsOf(state.plan)).toEqual([]);
+    expect([await stateOf(), await pidOf(), await bootIdOf()]).toEqual(["up", pid, bootId]);
+  } finally {
+    await asUser("down", name);
+    rmSync(home, { recursive: true });
+  }
 });
 
 describe("an exported lab", () => {

@@ -215,11 +215,14 @@ describe("the identity of a host", () => {
   });
 });
 
-test.each(["../up", "a b", "a'b", "", "x".repeat(65), "-x", "a/b"])("%j is no name of a snapshot", (name) => {
-  expect(() => parseSnapshotName(name)).toThrow(
-    expect.objectContaining({ code: "invalid-input", field: "snapshot", value: name }),
-  );
-});
+test.each(["../up", "a b", "a'b", "", "x".repeat(65), "-x", "a/b", "_copy", "_taking"])(
+  "%j is no name of a snapshot",
+  (name) => {
+    expect(() => parseSnapshotName(name)).toThrow(
+      expect.objectContaining({ code: "invalid-input", field: "snapshot", value: name }),
+    );
+  },
+);
 
 describe("the Ceph of virtual machines", () => {
   const roles = ["compute", "ceph"];
