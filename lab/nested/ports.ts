@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 
@@ -8,6 +9,8 @@ const sshPorts = { first: 20_000, last: 29_999 } as const;
 
 /** Somebody in the same network who has an address is heard of within a fraction of it. */
 const silenceLimitMs = 1_500;
+const endLimitMs = 2_000;
+const pollMs = 50;
 
 /**
  * TCP ports of 127.0.0.1 that nothing listens on, each another one. Labs of other folders begin elsewhere to look.
@@ -61,7 +64,12 @@ function accepts(address: string, port: number): Promise<boolean> {
 
 /** @throws StackyardError `in-use` when somebody else is where the host's sshd is to be reached. */
 export async function requirePlace(plan: NestedPlan, host: NestedHost): Promise<void> {
-  if (await isPlaceFree(plan, host)) return;
+  // Threads of a QEMU that was killed hold it for a moment, when the process itself is no more to be seen.
+  const deadline = performance.now() + endLimitMs;
+  do {
+    if (await isPlaceFree(plan, host)) return;
+    await sleep(pollMs);
+  } while (performance.now() < deadline);
   const { bridge } = plan.networks.management;
   if (bridge !== undefined) {
     throw new StackyardError("in-use", {

@@ -6,6 +6,7 @@ import { hasCode, StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
 import type { LabOptions } from "../driver.ts";
 import { isDiskFull } from "../file-faults.ts";
+import { runSideBySide } from "../side-by-side.ts";
 import { applyLinks, runOnMachine } from "./boot.ts";
 import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
@@ -203,7 +204,7 @@ async function freeze(
         }),
       );
       options.onProgress?.("hosts stand still");
-      const saved = await allOrFirstFailure(
+      const saved = await runSideBySide(
         monitors.map(([each, qmp]) => async (signal): Promise<[string, Frozen]> => {
           const disks = await switchLayers(each, qmp);
           const file = `${each.name}.memory`;
@@ -236,32 +237,6 @@ async function freeze(
 async function goOn(held: ReadonlyMap<string, () => Promise<unknown>>): Promise<void> {
   const ends = await Promise.allSettled([...held.values()].map((go) => go()));
   for (const end of ends) if (end.status === "rejected") throw end.reason;
-}
-
-/**
- * Runs actions side by side until all have ended: the first that fails has the others end by their signal. Raises its
- * failure then.
- */
-async function allOrFirstFailure<Result>(
-  actions: readonly ((signal: AbortSignal) => Promise<Result>)[],
-  given: AbortSignal | undefined,
-): Promise<Result[]> {
-  const abort = new AbortController();
-  const signal = given === undefined ? abort.signal : AbortSignal.any([given, abort.signal]);
-  const failures: unknown[] = [];
-  const ends = await Promise.all(
-    actions.map(async (action) => {
-      try {
-        return [await action(signal)];
-      } catch (error) {
-        failures.push(error);
-        abort.abort();
-        return [];
-      }
-    }),
-  );
-  if (failures.length > 0) throw failures[0];
-  return ends.flat();
 }
 
 const blockListSchema = z.array(

@@ -19,6 +19,7 @@ import {
 } from "../../lab/lab.ts";
 import { findMachine } from "../../lab/nested/machine.ts";
 import { findSwitch } from "../../lab/nested/network.ts";
+import { isFree } from "../../lab/nested/ports.ts";
 import type { NestedPlan } from "../../lab/nested/plan.ts";
 import { listStates, readState } from "../../lab/state.ts";
 import { parseTopology } from "../../lab/topology.ts";
@@ -219,6 +220,7 @@ describe("a server on it", () => {
     process.kill(host?.pid ?? 0, "SIGKILL");
     const stateOf = async () => (await describeLab("nested")).hosts[0]?.state;
     await expect.poll(stateOf, patience).toBe("down");
+    await expect.poll(() => isFree(host?.port ?? 0), patience).toBe(true); // Its threads end after it.
     const listener = createServer().listen(host?.port, "127.0.0.1");
     await once(listener, "listening");
     await expect(bringUp(topology)).rejects.toMatchObject({ code: "in-use", value: String(host?.port) });

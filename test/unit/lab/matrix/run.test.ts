@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { planCells } from "../../../../lab/matrix/cells.ts";
 import { parseMatrix } from "../../../../lab/matrix/matrix-file.ts";
@@ -97,6 +97,13 @@ describe("a matrix over labs with snapshots", () => {
     await run("exit 0", { axes: {} });
     expect(labs.calls).toEqual(["up matrix-one", "down matrix-one"]);
   });
+});
+
+test("a matrix whose logs are elsewhere leaves no folder", async () => {
+  await run("exit 0", {}, { logFolder: join(folder, "logs") });
+  expect(existsSync(dirname(matrixFiles("matrix").folder))).toBe(false);
+  await run("exit 0");
+  expect(existsSync(matrixFiles("matrix").logs)).toBe(true);
 });
 
 test("a matrix over labs without snapshots makes the lab anew for each cell", async () => {
