@@ -28,10 +28,24 @@ export function findState(name: string): LabState | undefined {
   return findStateIn(labFolder(name));
 }
 
-/** The record in a lab's folder, be it one of another state folder than ours. */
+/**
+ * The record in a lab's folder, be it one of another state folder than ours.
+ * @throws StackyardError `invalid-input` when it cannot be read.
+ */
 export function findStateIn(folder: string): LabState | undefined {
   const file = labFiles(folder).state;
-  return existsSync(file) ? labStateSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    return labStateSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  } catch (cause) {
+    throw new StackyardError("invalid-input", {
+      message: "the record of a lab cannot be read",
+      field: "lab",
+      value: file,
+      remedy: "Correct the file; or end what runs of the lab, and remove the folder.",
+      cause,
+    });
+  }
 }
 
 /** @throws StackyardError `not-found` when there is no such lab. */

@@ -24,7 +24,7 @@ import {
 import { findLink, readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { writeSeed } from "./seed.ts";
-import { listSnapshots } from "./snapshot-file.ts";
+import { listSnapshotNames } from "./snapshot-file.ts";
 
 /** How long a boot may take: emulated processors on a busy machine take minutes. */
 const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
@@ -91,7 +91,7 @@ export async function bootMachine(
  */
 async function prepareDisks(plan: NestedPlan, host: NestedHost, image: HostImage): Promise<void> {
   const { fresh } = machineFiles(plan, host);
-  if (existsSync(fresh) && listSnapshots(plan).length === 0)
+  if (existsSync(fresh) && listSnapshotNames(plan).length === 0)
     await rm(host.diskFolder, { recursive: true, force: true });
   if (activeLayer(host, "root") === undefined) await replaceFile(fresh, "");
   await ensureDisks(host, image);

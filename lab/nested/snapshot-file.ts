@@ -55,16 +55,31 @@ export function snapshotFolder(plan: NestedPlan, name: string): string {
 /** Name of the file that makes a folder a snapshot. */
 export const snapshotFileName = "snapshot.json";
 
-/** The lab's snapshots, oldest first. */
-export function listSnapshots(plan: NestedPlan): Snapshot[] {
+/** The names of the lab's snapshots, also of those whose record cannot be read. */
+export function listSnapshotNames(plan: NestedPlan): string[] {
   const { snapshots } = nestedFiles(plan);
   if (!existsSync(snapshots)) return [];
-  return readdirSync(snapshots)
-    .filter((name) => name !== unfinishedSnapshot)
-    .map((name) => join(snapshots, name, snapshotFileName))
-    .filter((path) => existsSync(path))
-    .map((path) => snapshotSchema.parse(JSON.parse(readFileSync(path, "utf8"))))
+  return readdirSync(snapshots).filter(
+    (name) => name !== unfinishedSnapshot && existsSync(join(snapshots, name, snapshotFileName)),
+  );
+}
+
+/** The lab's snapshots, oldest first, less those whose record cannot be read. */
+export function listSnapshots(plan: NestedPlan): Snapshot[] {
+  return listSnapshotNames(plan)
+    .map((name) => parseRecord(plan, name))
+    .filter((snapshot) => snapshot !== undefined)
     .sort((a, b) => a.takenAt.localeCompare(b.takenAt));
+}
+
+function parseRecord(plan: NestedPlan, name: string): Snapshot | undefined {
+  const text = readFileSync(join(snapshotFolder(plan, name), snapshotFileName), "utf8");
+  try {
+    const snapshot = snapshotSchema.parse(JSON.parse(text));
+    return snapshot.name === name ? snapshot : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The snapshot of that name; undefined when the lab has none. */
@@ -72,13 +87,26 @@ export function findSnapshot(plan: NestedPlan, name: string): Snapshot | undefin
   return listSnapshots(plan).find((snapshot) => snapshot.name === name);
 }
 
-/** @throws StackyardError `not-found` when the lab has no such snapshot, `invalid-input` when none can have that name. */
+/** The error of a snapshot that is not as it was written. */
+export function damagedSnapshot({ name: lab }: NestedPlan, name: string, damage: string): StackyardError {
+  return new StackyardError("image-checksum", {
+    message: `snapshot "${name}" of lab "${lab}" is damaged: ${damage}`,
+    field: "snapshot",
+    value: name,
+    remedy: `Nothing was changed. Remove it: stackyard lab snapshot ${name} --remove --name ${lab}`,
+  });
+}
+
+/**
+ * @throws StackyardError `not-found` when the lab has no such snapshot, `image-checksum` when its record cannot be read,
+ * `invalid-input` when none can have that name.
+ */
 export function readSnapshot(plan: NestedPlan, name: string): Snapshot {
   const found = findSnapshot(plan, name);
   if (found !== undefined) return found;
+  const names = listSnapshotNames(plan);
+  if (names.includes(name)) throw damagedSnapshot(plan, name, `${snapshotFileName} cannot be read`);
   parseSnapshotName(name);
-  const all = listSnapshots(plan);
-  const names = all.map((snapshot) => snapshot.name);
   throw new StackyardError("not-found", {
     message: `lab "${plan.name}" has no snapshot "${name}"`,
     field: "snapshot",

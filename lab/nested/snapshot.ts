@@ -18,7 +18,8 @@ import type { NestedHost, NestedPlan } from "./plan.ts";
 import type { Qmp } from "./qmp.ts";
 import { requireSpace } from "./resources.ts";
 import {
-  findSnapshot,
+  damagedSnapshot,
+  listSnapshotNames,
   listSnapshots,
   ownSnapshots,
   readSnapshot,
@@ -47,7 +48,7 @@ export async function takeSnapshot(
   images: ReadonlyMap<string, HostImage>,
   options: LabOptions,
 ): Promise<Snapshot> {
-  if (findSnapshot(plan, name) !== undefined) {
+  if (listSnapshotNames(plan).includes(name)) {
     throw new StackyardError("conflict", {
       message: `lab "${plan.name}" has a snapshot "${name}" already`,
       field: "snapshot",
@@ -142,7 +143,7 @@ export async function mendInterrupted(plan: NestedPlan, options: LabOptions): Pr
   }
   const { snapshots } = nestedFiles(plan);
   if (!existsSync(snapshots)) return;
-  if (findSnapshot(plan, ownSnapshots.passing) !== undefined)
+  if (listSnapshotNames(plan).includes(ownSnapshots.passing))
     await removeSnapshot(plan, ownSnapshots.passing);
   for (const name of await readdir(snapshots)) {
     const folder = join(snapshots, name);
@@ -314,6 +315,12 @@ export async function restoreSnapshot(
       options.onProgress?.(`${host.name}: ready`);
     }),
   );
+  await pruneDisks(plan);
+}
+
+/** Removes layers that nothing stands on, unless there is a snapshot of which nobody knows what it stands on. */
+async function pruneDisks(plan: NestedPlan): Promise<void> {
+  if (listSnapshots(plan).length < listSnapshotNames(plan).length) return;
   for (const host of plan.hosts) await pruneLayers(host, keptLayers(plan, host));
 }
 
@@ -323,12 +330,13 @@ function keptLayers(plan: NestedPlan, host: NestedHost): string[] {
   );
 }
 
-/** Removes a snapshot with the layers that only it stood on. */
+/** Removes a snapshot, a damaged one too, with the layers that only it stood on. Raises `not-found`. */
 export async function removeSnapshot(plan: NestedPlan, name: string): Promise<void> {
-  const folder = snapshotFolder(plan, readSnapshot(plan, name).name);
+  if (!listSnapshotNames(plan).includes(name)) readSnapshot(plan, name);
+  const folder = snapshotFolder(plan, name);
   await rm(join(folder, snapshotFileName)); // from here on it is none
   await rm(folder, { recursive: true });
-  for (const host of plan.hosts) await pruneLayers(host, keptLayers(plan, host));
+  await pruneDisks(plan);
 }
 
 /** Refuses a snapshot whose memory, disks or images are not as they were. */
@@ -352,12 +360,7 @@ async function requireWhole(
   );
   const all = damage.flat();
   if (all.length === 0) return;
-  throw new StackyardError("image-checksum", {
-    message: `snapshot "${snapshot.name}" of lab "${plan.name}" is damaged: ${all.join("; ")}`,
-    field: "snapshot",
-    value: snapshot.name,
-    remedy: `Nothing was changed. Remove it: stackyard lab snapshot ${snapshot.name} --remove --name ${plan.name}`,
-  });
+  throw damagedSnapshot(plan, snapshot.name, all.join("; "));
 }
 
 /** Sets the clock of a host that was brought back, and tries its networks. */

@@ -15,8 +15,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { labFolder } from "../../lab/folders.ts";
-import { bringUp, describeLab, tearDown } from "../../lab/lab.ts";
+import { labFiles, labFolder } from "../../lab/folders.ts";
+import { bringUp, describeLab, removeLabSnapshot, restoreLab, snapshotLab, tearDown } from "../../lab/lab.ts";
 import { activeLayer } from "../../lab/nested/disks.ts";
 import type { ImageManifest } from "../../lab/nested/image/manifest.ts";
 import { hashRecipe, recipeOf } from "../../lab/nested/image/recipe.ts";
@@ -185,6 +185,39 @@ describe("an up", () => {
       value: diskFolder,
     });
     expect(await tearDown("trial")).toBe(false);
+  });
+});
+
+describe("a file of a lab that is damaged", () => {
+  test("is the record of a snapshot: it is refused by its name, removed by it, and in nobody's way", async () => {
+    await begin();
+    const snapshots = join(planOf().folder, "snapshots");
+    mkdirSync(join(snapshots, "broken"), { recursive: true });
+    writeFileSync(join(snapshots, "broken", "snapshot.json"), '{ "version": 1, "na');
+    const layers = readdirSync(hostOf().diskFolder);
+    await expect(restoreLab("trial", "broken")).rejects.toMatchObject({
+      code: "image-checksum",
+      field: "snapshot",
+      value: "broken",
+      remedy: expect.stringContaining("snapshot broken --remove --name trial") as unknown,
+    });
+    await expect(snapshotLab("trial", "broken")).rejects.toMatchObject({ code: "conflict" });
+    await begin();
+    await snapshotLab("trial", "whole");
+    await removeLabSnapshot("trial", "whole");
+    expect(readdirSync(hostOf().diskFolder)).toEqual(expect.arrayContaining(layers));
+    await removeLabSnapshot("trial", "broken");
+    expect(readdirSync(snapshots)).toEqual([]);
+  });
+
+  test("is the record of the lab: the file is named", async () => {
+    await begin();
+    const record = labFiles(labFolder("trial")).state;
+    const text = readFileSync(record, "utf8");
+    writeFileSync(record, text.slice(0, 100));
+    await expect(describeLab("trial")).rejects.toMatchObject({ code: "invalid-input", value: record });
+    await expect(tearDown("trial")).rejects.toMatchObject({ code: "invalid-input", value: record });
+    writeFileSync(record, text);
   });
 });
 
