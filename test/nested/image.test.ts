@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { ensureImage } from "../../lab/nested/image/image.ts";
+import { ensureImage, findManifest } from "../../lab/nested/image/image.ts";
 import type { HostImage } from "../../lab/nested/image/image.ts";
 import { expectProcess } from "../../lab/process.ts";
 import { parseTopology } from "../../lab/topology.ts";
@@ -61,4 +62,62 @@ test("comes out the same, byte for byte, when it is built again from the same pa
   expect(second.packages).toEqual(first.packages);
   expect(second.treeSha256).toBe(first.treeSha256);
   expect(second.files).toEqual(first.files);
+});
+
+/**
+ * Lays a mirror of what the first build has downloaded: the signed lists as they are, and of each package the file that
+ * was brought for it.
+ */
+function layMirror(folder: string): void {
+  const packages = join(cache, "stackyard", "lab", "packages");
+  const [lists = ""] = readdirSync(packages).filter((name) => name.startsWith("lists-"));
+  const archives = new Set(readdirSync(join(packages, "archives")));
+  for (const name of readdirSync(join(packages, lists)).filter((each) => each.includes("_dists_"))) {
+    // HOST_ARCHIVE_dists_SUITE_... as apt names what it has of https://HOST/ARCHIVE/dists/SUITE/...
+    const [, archive = "", ...rest] = name.split("_");
+    const target = join(folder, archive, ...rest);
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(join(packages, lists, name), target);
+    if (basename(target) !== "Packages") continue;
+    for (const paragraph of readFileSync(target, "utf8").split("\n\n")) {
+      const fieldOf = (field: string): string =>
+        new RegExp(`^${field}: (.*)$`, "m").exec(paragraph)?.[1] ?? "";
+      const version = fieldOf("Version").replaceAll(":", "%3a");
+      const file = `${fieldOf("Package")}_${version}_${fieldOf("Architecture")}.deb`;
+      if (!archives.has(file)) continue;
+      const place = join(folder, archive, fieldOf("Filename"));
+      mkdirSync(dirname(place), { recursive: true });
+      linkSync(join(packages, "archives", file), place);
+    }
+  }
+}
+
+test("is built of a mirror in files, without a network", async () => {
+  const mirror = join(cache, "mirror");
+  layMirror(mirror);
+  const { packages } = image.manifest;
+  // No name of a mirror can be resolved where this runs.
+  const words = [
+    "--net",
+    process.execPath,
+    "providers/main.ts",
+    "lab",
+    "image",
+    "build",
+    "--role",
+    "compute",
+  ];
+  await expectProcess(
+    "building without a network",
+    "unshare",
+    [...words, "--mirror", pathToFileURL(mirror).href],
+    {
+      cwd: process.cwd(),
+      env: { XDG_CACHE_HOME: join(cache, "offline") },
+      timeoutMs: 1_200_000,
+    },
+  );
+  const offline = join(cache, "offline", "stackyard", "lab", "images");
+  const [hash = ""] = readdirSync(offline);
+  expect(findManifest(join(offline, hash))?.packages).toEqual(packages);
 });
