@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { hasCode, StackyardError } from "../../providers/core/errors.ts";
+import { runSideBySide } from "../side-by-side.ts";
 import type { Qmp } from "./qmp.ts";
 
 const pollMs = 20;
@@ -112,7 +113,18 @@ export async function hashFile(path: string): Promise<{ readonly bytes: number; 
   return result();
 }
 
-/** Feeds a host that waits for it with the memory of a file. */
+/** Whether QEMU has hung up. Why, its monitor says. */
+function isHungUp(error: unknown): boolean {
+  return ["ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"].some(
+    (code) => error instanceof Error && "code" in error && error.code === code,
+  );
+}
+
+/**
+ * Feeds a host that waits for it with the memory of a file.
+ * @throws StackyardError `command-failed` when QEMU does not take it, with its own words where it has not ended by it: then
+ * they are in its log.
+ */
 export async function loadMemory(
   qmp: Qmp,
   socketPath: string,
@@ -122,11 +134,18 @@ export async function loadMemory(
   await rm(socketPath, { force: true });
   await qmp.execute("migrate-incoming", { uri: `unix:${socketPath}` });
   try {
-    const target = connect(socketPath);
-    await Promise.all([
-      pipeline(createReadStream(file, { highWaterMark: 1024 ** 2 }), target),
-      waitMigrated(qmp, signal),
-    ]);
+    await runSideBySide(
+      [
+        (ending) =>
+          pipeline(createReadStream(file, { highWaterMark: 1024 ** 2 }), connect(socketPath), {
+            signal: ending,
+          }).catch((error: unknown) => {
+            if (!isHungUp(error)) throw error;
+          }),
+        (ending) => waitMigrated(qmp, ending),
+      ],
+      signal,
+    );
   } finally {
     await rm(socketPath, { force: true });
   }

@@ -11,7 +11,16 @@ import { applyLinks, runOnMachine } from "./boot.ts";
 import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
-import { cutMachine, findMachine, greets, isUp, markReady, startMachine, withMonitor } from "./machine.ts";
+import {
+  cutMachine,
+  findMachine,
+  greets,
+  isUp,
+  markReady,
+  readTail,
+  startMachine,
+  withMonitor,
+} from "./machine.ts";
 import { cancelMigration, hashFile, loadMemory, saveMemory } from "./memory.ts";
 import { ensureSwitch, findLink } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
@@ -288,8 +297,8 @@ export async function restoreSnapshot(
   options.onProgress?.("the snapshot is whole");
   await Promise.all(plan.hosts.map(cutMachine));
   await ensureSwitch(plan);
-  await Promise.all(
-    snapshot.hosts.map(async (saved) => {
+  await runSideBySide(
+    snapshot.hosts.map((saved) => async (signal) => {
       const host = plan.hosts.find((each) => each.name === saved.name);
       const image = images.get(saved.name);
       if (host === undefined || image === undefined) throw new TypeError("a snapshot has the lab's hosts");
@@ -298,12 +307,15 @@ export async function restoreSnapshot(
       const memoryFile = join(snapshotFolder(plan, name), saved.memory.file);
       await startMachine(plan, host, image, { incoming: true });
       await withMonitor(plan, host, async (qmp) => {
-        await loadMemory(qmp, machineFiles(plan, host).migration, memoryFile, options.signal);
+        await loadMemory(qmp, machineFiles(plan, host).migration, memoryFile, signal);
         await qmp.execute("cont");
+      }).catch(async (error: unknown) => {
+        throw hasCode(error, "command-failed") ? await refusedMemory(plan, host, error) : error;
       });
       await applyLinks(plan, host);
       options.onProgress?.(`${host.name}: goes on`);
     }),
+    options.signal,
   );
   const running = plan.hosts.filter((host) =>
     snapshot.hosts.some((saved) => saved.name === host.name && saved.memory !== null),
@@ -316,6 +328,17 @@ export async function restoreSnapshot(
     }),
   );
   await pruneDisks(plan);
+}
+
+/** The error of a QEMU that does not take a host's memory. It ends by it, and only its log says why. */
+async function refusedMemory(plan: NestedPlan, host: NestedHost, cause: unknown): Promise<StackyardError> {
+  const said = await readTail(machineFiles(plan, host).qemuLog);
+  return new StackyardError("host-unsuitable", {
+    message: `host ${host.name} does not go on where it was: QEMU has refused its memory`,
+    remedy: `Restore it with QEMU of the version, and on a processor of the kind, that it was kept with; or begin anew: stackyard lab down --name ${plan.name}`,
+    notes: said === "" ? [] : [said],
+    cause,
+  });
 }
 
 /** Removes layers that nothing stands on, unless there is a snapshot of which nobody knows what it stands on. */
