@@ -2,7 +2,6 @@ import { StackyardError } from "../providers/core/errors.ts";
 import { findFreeRanges, holdersOf, overlaps, parseRange, parseUsedRanges } from "./addresses.ts";
 import type { AddressRange, LabRanges, UsedRange } from "./addresses.ts";
 import { expectProcess } from "./process.ts";
-import type { LabNetwork } from "./driver.ts";
 import type { Topology } from "./topology.ts";
 
 /** What the machine's interfaces and routes hold now. */
@@ -14,24 +13,30 @@ export async function listUsedRanges(): Promise<UsedRange[]> {
   return parseUsedRanges(addresses, routes);
 }
 
-/** @throws StackyardError `in-use` when something on the machine overlaps the range; a free one is proposed. */
+/**
+ * @param bridge of the network, whose range is not to be chosen.
+ * @throws StackyardError `in-use` when something on the machine overlaps the range; a free one is proposed.
+ */
 export function refuseUsed(
-  network: LabNetwork,
+  network: keyof LabRanges,
   range: AddressRange,
   used: readonly UsedRange[],
   taken: readonly AddressRange[],
+  bridge?: string,
 ): void {
   const clash = used.find((other) => overlaps(other.range, range));
   if (clash === undefined) return;
-  const free = network === "storage" ? undefined : findFreeRanges(taken)?.[network];
+  const free = findFreeRanges(taken)?.[network];
   throw new StackyardError("in-use", {
     message: `the ${network} range is in use on this machine: ${clash.range.cidr} belongs to ${clash.holder}`,
     field: `networks.${network}.cidr`,
     value: range.cidr,
     remedy:
-      free === undefined
-        ? "Choose a range that is free."
-        : `Use a free one: ${free.cidr}, or leave the field out.`,
+      bridge !== undefined
+        ? `Name the range of the network behind bridge ${bridge}, or another bridge.`
+        : free === undefined
+          ? "Choose a range that is free."
+          : `Use a free one: ${free.cidr}, or leave the field out.`,
   });
 }
 
@@ -55,7 +60,7 @@ export async function chooseRanges(topology: Topology, reserved: readonly UsedRa
     // What a bridge has itself is the very network that hosts are to be in.
     const others =
       bridge === undefined ? used : used.filter(({ holder }) => !holdersOf(bridge).includes(holder));
-    if (fixed[network] !== undefined) refuseUsed(network, fixed[network], others, taken);
+    if (fixed[network] !== undefined) refuseUsed(network, fixed[network], others, taken, bridge);
   }
   const free = findFreeRanges(taken);
   const management = fixed.management ?? free?.management;
