@@ -2,7 +2,7 @@ import type { DrivenLab, LabOptions, Reserved } from "./driver.ts";
 import { openNamespaceLab } from "./namespace/driver.ts";
 import { planLab } from "./namespace/plan.ts";
 import type { LabPlan } from "./namespace/plan.ts";
-import { requirePrograms } from "./namespace/requirements.ts";
+import { requirePrograms, requireRoot } from "./namespace/requirements.ts";
 import { openNestedLab, planNested, requireNested } from "./nested/driver.ts";
 import type { NestedPlan } from "./nested/plan.ts";
 import { systemPath } from "./process.ts";
@@ -10,9 +10,10 @@ import { chooseRanges } from "./ranges.ts";
 import type { LabState } from "./state.ts";
 import type { Topology } from "./topology.ts";
 
-/** Refuses, before anything is written, a topology that this machine has not the programs or the bridges for. */
+/** Refuses, before anything is written, a topology that this user may not, or that this machine has not the programs or the bridges for. */
 export async function requireUsable(topology: Topology): Promise<void> {
   if (topology.driver === "nested") return requireNested(topology);
+  requireRoot();
   requirePrograms(
     systemPath,
     topology.hosts.some(({ roles }) => roles.includes("ceph")),

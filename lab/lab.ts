@@ -32,7 +32,7 @@ import { sshArguments } from "./ssh.ts";
 import { makeFolder, missingFolder, replaceFile } from "./state-files.ts";
 import { findState, listStates, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
-import type { DriverName, Topology } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 import { sweepWorkFolders } from "./work-folders.ts";
 
 /** How long a verb waits for another command on the same lab. */
@@ -52,14 +52,16 @@ export interface LabDescription {
 /** What is read again of a topology on record. */
 const givenSchema = z.object({ diskFolder: z.string().optional() });
 
-/** Runs a verb alone on its lab; an abort comes out as `interrupted`, whatever it interrupted. */
+/**
+ * Runs a verb alone on its lab, be it one that begins; an abort comes out as `interrupted`, whatever it interrupted.
+ * @throws StackyardError `forbidden` when the lab is one of namespaces, and the user is not root.
+ */
 export async function withLab<Result>(
   name: string,
-  driver: DriverName | undefined,
   options: LabOptions,
   action: () => Promise<Result>,
 ): Promise<Result> {
-  if (driver === "namespace") requireRoot();
+  if (findState(name)?.driver === "namespace") requireRoot();
   const folder = labFolder(name);
   try {
     return await withLock(
@@ -79,6 +81,11 @@ export async function withLab<Result>(
       cause: error,
     });
   }
+}
+
+/** Chooses and takes addresses and ports while no other lab of this machine does. */
+export function withNetworks<Result>(action: () => Promise<Result>): Promise<Result> {
+  return withLock("networks", { waitMs: lockWaitMs }, action);
 }
 
 /**
@@ -160,11 +167,10 @@ function asJson(topology: Topology): LabState["topology"] {
  * needs root has not got it, `interrupted`.
  */
 export async function bringUp(topology: Topology, options: LabOptions = {}): Promise<LabDescription> {
-  return withLab(topology.name, topology.driver, options, async () => {
+  return withLab(topology.name, options, async () => {
     await requireUsable(topology);
     const known = findState(topology.name);
-    const state =
-      known ?? (await withLock("networks", { waitMs: lockWaitMs }, () => beginLab(topology, options)));
+    const state = known ?? (await withNetworks(() => beginLab(topology, options)));
     if (!isDeepStrictEqual(state.topology, asJson(topology))) {
       throw new StackyardError("conflict", {
         message: `lab "${topology.name}" exists with another topology`,
@@ -174,15 +180,20 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
     }
     const driven = openLab(state);
     // What was taken may be gone: the machine was started anew since.
-    if (known !== undefined) await withLock("networks", { waitMs: lockWaitMs }, () => driven.claim());
+    if (known !== undefined) await withNetworks(() => driven.claim());
     await driven.bringUp(options);
-    const { inventory } = labFiles(state.plan.folder);
-    if (!existsSync(inventory))
-      await replaceFile(inventory, `${JSON.stringify(driven.inventory, null, 2)}\n`);
+    if (!existsSync(labFiles(state.plan.folder).inventory)) await writeInventory(state);
     return describe(state);
   });
 }
 
+/** Writes what stacks read of the lab. */
+export async function writeInventory(state: LabState): Promise<void> {
+  const { inventory } = openLab(state);
+  await replaceFile(labFiles(state.plan.folder).inventory, `${JSON.stringify(inventory, null, 2)}\n`);
+}
+
+/** The lab of a record, and its hosts as they are now. */
 export async function describe(state: LabState): Promise<LabDescription> {
   const { plan, driver } = state;
   const driven = openLab(state);
@@ -224,7 +235,7 @@ async function removeEmptyFolders(from: string, outermost: string): Promise<void
  * @returns false when there was nothing to remove.
  */
 export async function tearDown(name: string, options: LabOptions = {}): Promise<boolean> {
-  return withLab(name, findState(name)?.driver, options, async () => {
+  return withLab(name, options, async () => {
     const folder = labFolder(name);
     const state = findState(name);
     await sweepWorkFolders(); // The lab may be the half of a copy.
@@ -319,7 +330,7 @@ export async function changePower(
   options: LabOptions = {},
 ): Promise<void> {
   const driven = findHost(name, host);
-  await withLab(name, readState(name).driver, options, () => driven.changePower(host, action, options));
+  await withLab(name, options, () => driven.changePower(host, action, options));
 }
 
 /** The snapshots of a lab. Raises `invalid-input` for one whose driver keeps none. */
@@ -356,7 +367,7 @@ export async function snapshotLab(
   options: LabOptions = {},
 ): Promise<SnapshotDescription> {
   const snapshots = requireSnapshots(name);
-  return withLab(name, readState(name).driver, options, () => snapshots.take(snapshot, options));
+  return withLab(name, options, () => snapshots.take(snapshot, options));
 }
 
 /**
@@ -369,7 +380,7 @@ export async function restoreLab(
   options: LabOptions = {},
 ): Promise<LabDescription> {
   const snapshots = requireSnapshots(name);
-  return withLab(name, readState(name).driver, options, async () => {
+  return withLab(name, options, async () => {
     await snapshots.restore(snapshot, options);
     return describe(readState(name));
   });
@@ -378,7 +389,7 @@ export async function restoreLab(
 /** Removes a snapshot. Raises `not-found`. */
 export async function removeLabSnapshot(name: string, snapshot: string): Promise<void> {
   const snapshots = requireSnapshots(name);
-  await withLab(name, readState(name).driver, {}, () => snapshots.remove(snapshot));
+  await withLab(name, {}, () => snapshots.remove(snapshot));
 }
 
 /** Pulls a host's cable: nothing passes on that network until {@link mendLink}. */

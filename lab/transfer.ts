@@ -8,15 +8,14 @@ import { constants as zlib, createZstdCompress, createZstdDecompress } from "nod
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import type { LabDescription } from "./lab.ts";
-import { describe, findReserved, withLab } from "./lab.ts";
+import { describe, findReserved, withLab, withNetworks, writeInventory } from "./lab.ts";
 import type { LabOptions } from "./driver.ts";
-import { labFiles, labFolder } from "./folders.ts";
+import { labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireNoBridges } from "./nested/bridges.ts";
 import { openBundle, unpackBundle, writeBundle } from "./nested/bundle.ts";
 import type { Bundle } from "./nested/bundle.ts";
 import { beginCopy } from "./nested/copy.ts";
-import { openNestedLab } from "./nested/driver.ts";
 import { ensureImages } from "./nested/image/host-images.ts";
 import { copyPlan } from "./nested/plan.ts";
 import { findFreePorts } from "./nested/ports.ts";
@@ -25,7 +24,7 @@ import { runtimeFolder } from "./nested/run-folder.ts";
 import { ownSnapshots } from "./nested/snapshot-file.ts";
 import { removeSnapshot, takeSnapshot } from "./nested/snapshot.ts";
 import { systemPath } from "./process.ts";
-import { makeFolder, replaceFile } from "./state-files.ts";
+import { makeFolder } from "./state-files.ts";
 import { findState, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
 import { parseLabName } from "./topology.ts";
@@ -37,7 +36,6 @@ export interface TransferOptions extends LabOptions {
   readonly snapshot?: string | undefined;
 }
 
-const networksWaitMs = 120_000;
 const sameFileWaitMs = 120_000;
 
 /** The record of a lab of virtual machines. Raises `invalid-input` for a lab of another driver. */
@@ -71,7 +69,7 @@ async function bundleLab(
 ): Promise<Bundle> {
   const { plan, topology } = readNested(name);
   const given = z.record(z.string(), z.json()).parse(topology);
-  return withLab(name, "nested", options, async () => {
+  return withLab(name, options, async () => {
     const images = await ensureImages(plan, plan.hosts, options);
     const write = (moment: string): Promise<Bundle> =>
       writeBundle(plan, given, moment, folder, images, withImages, options);
@@ -200,12 +198,12 @@ async function openCopy(
   newName: string,
   options: LabOptions,
 ): Promise<LabDescription> {
-  return withLab(newName, "nested", options, async () => {
+  return withLab(newName, options, async () => {
     requireNew(newName);
     const target = labFolder(newName);
     await rm(target, { recursive: true, force: true }); // of a copy that was killed before it had a record
     const madeFolders = await makeFolder(target, 0o700);
-    const plan = await withLock("networks", { waitMs: networksWaitMs }, async () =>
+    const plan = await withNetworks(async () =>
       copyPlan(bundle.plan, newName, target, {
         sshPorts: await findFreePorts(bundle.plan.hosts.length, target, findReserved().ports),
         runtimeFolder: runtimeFolder(),
@@ -226,8 +224,7 @@ async function openCopy(
     };
     await writeState(state);
     await beginCopy(plan, options);
-    const { inventory } = openNestedLab(plan);
-    await replaceFile(labFiles(target).inventory, `${JSON.stringify(inventory, undefined, 2)}\n`);
+    await writeInventory(state);
     return describe(state);
   });
 }
