@@ -33,6 +33,11 @@ export function parseRange(text: string): AddressRange | undefined {
   return { cidr: `${toDotted(first)}/${String(prefix)}`, prefix, first, last: first + size - 1 };
 }
 
+/** The address of `address/prefix`. */
+export function withoutPrefix(text: string): string {
+  return text.replace(/\/.*/, "");
+}
+
 /** The `offset`-th address of a range, dotted. */
 export function addressAt(range: AddressRange, offset: number): string {
   return toDotted(range.first + offset);

@@ -2,6 +2,7 @@ import { Argument, InvalidArgumentError, Option, type Command } from "commander"
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { describeSize } from "../providers/core/bytes.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
+import { withoutPrefix } from "./addresses.ts";
 import { checkLab } from "./check.ts";
 import type { LabFinding } from "./check.ts";
 import { buildGuest } from "./guest/build.ts";
@@ -84,7 +85,7 @@ function formatLinks({ links }: HostDescription): string {
 function formatGateway({ hosts }: LabDescription): string {
   const gateway = hosts.find(({ roles }) => roles.includes("gateway"));
   if (gateway === undefined) return "";
-  return `way out by ${gateway.name} alone, ${gateway.tunnelAddress.replace(/\/.*/, "")}\n`;
+  return `way out by ${gateway.name} alone, ${withoutPrefix(gateway.tunnelAddress)}\n`;
 }
 
 function formatLab(lab: LabDescription): string {

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { countMonitors } from "../../providers/compute/bootstrap/deployment.ts";
 import type { BootstrapRequest } from "../../providers/core/ceph-bootstrap.ts";
 import { openHostPool } from "../../providers/hosts/pool.ts";
+import { withoutPrefix } from "../addresses.ts";
 import type { LabOptions } from "../driver.ts";
 import { labFiles } from "../folders.ts";
 import type { InventoryCeph } from "../inventory.ts";
@@ -22,7 +23,7 @@ function cephHostsOf(plan: NestedPlan): readonly NestedHost[] {
 
 /** Address at which the daemons of a host are reached: in the storage network where there is one, else in the data network. */
 function clusterAddressOf({ storageAddress, tunnelAddress }: NestedHost): string {
-  return (storageAddress ?? tunnelAddress).replace(/\/.*/, "");
+  return withoutPrefix(storageAddress ?? tunnelAddress);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { addressAt, parseRange } from "../addresses.ts";
+import { addressAt, parseRange, withoutPrefix } from "../addresses.ts";
 import type { AddressRange, LabRanges } from "../addresses.ts";
 import { labNetworks } from "../driver.ts";
 import type { LabNetwork } from "../driver.ts";
@@ -185,7 +185,7 @@ export function findNextHop(plan: NestedPlan, host: NestedHost): string | undefi
   const gateway = findGateway(plan);
   return gateway === undefined || gateway.name === host.name
     ? undefined
-    : gateway.tunnelAddress.replace(/\/.*/, "");
+    : withoutPrefix(gateway.tunnelAddress);
 }
 
 /** The networks of a lab that are bridges of this machine, with the bridges' names. */

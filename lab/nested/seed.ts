@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { addressAt } from "../addresses.ts";
+import { addressAt, withoutPrefix } from "../addresses.ts";
 import { labFiles } from "../folders.ts";
 import { expectProcess } from "../process.ts";
 import { describeClock } from "./ceph.ts";
@@ -83,8 +83,6 @@ function describeManagement(plan: NestedPlan, host: NestedHost): string[] {
     ...(findNextHop(plan, host) === undefined ? [] : withoutRoutes),
   ];
 }
-
-const withoutPrefix = (address: string): string => address.replace(/\/.*/, "");
 
 /** Who answers questions for names: QEMU's user network, as this machine does, or the gateway of a bridged one. */
 function resolverOf(plan: NestedPlan): string {
