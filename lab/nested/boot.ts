@@ -2,11 +2,8 @@ import { existsSync } from "node:fs";
 import { open, rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
-import { sh } from "../../providers/hosts/command.ts";
-import { labFiles } from "../folders.ts";
-import { isAlive, runProcess } from "../process.ts";
-import type { ProcessIdentity, ProcessResult } from "../process.ts";
-import { sshArguments } from "../ssh.ts";
+import { isAlive } from "../process.ts";
+import type { ProcessIdentity } from "../process.ts";
 import { replaceFile } from "../state-files.ts";
 import { activeLayer, ensureDisks } from "./disks.ts";
 import { machineFiles, segments, segmentsOf } from "./files.ts";
@@ -25,6 +22,7 @@ import { findLink, readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { writeSeed } from "./seed.ts";
 import { listSnapshotNames } from "./snapshot-file.ts";
+import { runOnMachine } from "./ssh.ts";
 
 /** How long a boot may take: emulated processors on a busy machine take minutes. */
 const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
@@ -38,17 +36,6 @@ const stallPattern =
 export interface BootOptions {
   readonly onStep: (step: string) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Runs a command on a host, each word as it is. */
-export function runOnMachine(
-  plan: NestedPlan,
-  host: NestedHost,
-  words: readonly string[],
-  timeoutMs = 60_000,
-): Promise<ProcessResult> {
-  const target = sshArguments(labFiles(plan.folder), { address: host.sshAddress, port: host.sshPort });
-  return runProcess("ssh", [...target, sh`${words}`.text], { timeoutMs });
 }
 
 /**

@@ -1,18 +1,16 @@
 import { readFile, rename, rm } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
 import { labFiles } from "../folders.ts";
 import { ensureKey } from "../keys.ts";
 import { runProcess } from "../process.ts";
 import { sshArguments } from "../ssh.ts";
-import { runOnMachine } from "./boot.ts";
 import { machineFiles } from "./files.ts";
 import { writeKnownHosts } from "./known-hosts.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
+import { retryOnMachine } from "./ssh.ts";
 
 const proofLimitMs = 60_000;
-const pollMs = 200;
 
 /**
  * Gives a lab that was copied keys of its own: to log in by, and for each host that is on. Hosts that are off get theirs at
@@ -51,13 +49,8 @@ export async function rekeyLab(plan: NestedPlan, running: readonly NestedHost[])
 
 /** Logs in by the new keys: a host's sshd that reads its settings anew refuses connections for a moment. */
 async function proveKeys(plan: NestedPlan, host: NestedHost): Promise<void> {
-  const deadline = performance.now() + proofLimitMs;
-  for (;;) {
-    const { exitCode, stderr } = await runOnMachine(plan, host, ["true"]);
-    if (exitCode === 0) return;
-    if (performance.now() > deadline) throw notTaken(plan, host, stderr);
-    await sleep(pollMs);
-  }
+  const said = await retryOnMachine(plan, host, () => ["true"], { limitMs: proofLimitMs });
+  if (said !== undefined) throw notTaken(plan, host, said);
 }
 
 function notTaken(plan: NestedPlan, host: NestedHost, said: string): StackyardError {

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { hasCode, StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
+import { withoutPrefix } from "../addresses.ts";
 import type { LabOptions } from "../driver.ts";
 import { isDiskFull } from "../file-faults.ts";
 import { runSideBySide } from "../side-by-side.ts";
-import { applyLinks, runOnMachine } from "./boot.ts";
+import { applyLinks } from "./boot.ts";
 import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
@@ -37,13 +38,12 @@ import {
   unfinishedSnapshot,
 } from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
-import { setTimeout as sleep } from "node:timers/promises";
+import { retryOnMachine } from "./ssh.ts";
 
 const bytesPerMib = 1024 ** 2;
 const readyLimitMs = 60_000;
 /** Below this a host whose disk was full is not let go on: it would stand still again. */
 const wakeDiskMib = 256;
-const pollMs = 100;
 
 /**
  * Keeps memory and disks of all hosts as they are at one moment. The hosts stand still meanwhile, and go on whatever
@@ -397,17 +397,14 @@ async function mendMachine(
     (other) =>
       other.name !== host.name && ![host, other].some(({ name }) => findLink(plan, name, "data").cut),
   );
-  const target = neighbour?.tunnelAddress.replace(/\/.*/, "") ?? "";
-  const deadline = performance.now() + readyLimitMs;
-  let said = "its sshd does not answer";
-  while (performance.now() < deadline) {
-    const now = String(Math.round(Date.now() / 1000));
-    const words = ["sh", "-c", mendScript, "mend", now, target];
-    const { exitCode, stdout, stderr } = await runOnMachine(plan, host, words, 20_000);
-    if (exitCode === 0) return;
-    said = `${stdout}${stderr}`.trim();
-    await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
-  }
+  const target = withoutPrefix(neighbour?.tunnelAddress ?? "");
+  const said = await retryOnMachine(
+    plan,
+    host,
+    () => ["sh", "-c", mendScript, "mend", String(Math.round(Date.now() / 1000)), target],
+    { limitMs: readyLimitMs, signal: options.signal },
+  );
+  if (said === undefined) return;
   throw new StackyardError("host-unsuitable", {
     message: `host ${host.name} has not come back within ${String(readyLimitMs / 1000)} s: ${said}`,
     remedy: `Restore again, or begin anew: stackyard lab down --name ${plan.name}`,
