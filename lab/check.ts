@@ -6,6 +6,7 @@ import { namespacePrograms, requireRoot } from "./namespace/requirements.ts";
 import { chooseAcceleration } from "./nested/acceleration.ts";
 import { requireBridges } from "./nested/bridges.ts";
 import { nestedPrograms, requirePlatform } from "./nested/driver.ts";
+import { imagePrograms } from "./nested/image/build.ts";
 import { findImage } from "./nested/image/image.ts";
 import { recipeOf } from "./nested/image/recipe.ts";
 import { placesInUse } from "./nested/machine.ts";
@@ -99,18 +100,23 @@ function nestedLooks(topology: Topology): Readonly<Record<string, Look>> {
       const found = await Promise.all(
         topology.hosts.map(({ roles }) => findImage(recipeOf(topology, roles))),
       );
-      return found.includes(undefined)
+      if (!found.includes(undefined)) return [...new Set(found.map((image) => image?.hash))].join(", ");
+      const missing = findMissingPrograms(imagePrograms);
+      return missing.length === 0
         ? "built when the lab comes up, some minutes, once"
-        : [...new Set(found.map((image) => image?.hash))].join(", ");
+        : describeMissing("images", missing);
     },
   };
 }
 
 function lookForPrograms(programs: readonly string[]): string | LabFinding {
   const missing = findMissingPrograms(programs);
-  if (missing.length === 0) return `all ${String(programs.length)}`;
+  return missing.length === 0 ? `all ${String(programs.length)}` : describeMissing("programs", missing);
+}
+
+function describeMissing(name: string, missing: readonly string[]): LabFinding {
   return {
-    name: "programs",
+    name,
     state: "missing",
     found: `without ${missing.join(", ")}`,
     remedy: "Run `stackyard doctor --for lab`: it names the packages to install.",

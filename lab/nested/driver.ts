@@ -40,7 +40,7 @@ import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 import { mendInterrupted, removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
 
 /** Every program that a lab of virtual machines starts, but for the making of images. */
-export const nestedPrograms = ["qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
+export const nestedPrograms = ["ip", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
 
 /** @throws StackyardError `host-unsuitable` where no image of ours boots. */
 export function requirePlatform(): void {
