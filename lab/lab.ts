@@ -32,7 +32,7 @@ import { sshArguments } from "./ssh.ts";
 import { makeFolder, missingFolder, replaceFile } from "./state-files.ts";
 import { findState, listStates, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
-import type { Topology } from "./topology.ts";
+import type { DriverName, Topology } from "./topology.ts";
 import { sweepWorkFolders } from "./work-folders.ts";
 
 /** How long a verb waits for another command on the same lab. */
@@ -41,7 +41,7 @@ const lockWaitMs = 120_000;
 /** A lab as `status` shows it: `up` when every host is, `down` when none is, `partial` otherwise. */
 export interface LabDescription {
   readonly name: string;
-  readonly driver: string;
+  readonly driver: DriverName;
   readonly state: "up" | "partial" | "down";
   readonly folder: string;
   readonly inventoryFile: string;

@@ -10,6 +10,7 @@ import { StackyardError } from "../providers/core/errors.ts";
 import type { LabDescription } from "./lab.ts";
 import { describe, findReserved, withLab, withNetworks, writeInventory } from "./lab.ts";
 import type { LabOptions } from "./driver.ts";
+import { isDiskFull } from "./file-faults.ts";
 import { labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireNoBridges } from "./nested/bridges.ts";
@@ -263,7 +264,7 @@ async function runTar(
   ]);
   // tar leaves unread what follows the end of the archive; the checksums of its files tell whether all came.
   if (ended[0] === 0 && (failure === undefined || direction === "in")) return;
-  const isFull = /No space left/.test(`${said} ${String(failure)}`);
+  const isFull = isDiskFull(new Error(said, { cause: failure }));
   throw new StackyardError(
     isFull ? "host-disk-full" : direction === "in" ? "invalid-input" : "command-failed",
     {

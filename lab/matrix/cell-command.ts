@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 
 /** The variable by which all processes of a run are found, as GitHub's runner finds those of a job by `RUNNER_TRACKING_ID`. */
-export const runIdVariable = "STACKYARD_RUN_ID";
+const runIdVariable = "STACKYARD_RUN_ID";
 
 /** How long a command has to end in order, in milliseconds, before it is killed. */
 const defaultGraceMs = 10_000;

@@ -4,7 +4,7 @@ import { topologyAxis } from "./matrix-file.ts";
 import type { Matrix, Selection } from "./matrix-file.ts";
 
 /** Most cells of a matrix, as of one workflow of GitHub Actions. */
-export const maxCells = 256;
+const maxCells = 256;
 
 /** One run of the command: a topology, and a value of each axis. */
 export interface Cell {

@@ -39,7 +39,7 @@ export interface BridgeFacts {
 const linksSchema = z.array(z.union([z.object({ ifname: z.string(), mtu: z.int() }), z.strictObject({})]));
 
 /** Looks at this machine. */
-export async function readBridgeFacts(): Promise<BridgeFacts> {
+async function readBridgeFacts(): Promise<BridgeFacts> {
   const links = await expectProcess("listing bridges", "ip", ["-json", "link", "show", "type", "bridge"]);
   const helper = helperPaths.find((path) => existsSync(path));
   return {

@@ -18,7 +18,7 @@ export const percentStep = 5;
 const archiveKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** Packages, of whatever image, and for each mirror its lists. All of it can be downloaded again. */
-export function packagesFolder(): string {
+function packagesFolder(): string {
   return join(cacheFolder(), "lab", "packages");
 }
 
