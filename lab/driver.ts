@@ -15,7 +15,7 @@ export type PowerAction = (typeof powerActions)[number];
 /** `up`: runs and has finished its start; `starting`: runs, not ready; `down`: does not run. */
 export type HostState = "up" | "starting" | "down";
 
-/** `cut`: no carrier. `bad`: slower, or losing frames. `absent`: the host is off, or the lab's switch is. */
+/** `cut`: no carrier. `bad`: slower, or losing frames; of virtual machines alone. `absent`: the host is off, or the lab's switch is. */
 export type LinkState = "up" | "cut" | "bad" | "absent";
 
 /** What is to be with a cable; what is left out stays. */
