@@ -98,10 +98,21 @@ export function readYamlFile(
     });
   }
   try {
-    return document.toJS();
+    const value: unknown = document.toJS();
+    if (!containsItself(value)) return value;
   } catch (cause) {
     // Aliases without an anchor, and so many that they would fill memory.
     throw noYaml(file, field, what, cause instanceof Error ? cause.message : String(cause));
+  }
+  throw noYaml(file, field, what, "an alias (*) stands for what it is a part of");
+}
+
+function containsItself(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return false;
+  } catch {
+    return true;
   }
 }
 

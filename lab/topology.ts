@@ -159,6 +159,10 @@ const topologySchema = z
       if (hosts.findIndex((other) => other.name === host.name) === index) return;
       report(["hosts", index, "name"], "is the name of two hosts", "Give each host a name of its own.");
     });
+    hosts.forEach(({ roles }, index) => {
+      if (new Set(roles).size === roles.length) return;
+      report(["hosts", index, "roles"], "names a role twice", "Name each role once.");
+    });
     const [, second] = hosts.filter(({ roles }) => roles.includes("ceph"));
     if (second !== undefined && driver === "namespace") {
       report(

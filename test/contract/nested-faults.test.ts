@@ -107,6 +107,18 @@ describe("an up", () => {
     expect(readdirSync(home)).toEqual(["cache"]);
   });
 
+  test("on a range of the machine's own is refused with a free one before anything is made", async () => {
+    const cidr = "127.0.0.0/24";
+    const taken = parseTopology({ ...topology, networks: { data: { cidr } } });
+    await expect(bringUp(taken)).rejects.toMatchObject({
+      code: "in-use",
+      field: "networks.data.cidr",
+      value: cidr,
+      remedy: expect.stringMatching(/^Use a free one: [\d.]+\/24/) as unknown,
+    });
+    expect(readdirSync(home)).toEqual(["cache"]);
+  });
+
   test.each<[string, (path: string) => void]>([
     ["shorter", (path) => truncateSync(path, 1024)],
     ["another one of the same size", (path) => writeFileSync(path, Buffer.alloc(1024 ** 2, "other"))],

@@ -99,6 +99,13 @@ describe("a topology", () => {
       "driver: nested",
     ],
     [
+      "a role twice",
+      { hosts: [{ name: "a", roles: ["compute", "compute"] }] },
+      "hosts.0.roles",
+      ["compute", "compute"],
+      "Name each role once.",
+    ],
+    [
       "Ceph on two hosts",
       { hosts: ["a", "b", "c"].map((name) => ({ name, roles: name === "a" ? ["compute"] : ["ceph"] })) },
       "hosts.2.roles",
@@ -225,6 +232,22 @@ describe("a topology", () => {
     expect(() => loadTopology(file, { driver: "nested" })).toThrow("is not valid");
     rmSync(dirname(file), { recursive: true });
   });
+
+  test.each(["hosts: &all [*all]", "name: &name { is: *name }", "&all { networks: { data: *all } }"])(
+    "that contains itself is refused: %s",
+    (text) => {
+      const file = join(mkdtempSync(join(tmpdir(), "stackyard-topology-")), "lab.yaml");
+      writeFileSync(file, text);
+      expect(() => loadTopology(file)).toThrow(
+        expect.objectContaining({
+          code: "invalid-input",
+          value: file,
+          message: "the topology file is not valid YAML: an alias (*) stands for what it is a part of",
+        }),
+      );
+      rmSync(dirname(file), { recursive: true });
+    },
+  );
 
   test("that cannot be read is not found", () => {
     expect(() => loadTopology("/nonexistent.yaml")).toThrow(
