@@ -12,7 +12,7 @@ import {
   cutMachine,
   findMachine,
   greets,
-  isUp,
+  hasBooted,
   markReady,
   readTail,
   startMachine,
@@ -26,6 +26,8 @@ import { runOnMachine } from "./ssh.ts";
 
 /** How long a boot may take: emulated processors on a busy machine take minutes. */
 const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
+/** How long a host that was up may be too busy to greet before it counts as hanging. */
+const busyLimitMs = 30_000;
 const pollMs = 250;
 
 /** What a guest's kernel says when it goes nowhere any more: about one of twenty emulated boots of two processors ends so. */
@@ -50,10 +52,13 @@ export async function bootMachine(
   options: BootOptions,
 ): Promise<void> {
   const running = findMachine(host);
-  if (running !== undefined && (await greets(host)) && !(await isUp(plan, host))) {
-    // Of an `up` that was killed.
-    const { consoleLog } = machineFiles(plan, host);
-    if ((await followBoot(plan, host, running, await sizeOf(consoleLog), options)) === "ready") return;
+  if (running !== undefined) {
+    // Of an `up` that was killed, or one that is too busy to greet.
+    const limitMs = (await hasBooted(plan, host)) ? busyLimitMs : bootLimitMs[plan.acceleration];
+    const consoleStart = await sizeOf(machineFiles(plan, host).consoleLog);
+    const end = await followBoot(plan, host, running, { consoleStart, limitMs }, options);
+    if (end === "ready") return;
+    options.onStep(`${end}: booting anew`);
   }
   await cutMachine(host);
   await prepareDisks(plan, host, image);
@@ -101,7 +106,7 @@ async function tryBoot(
   const process = await startMachine(plan, host, image);
   await applyLinks(plan, host);
   options.onStep("powered on");
-  return followBoot(plan, host, process, consoleStart, options);
+  return followBoot(plan, host, process, { consoleStart, limitMs: bootLimitMs[plan.acceleration] }, options);
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -117,15 +122,18 @@ export async function applyLinks(plan: NestedPlan, host: NestedHost): Promise<vo
   });
 }
 
-/** Follows a boot to its end. @returns `ready`, or why the host did not get so far. */
+/**
+ * Follows a boot to its end.
+ * @param consoleStart where the console's log of it begins.
+ * @returns `ready`, or why the host did not get so far.
+ */
 async function followBoot(
   plan: NestedPlan,
   host: NestedHost,
   process: ProcessIdentity,
-  consoleStart: number,
+  { consoleStart, limitMs }: { readonly consoleStart: number; readonly limitMs: number },
   options: BootOptions,
 ): Promise<string> {
-  const limitMs = bootLimitMs[plan.acceleration];
   const deadline = performance.now() + limitMs;
   let hasGreeted = false;
   for (;;) {

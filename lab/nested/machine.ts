@@ -153,12 +153,17 @@ export async function markReady(plan: NestedPlan, host: NestedHost): Promise<voi
   if (found !== undefined) await replaceFile(machineFiles(plan, host).ready, formatIdentity(found));
 }
 
-/** Whether the host has got through its boot and its sshd greets. One whose `up` was killed on the way has not. */
-export async function isUp(plan: NestedPlan, host: NestedHost): Promise<boolean> {
+/** Whether the host has got through its boot. One whose `up` was killed on the way has not. */
+export async function hasBooted(plan: NestedPlan, host: NestedHost): Promise<boolean> {
   const found = findMachine(host);
   const { ready } = machineFiles(plan, host);
   if (found === undefined || !existsSync(ready)) return false;
-  return (await readFile(ready, "utf8")) === formatIdentity(found) && greets(host);
+  return (await readFile(ready, "utf8")) === formatIdentity(found);
+}
+
+/** Whether the host has got through its boot, and its sshd greets. */
+export async function isUp(plan: NestedPlan, host: NestedHost): Promise<boolean> {
+  return (await hasBooted(plan, host)) && greets(host);
 }
 
 /** Places of hosts that are off, `ADDRESS:PORT`, where somebody else is. */

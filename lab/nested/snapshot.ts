@@ -119,6 +119,7 @@ async function wake(plan: NestedPlan, host: NestedHost): Promise<boolean> {
   try {
     return await withMonitor(plan, host, async (qmp) => {
       const { status } = statusSchema.parse(await qmp.execute("query-status"));
+      if (status === "inmigrate") await cutMachine(host); // Of a restore that was killed.
       if (!stillStates.includes(status)) return false;
       if (status === "io-error") {
         await requireSpace(host.diskFolder, wakeDiskMib, {
