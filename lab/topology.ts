@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { escapeLine } from "../providers/core/escape.ts";
 import { overlaps, parseRange } from "./addresses.ts";
 import type { AddressRange } from "./addresses.ts";
 import { parseInput, readYamlFile, rule } from "./checked-input.ts";
@@ -69,6 +70,22 @@ const bridgeSchema = z
     ),
   );
 
+/** A mirror as one word of sources.list(5), which every host of the image can read. */
+export const mirrorSchema = z
+  .url({ protocol: /^(https?|file)$/, error: "is not the URL of a package mirror" })
+  .check(
+    rule<string>(
+      (url) => /^[\x21-\x7e]+$/.test(url) && !/["?#]/.test(url),
+      "is not a URL that a list of package sources can name",
+      'Write it without blanks, quotes, "?" and "#": http://mirror.example.org, or file:///srv/mirror.',
+    ),
+    rule<string>(
+      (url) => URL.parse(url)?.username === "" && URL.parse(url)?.password === "",
+      "has a user name or a password, which would lie in the image of every host",
+      "Name a mirror that is open to the lab's hosts.",
+    ),
+  );
+
 /** What each network may say: its range, and the bridge of this machine that it is. */
 const networkKeys = { cidr: cidrSchema.optional(), bridge: bridgeSchema.optional() };
 
@@ -123,7 +140,7 @@ const topologySchema = z
     driver: z.enum(drivers, { error: "is not a known driver" }).default("namespace"),
     distribution: z.enum(distributions, { error: "is not a known distribution" }).default("debian-12"),
     packages: z.enum(["roles", "none"], { error: "is neither roles nor none" }).default("roles"),
-    mirror: z.url({ protocol: /^(https?|file)$/, error: "is not the URL of a package mirror" }).optional(),
+    mirror: mirrorSchema.optional(),
     virtualization: z
       .enum(["auto", "kvm", "tcg"], { error: "is not a known mode of virtualisation" })
       .default("auto"),
@@ -147,7 +164,14 @@ const topologySchema = z
       .optional(),
     diskFolder: z
       .string()
-      .check(rule<string>((path) => isAbsolute(path), "is not an absolute path", "Begin the path with /."))
+      .check(
+        rule<string>((path) => isAbsolute(path), "is not an absolute path", "Begin the path with /."),
+        rule<string>(
+          (path) => escapeLine(path) === path,
+          "has characters that steer a terminal",
+          "Name a folder by characters that are printed.",
+        ),
+      )
       .optional(),
   })
   .check((context) => {
@@ -279,7 +303,7 @@ export type Topology = z.infer<typeof topologySchema>;
  * @throws StackyardError `invalid-input` that names the first field at fault, its value and the way out.
  */
 export function parseTopology(input: unknown): Topology {
-  return parseInput(topologySchema, input, { what: "topology", knownKeys });
+  return parseInput(topologySchema, input, { what: "topology", knownKeys, secretKey: "mirror" });
 }
 
 /**

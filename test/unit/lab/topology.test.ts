@@ -213,11 +213,43 @@ describe("a topology", () => {
       "",
     ],
     ["a relative disk folder", { diskFolder: "disks" }, "diskFolder", "disks", "Begin the path with /."],
+    [
+      "a disk folder that steers the terminal",
+      { diskFolder: "/tmp/\u001b]0;x" },
+      "diskFolder",
+      "/tmp/\u001b]0;x",
+      "are printed",
+    ],
+    ["a mirror of another protocol", { mirror: "ftp://a.example" }, "mirror", undefined, "Correct the field"],
+    [
+      "a mirror of two words",
+      { mirror: "http://a.example/x evil main" },
+      "mirror",
+      undefined,
+      "without blanks",
+    ],
+    ["a mirror of two lines", { mirror: "http://a.example/\u2028x" }, "mirror", undefined, "without blanks"],
+    [
+      "a mirror that ends in a comment",
+      { mirror: "http://a.example/#" },
+      "mirror",
+      undefined,
+      "without blanks",
+    ],
     ["no mapping", "three hosts", "", "three hosts", "Correct the field"],
   ])("with %s is refused", (_, input, field, value, remedy) => {
     const error = refusalOf(input);
     expect(error).toMatchObject({ code: "invalid-input", field, ...(value === undefined ? {} : { value }) });
     expect(error).toHaveProperty("remedy", expect.stringContaining(remedy));
+  });
+
+  test("has no password in it that images would keep, and does not show it", () => {
+    const error = refusalOf({ mirror: "https://user:secret@mirror.example.org" });
+    expect(error).toMatchObject({ code: "invalid-input", field: "mirror", value: undefined });
+    expect(error).toHaveProperty("message", expect.not.stringContaining("secret"));
+    expect(parseTopology({ mirror: "http://[fd00::1]:8080/~a@b/" }).mirror).toBe(
+      "http://[fd00::1]:8080/~a@b/",
+    );
   });
 
   test("of a file gives way to what is named beside it, before it is judged", () => {
