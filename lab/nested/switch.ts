@@ -5,6 +5,10 @@ const maxFrameBytes = 70_000;
 /** Bytes that wait for a port before frames to it are dropped, as a switch does. */
 const maxQueuedBytes = 4 * 1024 ** 2;
 const macBytes = 6;
+/** MACs that are remembered, as Open vSwitch does by default (`mac-table-size`): a host that makes up more fills no memory. */
+const maxLearned = 8192;
+/** Bytes on the way in bad cables to a port; what comes beyond is dropped. */
+const maxDelayedBytes = 64 * 1024 ** 2;
 
 /** How a cable behaves. */
 export interface LinkQuality {
@@ -60,8 +64,28 @@ export function createSwitch(
 ): FrameSwitch {
   const ports = new Set<SwitchPort>();
   const learned = new Map<string, SwitchPort>();
+  const delayedBytes = new Map<SwitchPort, number>();
   const send = (to: SwitchPort, framed: Buffer): void => {
     if (ports.has(to) && to.queuedBytes() < maxQueuedBytes) to.write(framed);
+  };
+  /** The one heard of last comes last, and the first goes when there are too many. */
+  const learn = (key: string, from: SwitchPort): void => {
+    learned.delete(key);
+    learned.set(key, from);
+    const [oldest] = learned.keys();
+    if (learned.size > maxLearned && oldest !== undefined) learned.delete(oldest);
+  };
+  const delay = (to: SwitchPort, framed: Buffer, delayMs: number): void => {
+    const waiting = (delayedBytes.get(to) ?? 0) + framed.length;
+    if (waiting > maxDelayedBytes) return;
+    delayedBytes.set(to, waiting);
+    const copy = Buffer.from(framed);
+    later(() => {
+      const left = (delayedBytes.get(to) ?? 0) - copy.length;
+      if (left > 0) delayedBytes.set(to, left);
+      else delayedBytes.delete(to);
+      send(to, copy);
+    }, delayMs);
   };
   return {
     plug(port) {
@@ -76,7 +100,7 @@ export function createSwitch(
       const target = framed.toString("latin1", headerBytes, headerBytes + macBytes);
       const source = framed.toString("latin1", headerBytes + macBytes, headerBytes + 2 * macBytes);
       const isGroup = (value: string): boolean => (value.charCodeAt(0) & 1) === 1;
-      if (!isGroup(source)) learned.set(`${from.segment} ${source}`, from);
+      if (!isGroup(source)) learn(`${from.segment} ${source}`, from);
       const known = isGroup(target) ? undefined : learned.get(`${from.segment} ${target}`);
       for (const to of known === undefined ? ports : [known]) {
         if (to === from || to.segment !== from.segment) continue;
@@ -84,10 +108,7 @@ export function createSwitch(
         if (random() * 100 < near.lossPercent || random() * 100 < far.lossPercent) continue;
         const delayMs = near.delayMs + far.delayMs;
         if (delayMs === 0) send(to, framed);
-        else {
-          const copy = Buffer.from(framed);
-          later(() => send(to, copy), delayMs);
-        }
+        else delay(to, framed, delayMs);
       }
     },
   };

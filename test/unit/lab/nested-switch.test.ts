@@ -60,6 +60,39 @@ test("a MAC of one segment is not looked for in another", () => {
   expect([b.received.length, s.received.length]).toEqual([1, 0]);
 });
 
+test("a host that makes up MACs displaces those that were not heard of since, and no more", () => {
+  const frames = createSwitch();
+  const [a, b, c] = [port(), port(), port()];
+  for (const each of [a, b, c]) frames.plug(each.end);
+  const madeUp = (number: number): string => `06${number.toString(16).padStart(10, "0")}`;
+  frames.receive(b.end, frame(madeUp(0), macB));
+  for (let number = 0; number < 10_000; number++) {
+    frames.receive(c.end, frame(macB, madeUp(number)));
+    if (number === 5000) frames.receive(b.end, frame(madeUp(number), macB)); // speaks now and then
+  }
+  a.received.length = b.received.length = c.received.length = 0;
+  frames.receive(a.end, frame(macB, macA));
+  expect([b.received.length, c.received.length]).toEqual([1, 0]);
+  frames.receive(a.end, frame(madeUp(0), macA)); // forgotten: it goes to all
+  expect([b.received.length, c.received.length]).toEqual([2, 1]);
+});
+
+test("slow cables hold so many frames and drop the others", () => {
+  const later: (() => void)[] = [];
+  const frames = createSwitch(
+    () => 0.5,
+    (action) => later.push(action),
+  );
+  const [a, b] = [port("data", { delayMs: 60_000, lossPercent: 0 }), port()];
+  for (const each of [a, b]) frames.plug(each.end);
+  const large = frame(broadcast, macA, "x".repeat(60_000));
+  for (let count = 0; count < 2000; count++) frames.receive(a.end, large);
+  expect(later.length).toBe(Math.floor((64 * 1024 ** 2) / large.length));
+  for (const action of later.splice(0)) action();
+  frames.receive(a.end, large);
+  expect(later).toHaveLength(1);
+});
+
 test("the cables of both ends delay a frame, which keeps its content", () => {
   const later: { action: () => void; delayMs: number }[] = [];
   const frames = createSwitch(
