@@ -60,7 +60,7 @@ const cidrSchema = z
 /** Longest name of a network interface of Linux. */
 const maxInterfaceChars = 15;
 
-const bridgeSchema = z
+export const bridgeSchema = z
   .string()
   .check(
     rule<string>(
@@ -71,7 +71,7 @@ const bridgeSchema = z
   );
 
 /** A mirror as one word of sources.list(5), which every host of the image can read. */
-export const mirrorSchema = z
+const mirrorSchema = z
   .url({ protocol: /^(https?|file)$/, error: "is not the URL of a package mirror" })
   .check(
     rule<string>(

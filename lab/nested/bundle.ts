@@ -1,17 +1,21 @@
+import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
-import { copyFile, cp, link, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, link, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
+import { detectFormat } from "../../providers/compute/image-format.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { LabOptions } from "../driver.ts";
 import { labFiles } from "../folders.ts";
 import { withLock } from "../lock.ts";
 import { expectProcess } from "../process.ts";
+import { parseTopology } from "../topology.ts";
 import { diskSlots, nextLayer } from "./disks.ts";
 import { machineFiles } from "./files.ts";
 import { clearParts } from "./image/build.ts";
 import { findManifest } from "./image/image.ts";
 import type { HostImage } from "./image/image.ts";
+import type { ImageManifest } from "./image/manifest.ts";
 import { imagesFolder } from "./image/users.ts";
 import { hashFile } from "./memory.ts";
 import { nestedPlanSchema } from "./plan.ts";
@@ -25,15 +29,30 @@ import {
 } from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 
-const bundleSchema = z.object({
-  version: z.literal(1),
-  /** The topology of the lab that it was made of. */
-  topology: z.record(z.string(), z.json()),
-  plan: nestedPlanSchema,
-  snapshot: snapshotSchema,
-  /** Every file of the bundle but this one. */
-  files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
-});
+const bundleSchema = z
+  .object({
+    version: z.literal(1),
+    /** The topology of the lab that it was made of. */
+    topology: z.record(z.string(), z.json()),
+    plan: nestedPlanSchema,
+    snapshot: snapshotSchema,
+    /** Every file of the bundle but this one. */
+    files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
+  })
+  .refine(({ topology, plan, snapshot }) => {
+    const given = parseTopology(topology);
+    const names = (hosts: readonly { readonly name: string }[]): string =>
+      hosts.map(({ name }) => name).join(" ");
+    return (
+      names(plan.hosts) === names(given.hosts) &&
+      names(snapshot.hosts) === names(given.hosts) &&
+      plan.mirror === given.mirror &&
+      snapshot.hosts.every(({ image }) => imageName.test(image))
+    );
+  }, "its parts are not of one lab");
+
+/** What an image is called. */
+const imageName = /^[0-9a-f]{16,64}$/;
 
 /** A whole lab at one moment, as files of a folder: memory, disks, keys, and images where they go along. */
 export type Bundle = z.infer<typeof bundleSchema>;
@@ -188,8 +207,11 @@ export async function openBundle(folder: string): Promise<Bundle> {
 }
 
 function readBundle(folder: string): Bundle {
+  const file = join(folder, bundleFileName);
   try {
-    return bundleSchema.parse(JSON.parse(readFileSync(join(folder, bundleFileName), "utf8")));
+    // A link or a pipe would have us read something else, or wait.
+    if (!lstatSync(file).isFile()) throw new TypeError(`${bundleFileName} is no plain file`);
+    return bundleSchema.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch (cause) {
     throw new StackyardError("invalid-input", {
       message: "this is no exported lab",
@@ -200,22 +222,21 @@ function readBundle(folder: string): Bundle {
   }
 }
 
-const standaloneSchema = z.object({
-  format: z.literal("qcow2"),
-  "backing-filename": z.undefined().optional(),
-  "format-specific": z.looseObject({ data: z.looseObject({ "data-file": z.undefined().optional() }) }),
-});
+/** More than what its header says of other files. */
+const diskHeadBytes = 4096;
 
-/** A disk whose header names another file would have QEMU read that. */
+/** A disk whose header names another file would have QEMU open that, even to tell of it. */
 async function requireAlone(path: string): Promise<void> {
-  const output = await expectProcess("looking at a disk", "qemu-img", [
-    "info",
-    "-f",
-    "qcow2",
-    "--output=json",
-    path,
-  ]);
-  if (!standaloneSchema.safeParse(JSON.parse(output)).success) throw damaged(`${path} names another file`);
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(diskHeadBytes);
+    await file.read(head);
+    const found = detectFormat(head, Buffer.alloc(0));
+    if (found.kind !== "qcow2") throw damaged(`${path} is no disk of qcow2`);
+    if (found.header.hasBackingFile || found.header.hasDataFile) throw damaged(`${path} names another file`);
+  } finally {
+    await file.close();
+  }
 }
 
 /**
@@ -232,15 +253,15 @@ export async function unpackBundle(folder: string, bundle: Bundle, plan: NestedP
   for (const saved of bundle.snapshot.hosts) {
     const host = plan.hosts.find(({ name }) => name === saved.name);
     if (host === undefined) throw new TypeError("a bundle has its plan's hosts");
-    const root = await placeImage(folder, saved.image);
-    const disks = await placeDisks(folder, host, root);
-    if (saved.memory === null) hosts.push({ ...saved, disks });
+    const image = await placeImage(folder, saved.image, bundle.files);
+    const disks = await placeDisks(folder, host, join(imagesFolder(), image, "root.raw"));
+    if (saved.memory === null) hosts.push({ ...saved, image, disks });
     else {
       const file = `${saved.name}.memory`;
       await rename(join(folder, memoryName(saved.name)), join(snapshotAt, file)).catch(async () => {
         await copyFile(join(folder, memoryName(saved.name)), join(snapshotAt, file));
       });
-      hosts.push({ ...saved, memory: { ...saved.memory, file }, disks });
+      hosts.push({ ...saved, image, memory: { ...saved.memory, file }, disks });
     }
   }
   const snapshot: Snapshot = { ...bundle.snapshot, name: ownSnapshots.imported, hosts };
@@ -273,29 +294,57 @@ async function placeDisks(folder: string, host: NestedHost, root: string): Promi
   return disks;
 }
 
-/** Path of an image's file system in the cache, where it is put from the bundle when it is not there. */
-async function placeImage(folder: string, hash: string): Promise<string> {
-  const target = join(imagesFolder(), hash);
+/**
+ * Has the image of a bundle in the cache, under a name of its content: longer than those of recipes, so that no lab but this one
+ * is ever built of what came from elsewhere, nor stands on an image that was built here at another time.
+ * @param hash names the image in the bundle, or in the cache for a bundle that has none.
+ * @returns its name in the cache.
+ */
+async function placeImage(folder: string, hash: string, files: Bundle["files"]): Promise<string> {
+  const source = join(folder, "images", hash);
+  const manifest = findManifest(source);
+  const known = findManifest(join(imagesFolder(), hash));
+  if (known?.hash === hash && (manifest === undefined || isSameImage(known, manifest))) return hash;
+  if (manifest?.hash !== hash) {
+    throw new StackyardError("not-found", {
+      message: `the lab stands on image ${hash}, which is neither in the cache nor in the file`,
+      field: "image",
+      value: hash,
+      remedy: "Export the lab anew where it is.",
+    });
+  }
+  for (const [name, { sha256 }] of Object.entries(manifest.files))
+    if (files[`images/${hash}/${name}`]?.sha256 !== sha256) throw damaged(`image ${hash} is another one`);
+  const contents = Object.entries(manifest.files).map(([name, { sha256 }]) => `${name} ${sha256}`);
+  const name = createHash("sha256").update(contents.sort().join("\n")).digest("hex").slice(0, 32);
+  const target = join(imagesFolder(), name);
   // Under the lock of those who build and collect images.
   await withLock(target, { waitMs: imageWaitMs }, async () => {
-    if (findManifest(target)?.hash === hash) return;
-    const source = join(folder, "images", hash);
-    if (findManifest(source)?.hash !== hash) {
-      throw new StackyardError("not-found", {
-        message: `the lab stands on image ${hash}, which is neither in the cache nor in the file`,
-        field: "image",
-        value: hash,
-        remedy: "Export the lab anew where it is.",
-      });
-    }
+    if (findManifest(target)?.hash === name) return;
     await mkdir(dirname(target), { recursive: true });
     await clearParts(target);
     const part = `${target}.part-import`;
-    await expectProcess("keeping an image", "cp", ["-r", "--sparse=always", source, part], {
-      timeoutMs: 600_000,
-    });
+    await mkdir(part);
+    for (const file of imageFiles.filter((each) => each !== "manifest.json"))
+      await expectProcess(
+        "keeping an image",
+        "cp",
+        ["--sparse=always", join(source, file), join(part, file)],
+        {
+          timeoutMs: 600_000,
+        },
+      );
+    await writeFile(
+      join(part, "manifest.json"),
+      `${JSON.stringify({ ...manifest, hash: name }, undefined, 2)}\n`,
+    );
     await rm(target, { recursive: true, force: true });
     await rename(part, target);
   });
-  return join(target, "root.raw");
+  return name;
+}
+
+/** Whether disks that stand on the one can stand on the other. */
+function isSameImage(one: ImageManifest, other: ImageManifest): boolean {
+  return one.files["root.raw"].sha256 === other.files["root.raw"].sha256;
 }

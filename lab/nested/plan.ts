@@ -7,42 +7,51 @@ import { labNetworks } from "../driver.ts";
 import type { LabNetwork } from "../driver.ts";
 import { diskFolderOf } from "../folders.ts";
 import { macOf, uuidOf } from "../host-identity.ts";
-import { distributions, firstHostOffset, hostRoles } from "../topology.ts";
+import {
+  bridgeSchema,
+  distributions,
+  firstHostOffset,
+  hostRoles,
+  maxHosts,
+  nameSchema,
+} from "../topology.ts";
 import type { Topology } from "../topology.ts";
 import { accelerations } from "./acceleration.ts";
 
-/** The Linux bridge of this machine whose ports hosts are; without one, the network is the lab's own. */
-const bridgeSchema = z.string().optional();
+/** Uuids of every version. */
+const uuidSchema = z.guid();
+const macSchema = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
 
-/** A network between hosts: an own segment of the lab's switch, or a bridge. */
-const segmentSchema = z.object({ cidr: z.string(), mtuBytes: z.int(), bridge: bridgeSchema });
+/** A network between hosts: an own segment of the lab's switch, or the Linux bridge of this machine whose ports hosts are. */
+const segmentSchema = z.object({ cidr: z.cidrv4(), mtuBytes: z.int(), bridge: bridgeSchema.optional() });
 
+/** What is read may be of a lab from elsewhere: names become parts of paths, and addresses words of programs and lines of files. */
 const nestedHostSchema = z.object({
-  name: z.string(),
+  name: nameSchema("host"),
   roles: z.array(z.enum(hostRoles)),
   /** Of the virtual machine, and so of what the host knows itself by. */
-  uuid: z.string(),
-  vcpus: z.int(),
-  ramMib: z.int(),
-  diskGib: z.int(),
+  uuid: uuidSchema,
+  vcpus: z.int().positive(),
+  ramMib: z.int().positive(),
+  diskGib: z.int().positive(),
   /** Sizes of the disks beside the one with the root file system, in GiB. */
-  dataDisksGib: z.array(z.int()),
+  dataDisksGib: z.array(z.int().positive()),
   diskFolder: z.string(),
   /** Where this machine reaches the host's sshd: 127.0.0.1, or the host itself where its management network is a bridge. */
-  sshAddress: z.string().default("127.0.0.1"),
+  sshAddress: z.ipv4().default("127.0.0.1"),
   /** TCP port of that address. */
-  sshPort: z.int(),
+  sshPort: z.int().min(1).max(65_535),
   /** In the management network; each host is alone there with this machine, unless it is a bridge. */
-  managementAddress: z.string(),
+  managementAddress: z.ipv4(),
   /** With its prefix length, in the data network. */
-  tunnelAddress: z.string(),
+  tunnelAddress: z.cidrv4(),
   /** With its prefix length, in a lab with a storage network. */
-  storageAddress: z.string().optional(),
-  macs: z.object({ management: z.string(), data: z.string(), storage: z.string() }),
+  storageAddress: z.cidrv4().optional(),
+  macs: z.object({ management: macSchema, data: macSchema, storage: macSchema }),
 });
 
 export const nestedPlanSchema = z.object({
-  name: z.string(),
+  name: nameSchema("lab"),
   folder: z.string(),
   /** Sockets of the lab: the paths of Unix sockets are at most 107 bytes long, the lab's folder may be longer. */
   runFolder: z.string(),
@@ -52,13 +61,13 @@ export const nestedPlanSchema = z.object({
   mirror: z.string().optional(),
   acceleration: z.enum(accelerations),
   /** In a lab with hosts of the role `ceph`, which are of one cluster. */
-  ceph: z.object({ fsid: z.string() }).optional(),
+  ceph: z.object({ fsid: uuidSchema }).optional(),
   networks: z.object({
-    management: z.object({ cidr: z.string(), gateway: z.string(), bridge: bridgeSchema }),
+    management: z.object({ cidr: z.cidrv4(), gateway: z.ipv4(), bridge: bridgeSchema.optional() }),
     data: segmentSchema,
     storage: segmentSchema.optional(),
   }),
-  hosts: z.array(nestedHostSchema),
+  hosts: z.array(nestedHostSchema).min(1).max(maxHosts),
 });
 
 /** One virtual machine as it will be made. */
@@ -147,7 +156,7 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
 }
 
 /**
- * The plan of a copy of a lab: hosts keep addresses and MACs, which their memory knows and which are their lab's own, and get
+ * The plan of a copy of a lab, which has no bridges: hosts keep addresses and MACs, which their memory knows and which are their lab's own, and get
  * what must be theirs alone on a machine: uuid, port, sockets, disks.
  * @param folder the copy's own folder, absolute.
  */
@@ -166,6 +175,7 @@ export function copyPlan(
       ...host,
       uuid: uuidOf(`${folder}/${host.name}`),
       diskFolder: join(folder, "disks", host.name),
+      sshAddress: "127.0.0.1",
       sshPort: choices.sshPorts[index] ?? host.sshPort,
     })),
   };

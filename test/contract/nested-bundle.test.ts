@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -19,12 +21,14 @@ import { openBundle, placeKeys, unpackBundle, writeBundle } from "../../lab/nest
 import { activeLayer, ensureDisks, listChain, makeLayer, nextLayer } from "../../lab/nested/disks.ts";
 import { machineFiles } from "../../lab/nested/files.ts";
 import { manifestSchema } from "../../lab/nested/image/manifest.ts";
+import { findManifest } from "../../lab/nested/image/image.ts";
 import type { HostImage } from "../../lab/nested/image/image.ts";
 import { imagesFolder } from "../../lab/nested/image/users.ts";
 import { copyPlan, planNestedLab } from "../../lab/nested/plan.ts";
 import type { NestedPlan } from "../../lab/nested/plan.ts";
 import { ownSnapshots, readSnapshot, snapshotFolder } from "../../lab/nested/snapshot-file.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { makeQcow2 } from "../support/qcow2.ts";
 
 const hash = "0123456789abcdef";
 const topology = { name: "trial", driver: "nested", hosts: [{ name: "h1", disks: [{ sizeGib: 1 }] }] };
@@ -42,6 +46,31 @@ function rangeOf(cidr: string) {
 
 const qemuIo = (path: string, command: string) =>
   execFileSync("qemu-io", ["-f", "qcow2", "-c", command, path]);
+const sha256Of = (content: Buffer | string): string => createHash("sha256").update(content).digest("hex");
+
+/** Changes what a bundle says of itself. */
+function rewrite(change: (text: string) => string): void {
+  const file = join(bundle, "bundle.json");
+  writeFileSync(file, change(readFileSync(file, "utf8")));
+}
+
+/** Makes the checksum of a file fit again. */
+function changeSum(name: string): void {
+  rewrite((text) => {
+    const at = text.indexOf('"sha256": "', text.indexOf(`"${name}"`)) + '"sha256": "'.length;
+    return `${text.slice(0, at)}${sha256Of(readFileSync(join(bundle, name)))}${text.slice(at + 64)}`;
+  });
+}
+
+/** Makes a lab of a bundle, as far as its files go. */
+async function unpackAs(name: string, from: string): Promise<NestedPlan> {
+  const opened = await openBundle(from);
+  const choices = { sshPorts: [2301], runtimeFolder: join(folder, "run") };
+  const copy = copyPlan(opened.plan, name, join(folder, "labs", name), choices);
+  await unpackBundle(from, opened, copy);
+  return copy;
+}
+
 const patternOf = (path: string, offset: string, byte: string) =>
   qemuIo(path, `read -P ${byte} ${offset} 64k`).toString();
 
@@ -120,33 +149,117 @@ describe("a bundle", () => {
     expect(host).toMatchObject({ sshPort: 2301, macs: original.macs, tunnelAddress: original.tunnelAddress });
     expect([host.uuid, copy.runFolder]).not.toContain(original.uuid);
     const root = activeLayer(host, "root") ?? "";
-    expect(await listChain(root)).toEqual([root, join(imagesFolder(), hash, "root.raw")]);
+    const [image = ""] = readdirSync(imagesFolder());
+    expect(await listChain(root)).toEqual([root, join(imagesFolder(), image, "root.raw")]);
     expect(patternOf(root, "128k", "0xaa")).not.toContain("failed"); // and not what came later
     expect(patternOf(root, "0", "7")).not.toContain("failed"); // the image's
     expect(patternOf(activeLayer(host, "data1") ?? "", "0", "0xbb")).not.toContain("failed");
     expect(readSnapshot(copy, ownSnapshots.imported).hosts).toEqual([
-      { name: "h1", image: hash, memory: null, disks: { root, data1: activeLayer(host, "data1") } },
+      { name: "h1", image, memory: null, disks: { root, data1: activeLayer(host, "data1") } },
     ]);
+    expect(findManifest(join(imagesFolder(), image))?.hash).toBe(image);
     expect(readFileSync(labFiles(copy.folder).identity, "utf8")).toBe(labFiles(plan.folder).identity);
   });
 
   test("brings its image whole, whatever an import has left that was killed while it copied it", async () => {
-    const opened = await openBundle(bundle);
     const copied = readFileSync(join(imagesFolder(), hash, "root.raw"));
+    const again = join(folder, "again");
+    cpSync(bundle, again, { recursive: true });
     rmSync(imagesFolder(), { recursive: true });
-    const half = join(imagesFolder(), `${hash}.part-import`);
+    await unpackAs("copy", bundle);
+    const [image = ""] = readdirSync(imagesFolder());
+    rmSync(imagesFolder(), { recursive: true });
+    const half = join(imagesFolder(), `${image}.part-import`);
     mkdirSync(half, { recursive: true });
     writeFileSync(join(half, "root.raw"), "half");
-    const choices = { sshPorts: [2301], runtimeFolder: join(folder, "run") };
-    await unpackBundle(bundle, opened, copyPlan(opened.plan, "copy", join(folder, "labs/copy"), choices));
-    expect(readdirSync(imagesFolder())).toEqual([hash]);
-    expect(readdirSync(join(imagesFolder(), hash)).sort()).toEqual([
+    await unpackAs("other", again);
+    expect(readdirSync(imagesFolder())).toEqual([image]);
+    expect(readdirSync(join(imagesFolder(), image)).sort()).toEqual([
       "initrd",
       "manifest.json",
       "root.raw",
       "vmlinuz",
     ]);
-    expect(readFileSync(join(imagesFolder(), hash, "root.raw"))).toEqual(copied);
+    expect(readFileSync(join(imagesFolder(), image, "root.raw"))).toEqual(copied);
+  });
+
+  test("leaves its image to no lab that is built here", async () => {
+    rmSync(imagesFolder(), { recursive: true });
+    await unpackAs("copy", bundle);
+    expect(readdirSync(imagesFolder())).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
+  });
+
+  test("stands on its own image where this machine has another build of the recipe", async () => {
+    const built = join(imagesFolder(), hash);
+    const root = Buffer.alloc(1024 ** 2, 8);
+    writeFileSync(join(built, "root.raw"), root);
+    const manifest = images.get("h1")?.manifest;
+    if (manifest === undefined) throw new Error("no manifest");
+    const files = { ...manifest.files, "root.raw": { bytes: root.length, sha256: sha256Of(root) } };
+    writeFileSync(join(built, "manifest.json"), JSON.stringify({ ...manifest, files }));
+    const [host] = (await unpackAs("copy", bundle)).hosts;
+    if (host === undefined) throw new Error("no host");
+    expect(patternOf(activeLayer(host, "root") ?? "", "0", "7")).not.toContain("failed");
+    expect(readFileSync(join(built, "root.raw"))).toEqual(root);
+  });
+
+  test("shares the image of this machine where it is the same one", async () => {
+    const copy = await unpackAs("copy", bundle);
+    expect(readdirSync(imagesFolder())).toEqual([hash]);
+    expect(readSnapshot(copy, ownSnapshots.imported).hosts).toMatchObject([{ image: hash }]);
+  });
+
+  test("whose image is not what its manifest says is refused", async () => {
+    rmSync(imagesFolder(), { recursive: true });
+    const name = `images/${hash}/root.raw`;
+    writeFileSync(join(bundle, name), "another");
+    rewrite((text) =>
+      text.replace(images.get("h1")?.manifest.files["root.raw"].sha256 ?? "", sha256Of("another")),
+    );
+    await expect(unpackAs("copy", bundle)).rejects.toMatchObject({ code: "image-checksum" });
+    expect(existsSync(imagesFolder())).toBe(false);
+  });
+
+  test.each<[string, string, string]>([
+    ["a host's name that leads elsewhere", '"name": "h1"', '"name": "../../../h1"'],
+    ["a host's name of two words of QEMU", '"name": "h1"', '"name": "h1,debug-threads=on"'],
+    ["an image that leads elsewhere", `"image": "${hash}"`, '"image": "../packages"'],
+    ["a network of two lines", '"cidr": "10.78.0.0/24"', String.raw`"cidr": "10.78.0.0/24\nDHCP=yes"`],
+    [
+      "an address of two lines",
+      '"tunnelAddress": "10.78.0.11/24"',
+      String.raw`"tunnelAddress": "10.78.0.11/24\nx"`,
+    ],
+    ["an address that is a name", '"managementAddress": "10.77.0.11"', '"managementAddress": "evil.example"'],
+    [
+      "a mirror that the topology has not",
+      '"packages": "roles"',
+      String.raw`"packages": "roles", "mirror": "http://x y\ndeb [trusted=yes] http://evil"`,
+    ],
+    [
+      "a snapshot of another host",
+      '"takenAt": "2026-01-02T00:00:00Z",\n    "hosts": [',
+      '"takenAt": "2026-01-02T00:00:00Z",\n    "hosts": [], "more": [',
+    ],
+    ["a topology that is none", '"driver": "nested"', '"driver": "vagrant"'],
+  ])("with %s is refused, though its checksums fit", async (_, from, to) => {
+    rewrite((text) => {
+      expect(text).toContain(from);
+      return text.replaceAll(from, to);
+    });
+    await expect(openBundle(bundle)).rejects.toMatchObject({ code: "invalid-input", field: "file" });
+  });
+
+  test("whose description is a link is refused", async () => {
+    const file = join(bundle, "bundle.json");
+    renameSync(file, join(folder, "elsewhere"));
+    symlinkSync(join(folder, "elsewhere"), file);
+    await expect(openBundle(bundle)).rejects.toMatchObject({ code: "invalid-input", field: "file" });
+  });
+
+  test("has hosts that this machine alone reaches, whatever it says", async () => {
+    rewrite((text) => text.replace('"sshAddress": "127.0.0.1"', '"sshAddress": "0.0.0.0"'));
+    expect((await unpackAs("copy", bundle)).hosts).toMatchObject([{ sshAddress: "127.0.0.1" }]);
   });
 
   test.each<[string, (path: string) => void, string]>([
@@ -174,15 +287,17 @@ describe("a bundle", () => {
   test("whose disk would have QEMU read another file is refused, though its checksums fit", async () => {
     const disk = join(bundle, "disks/h1/data1.qcow2");
     execFileSync("qemu-img", ["rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/passwd", disk]);
-    const file = join(bundle, "bundle.json");
-    const text = readFileSync(disk);
-    const sha256 = createHash("sha256").update(text).digest("hex");
-    const written = readFileSync(file, "utf8").replace(
-      /("disks\/h1\/data1\.qcow2": \{\s*"bytes": \d+,\s*"sha256": ")[0-9a-f]+/,
-      `$1${sha256}`,
-    );
-    writeFileSync(file, written);
+    changeSum("disks/h1/data1.qcow2");
     await expect(openBundle(bundle)).rejects.toThrow("names another file");
+  });
+
+  test("whose disk has its content in another file is refused before QEMU looks at it", async () => {
+    writeFileSync(join(bundle, "disks/h1/data1.qcow2"), makeQcow2({ incompatible: 0b100 }));
+    changeSum("disks/h1/data1.qcow2");
+    await expect(openBundle(bundle)).rejects.toThrow("names another file");
+    writeFileSync(join(bundle, "disks/h1/data1.qcow2"), "raw");
+    changeSum("disks/h1/data1.qcow2");
+    await expect(openBundle(bundle)).rejects.toThrow("is no disk of qcow2");
   });
 
   test("that is none is refused", async () => {

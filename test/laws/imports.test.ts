@@ -95,6 +95,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   lab: [
     "providers/core",
     "providers/compute/bootstrap",
+    "providers/compute/image-format.ts",
     "providers/compute/render.ts",
     "providers/hosts/command.ts",
     "providers/hosts/pool.ts",
