@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
-import { formatJson } from "../providers/core/escape.ts";
+import { escapeLine, formatJson } from "../providers/core/escape.ts";
 import { openShell, requireCephHost, runOnHost } from "./lab.ts";
 
 /** Seconds after which a cluster that does not answer is given up. */
@@ -43,9 +43,24 @@ export async function describeCeph(name: string): Promise<CephStatus> {
       notes: [stderr.trim().slice(-500)],
     });
   }
-  const { fsid, health, quorum_names, osdmap, pgmap } = statusSchema.parse(JSON.parse(stdout));
+  return { host, ...parseStatus(name, stdout) };
+}
+
+/** Reads the answer of `ceph status`. Raises `ceph-unreachable` for one that is none: a host may say anything. */
+export function parseStatus(name: string, text: string): Omit<CephStatus, "host"> {
+  let status: z.infer<typeof statusSchema>;
+  try {
+    status = statusSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new StackyardError("ceph-unreachable", {
+      message: `the Ceph of lab "${name}" answers what is no status`,
+      remedy: "See what it says: stackyard lab ceph shell, then ceph status.",
+      notes: [text.trim().slice(0, 500)],
+      cause,
+    });
+  }
+  const { fsid, health, quorum_names, osdmap, pgmap } = status;
   return {
-    host,
     fsid,
     health: health.status,
     monitors: quorum_names,
@@ -55,7 +70,8 @@ export async function describeCeph(name: string): Promise<CephStatus> {
   };
 }
 
-function formatCeph({ host, fsid, health, monitors, osds, pools, objects }: CephStatus): string {
+/** The status for a person, safe on a terminal. */
+export function formatCeph({ host, fsid, health, monitors, osds, pools, objects }: CephStatus): string {
   return [
     `${health} on ${host}`,
     `fsid      ${fsid}`,
@@ -63,7 +79,9 @@ function formatCeph({ host, fsid, health, monitors, osds, pools, objects }: Ceph
     `osds      ${String(osds.up)} of ${String(osds.all)} up`,
     `pools     ${String(pools)} with ${String(objects)} objects`,
     "",
-  ].join("\n");
+  ]
+    .map(escapeLine)
+    .join("\n");
 }
 
 const examples = `
