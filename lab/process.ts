@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../providers/core/errors.ts";
 
@@ -124,10 +124,19 @@ function countThreads(pid: number): number {
   }
 }
 
-/** The processes of this machine with the words of their command lines, those that have any. */
-export function listProcesses(): { readonly identity: ProcessIdentity; readonly words: readonly string[] }[] {
+/**
+ * The processes of this machine with the words of their command lines, those that have any. Of others than the user and root there are
+ * none: a command line says what its user likes. Root sees all.
+ */
+export function listProcesses(
+  uid = process.getuid?.() ?? 0,
+): { readonly identity: ProcessIdentity; readonly words: readonly string[] }[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      const owner = statSync(`/proc/${name}`, { throwIfNoEntry: false })?.uid;
+      return uid === 0 || owner === uid || owner === 0;
+    })
     .flatMap((name) => {
       const stat = readStat(Number(name));
       if (stat === undefined || ["Z", "X"].includes(stat.state)) return [];

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isAlive, killProcess, runProcess } from "../../../lab/process.ts";
+import { isAlive, killProcess, listProcesses, runProcess } from "../../../lab/process.ts";
 import { withLock } from "../../../lab/lock.ts";
 
 function startTicksOf(pid: number): number {
@@ -25,6 +25,18 @@ test("a process is ended only when it is the very one", async () => {
   const ended = once(child, "exit");
   await killProcess({ pid, startTicks });
   expect(await ended).toEqual([null, "SIGKILL"]);
+});
+
+test("a process of another user is none of ours, whatever its command line says", async () => {
+  const uid = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+  const child = spawn("sleep", ["60"], uid);
+  await once(child, "spawn");
+  const has = (processes: ReturnType<typeof listProcesses>): boolean =>
+    processes.some(({ identity }) => identity.pid === child.pid);
+  expect(has(listProcesses())).toBe(true); // its own user, or root
+  expect(has(listProcesses(12_345))).toBe(false);
+  child.kill("SIGKILL");
+  await once(child, "exit");
 });
 
 test("a program takes its words as they are, and its input", async () => {
