@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, rm, rmdir } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -22,6 +22,7 @@ import type {
 } from "./driver.ts";
 import { openLab, planState, requireUsable } from "./drivers.ts";
 import { explainFileFault } from "./file-faults.ts";
+import { requireEmptyDiskFolder } from "./disk-folder.ts";
 import { labFiles, labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireRoot } from "./namespace/requirements.ts";
@@ -117,7 +118,7 @@ async function beginLab(topology: Topology, options: LabOptions): Promise<LabSta
   const folder = labFolder(topology.name);
   const { diskFolder } = topology;
   const disks = diskFolder === undefined ? [] : [join(diskFolder, topology.name)];
-  for (const path of disks) await requireEmpty(path);
+  for (const path of disks) requireEmptyDiskFolder(path);
   const planned = await planState(topology, folder, findReserved(), options);
   await rm(folder, { recursive: true, force: true }); // of one that was killed before it had a record
   const inherited = listStates().flatMap((other) =>
@@ -141,18 +142,6 @@ async function beginLab(topology: Topology, options: LabOptions): Promise<LabSta
   }
   await openLab(state).claim();
   return state;
-}
-
-/** @throws StackyardError `conflict` when there are disks already: of a lab of another state folder, or of one whose record is lost. */
-async function requireEmpty(diskFolder: string): Promise<void> {
-  const names = existsSync(diskFolder) ? await readdir(diskFolder) : [];
-  if (names.length === 0) return;
-  throw new StackyardError("conflict", {
-    message: "the folder for the disks has files of another lab of this name",
-    field: "diskFolder",
-    value: diskFolder,
-    remedy: "Choose another name or diskFolder, or remove that folder when no lab has it any more.",
-  });
 }
 
 /** The topology without absent fields, as it reads back from the record. */

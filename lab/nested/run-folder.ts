@@ -1,8 +1,9 @@
-import { existsSync, lstatSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { StackyardError } from "../../providers/core/errors.ts";
+import { isOwnFolder } from "../own-folder.ts";
 
 /** Bytes of a Unix socket's path on Linux, less the closing zero (unix(7)). */
 const maxSocketPathBytes = 107;
@@ -28,8 +29,11 @@ export async function ensureRunFolder(folder: string, longestName: string): Prom
       remedy: "Set XDG_RUNTIME_DIR to a folder with a shorter path, or choose a shorter host name.",
     });
   }
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const each of [dirname(folder), folder]) requireOwn(each);
+  // One after the other: nothing is made in a folder of somebody else, or behind a link of theirs.
+  for (const each of [dirname(folder), folder]) {
+    await mkdir(each, { recursive: true, mode: 0o700 });
+    requireOwn(each);
+  }
 }
 
 /** The folder for sockets, there or to be made. Raises `forbidden` when somebody else has it. */
@@ -40,8 +44,7 @@ export function requireRuntimeFolder(): string {
 }
 
 function requireOwn(folder: string): void {
-  const { uid, mode } = lstatSync(folder);
-  if (uid === userInfo().uid && (mode & 0o022) === 0) return;
+  if (isOwnFolder(folder)) return;
   throw new StackyardError("forbidden", {
     message: "the folder for the lab's sockets is not this user's alone",
     value: folder,
