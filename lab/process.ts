@@ -7,6 +7,8 @@ import { StackyardError } from "../providers/core/errors.ts";
 export const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const maxStderrChars = 2000;
+/** What a program may say; one that says more is ended. A hostile host's answer fills no memory. */
+const maxOutputBytes = 64 * 1024 ** 2;
 
 /** What a finished command said. */
 export interface ProcessResult {
@@ -25,7 +27,7 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs a program without a shell and waits for it, whatever its exit code. */
+/** Runs a program without a shell and waits for it, whatever its exit code; 128 for one that was ended. It may say 64 MiB. */
 export function runProcess(
   file: string,
   args: readonly string[],
@@ -40,11 +42,17 @@ export function runProcess(
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     const end = (): void => {
       child.kill("SIGKILL");
     };
+    let bytes = 0;
+    const keep = (chunks: Buffer[], chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > maxOutputBytes) end();
+      else chunks.push(chunk);
+    };
+    child.stdout.on("data", (chunk: Buffer) => keep(stdout, chunk));
+    child.stderr.on("data", (chunk: Buffer) => keep(stderr, chunk));
     options.signal?.addEventListener("abort", end);
     if (options.signal?.aborted === true) end();
     child.on("error", (cause) => {
@@ -58,10 +66,12 @@ export function runProcess(
     });
     child.on("close", (code, signal) => {
       options.signal?.removeEventListener("abort", end);
+      const tooMuch = `more than ${String(maxOutputBytes / 1024 ** 2)} MiB of output; `;
+      const ending = `${bytes > maxOutputBytes ? tooMuch : ""}${signal === null ? "" : `ended by ${signal}`}`;
       resolve({
         exitCode: code ?? 128,
         stdout: Buffer.concat(stdout).toString(),
-        stderr: `${Buffer.concat(stderr).toString()}${signal === null ? "" : `ended by ${signal}`}`,
+        stderr: `${Buffer.concat(stderr).toString()}${ending}`,
       });
     });
     // A program that ends without reading its input closes the pipe; its exit code tells the story.

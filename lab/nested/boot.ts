@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { open, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { isAlive } from "../process.ts";
@@ -14,6 +14,7 @@ import {
   greets,
   hasBooted,
   markReady,
+  readEnd,
   readTail,
   startMachine,
   withMonitor,
@@ -29,6 +30,8 @@ const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
 /** How long a host that was up may be too busy to greet before it counts as hanging. */
 const busyLimitMs = 30_000;
 const pollMs = 250;
+/** How much of the end of a console is looked at each time. */
+const lookBackBytes = 1024 ** 2;
 
 /** What a guest's kernel says when it goes nowhere any more: about one of twenty emulated boots of two processors ends so. */
 const stallPattern =
@@ -139,7 +142,8 @@ async function followBoot(
   for (;;) {
     options.signal?.throwIfAborted();
     if (!isAlive(process)) return "its QEMU has ended";
-    const stall = stallPattern.exec(await readFrom(machineFiles(plan, host).consoleLog, consoleStart))?.[0];
+    const said = await readEnd(machineFiles(plan, host).consoleLog, lookBackBytes, consoleStart);
+    const stall = stallPattern.exec(said.text)?.[0];
     if (stall !== undefined) return `its kernel hangs ("${stall}")`;
     if (performance.now() > deadline)
       return `not ready after ${String(limitMs / 1000)} s${hasGreeted ? ", though its sshd answers" : ""}`;
@@ -182,17 +186,4 @@ async function describeFailedUnits(plan: NestedPlan, host: NestedHost): Promise<
     .map((line) => line.split(" ")[0])
     .filter((unit) => unit !== undefined && unit !== "");
   return `ready, though these units have failed: ${units.join(", ")}`;
-}
-
-async function readFrom(path: string, start: number): Promise<string> {
-  if (!existsSync(path)) return "";
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const length = Math.max(0, size - start);
-    const { buffer } = await file.read(Buffer.alloc(length), 0, length, start);
-    return buffer.toString("latin1");
-  } finally {
-    await file.close();
-  }
 }

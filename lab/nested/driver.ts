@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
-import { readFile, rm, rmdir } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
+import { describeSize } from "../../providers/core/bytes.ts";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { findFreeRanges, parseRange } from "../addresses.ts";
 import type {
@@ -27,7 +27,7 @@ import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImages } from "./image/host-images.ts";
 import { beginCopy, isHalfCopied } from "./copy.ts";
 import { ensureFiles } from "./lab-files.ts";
-import { cutMachine, findMachine, isUp, powerOffMachine, withMonitor } from "./machine.ts";
+import { cutMachine, findMachine, isUp, powerOffMachine, readEnd, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, findSwitch, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
 import { planNestedLab } from "./plan.ts";
@@ -41,6 +41,9 @@ import { mendInterrupted, removeSnapshot, restoreSnapshot, takeSnapshot } from "
 
 /** Every program that a lab of virtual machines starts, but for the making of images. */
 export const nestedPrograms = ["ip", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];
+
+/** How much of the end of each log is shown. */
+const shownLogBytes = 4 * 1024 ** 2;
 
 /** @throws StackyardError `host-unsuitable` where no image of ours boots. */
 export function requirePlatform(): void {
@@ -156,7 +159,11 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
     consoleSocket: (name) => machineFiles(plan, find(name)).consoleSocket,
     async readLogs(name) {
       const files = machineFiles(plan, find(name));
-      const read = async (path: string): Promise<string> => (existsSync(path) ? readFile(path, "utf8") : "");
+      const read = async (path: string): Promise<string> => {
+        const { text, leftOutBytes } = await readEnd(path, shownLogBytes);
+        if (leftOutBytes === 0) return text;
+        return `(${describeSize(leftOutBytes)} before this are in ${path})\n${text}`;
+      };
       return [
         { title: "console", text: await read(files.consoleLog) },
         { title: "qemu", text: await read(files.qemuLog) },

@@ -224,13 +224,27 @@ export async function startMachine(
 
 /** The last 2000 characters of a text file; empty when there is none. */
 export async function readTail(path: string): Promise<string> {
-  if (!existsSync(path)) return "";
+  return (await readEnd(path, 2000)).text.trim();
+}
+
+/**
+ * The end of a text file; empty when there is none. A guest writes to its console what and as much as it likes.
+ * @param most in bytes.
+ * @param start nothing before this byte.
+ */
+export async function readEnd(
+  path: string,
+  most: number,
+  start = 0,
+): Promise<{ readonly text: string; readonly leftOutBytes: number }> {
+  if (!existsSync(path)) return { text: "", leftOutBytes: 0 };
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    const length = Math.min(size, 2000);
-    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString().trim();
+    const from = Math.max(start, size - most);
+    const length = Math.max(0, size - from);
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, from);
+    return { text: buffer.toString(), leftOutBytes: from };
   } finally {
     await file.close();
   }

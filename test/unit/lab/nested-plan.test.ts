@@ -7,6 +7,7 @@ import { parseRange } from "../../../lab/addresses.ts";
 import { requireNoBridges } from "../../../lab/nested/bridges.ts";
 import { describeBootstrap, describeCeph } from "../../../lab/nested/ceph.ts";
 import { openNestedLab } from "../../../lab/nested/driver.ts";
+import { machineFiles } from "../../../lab/nested/files.ts";
 import { describeMachine } from "../../../lab/nested/machine.ts";
 import { nestedPlanSchema, planNestedLab } from "../../../lab/nested/plan.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
@@ -97,6 +98,21 @@ describe("a plan of virtual machines", () => {
         field: "network",
         value: network,
       });
+  });
+
+  test("shows the end of a console that a guest has flooded, and says where the rest is", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "stackyard-logs-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const flooded = plan({}, folder);
+    const { consoleLog, folder: hostFolder } = machineFiles(flooded, firstOf(flooded));
+    mkdirSync(hostFolder, { recursive: true });
+    writeFileSync(consoleLog, `${"x".repeat(5 * 1024 ** 2)}the end\n`);
+    const [log] = await openNestedLab(flooded).readLogs("h1");
+    expect(log?.text.length).toBeLessThan(4 * 1024 ** 2 + 500);
+    expect(log?.text).toContain(consoleLog);
+    expect(log?.text.endsWith("xthe end\n")).toBe(true);
+    writeFileSync(consoleLog, "all\n");
+    expect(await openNestedLab(flooded).readLogs("h1")).toMatchObject([{ text: "all\n" }, { text: "" }]);
   });
 
   test("keeps sockets where their paths are short, whatever the lab's folder", () => {

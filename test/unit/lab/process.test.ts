@@ -45,6 +45,12 @@ test("a program takes its words as they are, and its input", async () => {
   expect(result.stderr).toContain("/$(nothing)");
 });
 
+test("a program that does not stop talking is ended", async () => {
+  const { exitCode, stderr, stdout } = await runProcess("head", ["-c", "100M", "/dev/zero"]);
+  expect([exitCode, stderr]).toEqual([128, "more than 64 MiB of output; ended by SIGKILL"]);
+  expect(stdout.length).toBeLessThanOrEqual(64 * 1024 ** 2);
+});
+
 test("a program that is not there is an error that names it", async () => {
   await expect(runProcess("no-such-program", [])).rejects.toMatchObject({
     code: "command-failed",
