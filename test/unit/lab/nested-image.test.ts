@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { describe, expect, test, vi } from "vitest";
 import { nameOf, parseDownloadStatus, parseUris } from "../../../lab/nested/image/download.ts";
 import { manifestSchema, parseStatus } from "../../../lab/nested/image/manifest.ts";
 import {
@@ -11,6 +12,11 @@ import {
 } from "../../../lab/nested/image/recipe.ts";
 import type { ImageRecipe } from "../../../lab/nested/image/recipe.ts";
 import { hostRoles, parseTopology } from "../../../lab/topology.ts";
+
+vi.mock(import("node:fs"), async (importOriginal) => {
+  const original = await importOriginal();
+  return { ...original, readFileSync: vi.fn(original.readFileSync) };
+});
 
 const compute: ImageRecipe = { distribution: "debian-12", roles: ["compute"] };
 
@@ -51,10 +57,29 @@ describe("a recipe", () => {
     expect(hashRecipe(other)).not.toBe(hashRecipe(compute));
   });
 
+  test.each(["customize.sh", "make-disk.sh", "etc/fstab", "stackyard/identity.sh"])(
+    "whose file %s has changed makes another image",
+    (name) => {
+      const before = hashRecipe(compute);
+      const read = vi.mocked(readFileSync);
+      const original = read.getMockImplementation();
+      read.mockImplementation((path, options) =>
+        String(path).endsWith(`/${name}`) ? "changed" : (original?.(path, options) ?? ""),
+      );
+      const after = hashRecipe(compute);
+      if (original !== undefined) read.mockImplementation(original);
+      expect(after).not.toBe(before);
+      expect(hashRecipe(compute)).toBe(before);
+    },
+  );
+
   test("of the same roles in another order, or twice, makes the same image", () => {
     const hash = hashRecipe({ ...compute, roles: ["compute", "ceph"] });
     expect(hashRecipe({ ...compute, roles: ["ceph", "compute", "ceph"] })).toBe(hash);
     expect(hash).toMatch(/^[0-9a-f]{16}$/);
+    expect(hashRecipe({ ...compute, roles: ["gateway", "gateway"] })).toBe(
+      hashRecipe({ ...compute, roles: ["gateway"] }),
+    );
   });
 
   test("shares the lists of its mirror with other roles", () => {

@@ -1,63 +1,117 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadMemory } from "../../../lab/nested/memory.ts";
+import { cancelMigration, hashFile, loadMemory, saveMemory } from "../../../lab/nested/memory.ts";
 import type { Qmp } from "../../../lab/nested/qmp.ts";
 import { StackyardError } from "../../../providers/core/errors.ts";
 
+const memory = Buffer.alloc(300_000, "memory of a host");
+const sha256 = createHash("sha256").update(memory).digest("hex");
+
 let folder: string;
+let socket: string;
 let file: string;
-let socketPath: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "stackyard-memory-"));
-  file = join(folder, "memory");
-  socketPath = join(folder, "migration");
-  writeFileSync(file, Buffer.alloc(8 * 1024 ** 2));
+  socket = join(folder, "mig");
+  file = join(folder, "h1.memory");
 });
 
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
 
-/** A QEMU that listens when it is told to, hangs up at the first bytes, and then answers `query-migrate` by `answer`. */
-function refusingQemu(answer: () => Awaited<ReturnType<Qmp["execute"]>>): Qmp {
-  let hasHungUp = false;
-  return {
-    async execute(command) {
-      if (command === "query-migrate") return hasHungUp ? answer() : {};
-      const server = createServer((socket) => {
-        socket.on("error", () => undefined);
-        socket.once("data", () => {
-          hasHungUp = true;
-          socket.destroy();
-          server.close();
-        });
-      });
-      await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-      return {};
+/** A monitor that writes down what it is told. `states` are those of a migration, one a question; the last stays. */
+function openMonitor(
+  states: readonly (string | undefined)[],
+  more: Readonly<Record<string, () => void>> = {},
+): { readonly qmp: Qmp; readonly told: string[] } {
+  const told: string[] = [];
+  const left = [...states];
+  const qmp: Qmp = {
+    execute: (command) => {
+      told.push(command);
+      more[command]?.();
+      if (command !== "query-migrate") return Promise.resolve({});
+      const status = left.length > 1 ? left.shift() : left[0];
+      return Promise.resolve(status === undefined ? {} : { status, "error-desc": "no room" });
     },
     close: () => undefined,
   };
+  return { qmp, told };
 }
 
-test("memory that QEMU does not take is refused by its own words, not by the connection's", async () => {
-  const qmp = refusingQemu(() => ({ status: "failed", "error-desc": "Unknown savevm section" }));
-  await expect(loadMemory(qmp, socketPath, file, undefined)).rejects.toThrow(
-    "QEMU could not move memory: Unknown savevm section",
-  );
+/** As QEMU does; the other end may be closed before all is sent. */
+function send(): void {
+  connect(socket)
+    .on("error", () => undefined)
+    .end(memory);
+}
+
+test("memory is saved whole, with its size and its checksum, for its user alone", async () => {
+  const { qmp, told } = openMonitor(["active", "completed"], { migrate: send });
+  expect(await saveMemory(qmp, socket, file, undefined)).toEqual({ bytes: memory.length, sha256 });
+  expect(readFileSync(file)).toEqual(memory);
+  expect(told).not.toContain("migrate_cancel");
+  expect(existsSync(socket)).toBe(false);
+  expect(await hashFile(file)).toEqual({ bytes: memory.length, sha256 });
 });
 
-test("a QEMU that ends by the memory is told of as gone", async () => {
-  const qmp = refusingQemu(() => {
-    throw new StackyardError("command-failed", { message: "QEMU has closed its monitor" });
-  });
-  await expect(loadMemory(qmp, socketPath, file, undefined)).rejects.toThrow("QEMU has closed its monitor");
+test.each(["failed", "cancelled"])(
+  "memory whose saving has %s is an error, and no migration is left",
+  async (end) => {
+    const { qmp, told } = openMonitor(["active", end], { migrate: send });
+    await expect(saveMemory(qmp, socket, file, undefined)).rejects.toMatchObject({
+      code: "command-failed",
+      message: expect.stringContaining("no room") as unknown,
+    });
+    expect(told).toContain("migrate_cancel");
+    expect(existsSync(socket)).toBe(false);
+  },
+);
+
+test("memory is saved over no other file", async () => {
+  writeFileSync(file, "theirs");
+  const { qmp, told } = openMonitor(["active", "active", "active", "cancelled"], { migrate: send });
+  await expect(saveMemory(qmp, socket, file, undefined)).rejects.toThrow();
+  expect(readFileSync(file, "utf8")).toBe("theirs");
+  expect(told).toContain("migrate_cancel");
 });
 
-test("memory that cannot be read is not waited for", async () => {
-  const qmp = refusingQemu(() => ({}));
-  await expect(loadMemory(qmp, socketPath, join(folder, "none"), undefined)).rejects.toMatchObject({
-    code: "ENOENT",
+test("a migration that is cancelled is waited for: until then it would stop the host", async () => {
+  const { qmp, told } = openMonitor(["cancelling", "cancelling", "cancelled"]);
+  await cancelMigration(qmp);
+  expect(told).toEqual(["migrate_cancel", "query-migrate", "query-migrate", "query-migrate"]);
+  await cancelMigration(openMonitor([undefined]).qmp); // There was none.
+});
+
+test("a migration of a QEMU that is gone is none, and one that hangs is told of", async () => {
+  const raise = (code: "command-failed" | "command-timeout") =>
+    openMonitor([], {
+      migrate_cancel: () => {
+        throw new StackyardError(code, { message: "it is gone" });
+      },
+    }).qmp;
+  await cancelMigration(raise("command-failed"));
+  await expect(cancelMigration(raise("command-timeout"))).rejects.toMatchObject({ code: "command-timeout" });
+});
+
+test("memory is fed to a host that waits for it, and the socket goes", async () => {
+  writeFileSync(file, memory);
+  let server: Server | undefined;
+  const received = new Promise<Buffer>((resolve, reject) => {
+    server = createServer((from) => void buffer(from).then(resolve, reject));
   });
+  const listen = (): void => void server?.listen(socket);
+  const { qmp } = openMonitor(["active", "completed"], { "migrate-incoming": listen });
+  await loadMemory(qmp, socket, file, undefined);
+  expect(await received).toEqual(memory);
+  expect(existsSync(socket)).toBe(false);
+  server?.close();
 });

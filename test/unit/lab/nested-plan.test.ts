@@ -5,11 +5,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { parseRange } from "../../../lab/addresses.ts";
 import { requireNoBridges } from "../../../lab/nested/bridges.ts";
-import { describeBootstrap, describeCeph } from "../../../lab/nested/ceph.ts";
+import { describeBootstrap, describeCeph, describeClock } from "../../../lab/nested/ceph.ts";
 import { openNestedLab } from "../../../lab/nested/driver.ts";
 import { machineFiles } from "../../../lab/nested/files.ts";
 import { describeMachine } from "../../../lab/nested/machine.ts";
-import { nestedPlanSchema, planNestedLab } from "../../../lab/nested/plan.ts";
+import { copyPlan, nestedPlanSchema, planNestedLab } from "../../../lab/nested/plan.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
 import { describeIdentity } from "../../../lab/nested/seed.ts";
 import { parseSnapshotName } from "../../../lab/nested/snapshot-file.ts";
@@ -49,6 +49,7 @@ describe("a plan of virtual machines", () => {
     const [here, there] = [plan({}), plan({}, "/elsewhere/labs/trial")].map(firstOf);
     expect(here?.uuid).not.toBe(there?.uuid);
     expect(here?.macs).not.toEqual(there?.macs);
+    expect(plan({}, "/elsewhere/labs/trial").runFolder).not.toBe(plan({}).runFolder);
   });
 
   test("gives each host addresses, a port, disks and a MAC a network", () => {
@@ -63,6 +64,29 @@ describe("a plan of virtual machines", () => {
     expect(hosts[1]).toMatchObject({ tunnelAddress: "10.78.0.12/24", sshPort: 2202 });
     const macs = hosts.flatMap((host) => Object.values(host.macs));
     expect(new Set(macs).size).toBe(6);
+  });
+
+  test("has each host as the topology has it, by a uuid of its own", () => {
+    const host = { vcpus: 3, ramMib: 1024, diskGib: 7 };
+    const lab = { packages: "none", mirror: "http://m.example.org", distribution: "debian-13" } as const;
+    const made = plan({ ...lab, hosts: [{ name: "a", ...host }, "b"] });
+    expect(made).toMatchObject(lab);
+    expect(made.hosts).toMatchObject([host, { vcpus: 2, ramMib: 2048, diskGib: 20 }]);
+    expect(new Set(made.hosts.map(({ uuid }) => uuid)).size).toBe(2);
+  });
+
+  test("of a copy keeps what the memory of its hosts knows, and shares no process, port, socket or disk", () => {
+    const original = plan({ diskFolder: "/srv" });
+    const choices = { sshPorts: [2301, 2302], runtimeFolder: "/run/user/1000/stackyard" };
+    const copy = copyPlan(original, "copy", "/state/labs/copy", choices);
+    expect(copy.runFolder).not.toBe(original.runFolder);
+    expect(copy.hosts.map(({ sshPort, diskFolder }) => [sshPort, diskFolder])).toEqual([
+      [2301, "/state/labs/copy/disks/h1"],
+      [2302, "/state/labs/copy/disks/h2"],
+    ]);
+    const all = [...original.hosts, ...copy.hosts];
+    expect(new Set(all.map(({ uuid }) => uuid)).size).toBe(4);
+    expect(new Set(all.map(({ macs }) => macs.data)).size).toBe(2);
   });
 
   test("has a storage network when the topology does", () => {
@@ -161,6 +185,30 @@ describe("the words that a host is started with", () => {
     for (const words of wordsOf({})) expect(netdevOf(words, "management")).not.toHaveProperty("restrict");
   });
 
+  test("are of its size, its identity, its disks and a seed that it cannot write to", () => {
+    const hosts = [{ name: "h1", vcpus: 3, ramMib: 1024 }];
+    const [words = []] = wordsOf({ hosts, networks: { data: { mtuBytes: 1700 } } });
+    const after = (word: string): string | undefined => words[words.indexOf(word) + 1];
+    expect([after("-smp"), after("-m")]).toEqual(["3", "1024"]);
+    expect(after("-append")).toContain(`systemd.machine_id=${String(after("-uuid")).replaceAll("-", "")}`);
+    const objects = words
+      .filter((word) => word.startsWith("{"))
+      .map((word) => z.looseObject({}).parse(JSON.parse(word)));
+    expect(objects).toContainEqual(expect.objectContaining({ "node-name": "seed", "read-only": true }));
+    expect(objects).toContainEqual(expect.objectContaining({ "node-name": "root", "read-only": false }));
+    expect(objects).toContainEqual(expect.objectContaining({ id: "nic-data", host_mtu: 1700 }));
+  });
+
+  test("have commas in paths as QEMU takes them", () => {
+    const made = plan({}, mkdtempSync(join(tmpdir(), "stackyard-a,b-")));
+    onTestFinished(() => rmSync(made.folder, { recursive: true }));
+    const host = firstOf(made);
+    mkdirSync(host.diskFolder, { recursive: true });
+    writeFileSync(join(host.diskFolder, "root.1.qcow2"), "");
+    const console = describeMachine(made, host, image).find((word) => word.startsWith("socket,id=console"));
+    expect(console).toContain(`logfile=${made.folder.replaceAll(",", ",,")}/hosts/h1/console.log,`);
+  });
+
   test("plug it into bridges where networks are such", () => {
     const [words] = wordsOf({ networks: { ...bridged, storage: {} } });
     expect(netdevOf(words, "management")).toEqual({ type: "bridge", id: "management", br: "br0" });
@@ -185,6 +233,18 @@ describe("the identity of a host", () => {
     expect(files.get("etc/systemd/network/20-data.network")?.content).toContain("Address=10.78.0.11/24\n");
     expect(files.get("etc/systemd/network/20-data.network")?.content).toContain("MTUBytes=1600\n");
     expect(files.get("etc/systemd/network/21-storage.network")?.content).toContain("Address=10.79.0.11/24\n");
+  });
+
+  test("has each of its addresses on the NIC of that network, a pulled cable or not", () => {
+    const { macs } = firstOf(plan({}));
+    const files = identity({ networks: { storage: {} } });
+    const networks = { "10-management": "management", "20-data": "data", "21-storage": "storage" } as const;
+    for (const [name, network] of Object.entries(networks))
+      expect(files.get(`etc/systemd/network/${name}.network`)?.content).toMatch(
+        new RegExp(`^\\[Match\\]\nMACAddress=${macs[network]}\n\n`),
+      );
+    for (const name of ["20-data", "21-storage"])
+      expect(files.get(`etc/systemd/network/${name}.network`)?.content).toContain("IgnoreCarrierLoss=yes\n");
   });
 
   test("leads out of the lab by its gateway alone, where it has one", () => {
@@ -295,8 +355,30 @@ describe("the Ceph of virtual machines", () => {
     ]);
   });
 
-  test("takes no more than half of a small disk", () => {
-    const small = { hosts: [{ name: "a", roles, diskGib: 8 }] };
-    expect(describeBootstrap(plan(small), "fsid").osdSizeGib).toBe(4);
+  test("has time of the network that it is reached by", () => {
+    const lab = plan({ ...three, networks: { storage: {} } });
+    const clocks = lab.hosts.map((host) => describeClock(lab, host));
+    expect(clocks).toEqual([
+      undefined,
+      expect.stringContaining("allow 10.79.0.0/24\n"),
+      expect.stringContaining("server 10.79.0.12 "),
+    ]);
+  });
+
+  test("is asked for by the lab's own keys", () => {
+    const { hosts } = describeBootstrap(plan(three), "fsid");
+    expect(hosts[0]?.address).toMatchObject({
+      identityFile: "/state/labs/trial/id_ed25519",
+      knownHostsFile: "/state/labs/trial/known_hosts",
+    });
+  });
+
+  test("takes no more than half of the smallest disk", () => {
+    const sizeOf = (...sizes: readonly number[]): number | undefined =>
+      describeBootstrap(
+        plan({ hosts: sizes.map((diskGib, index) => ({ name: `c${String(index)}`, roles, diskGib })) }),
+        "fsid",
+      ).osdSizeGib;
+    expect([sizeOf(8), sizeOf(40, 8), sizeOf(40)]).toEqual([4, 4, 10]);
   });
 });

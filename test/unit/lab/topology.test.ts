@@ -212,6 +212,46 @@ describe("a topology", () => {
       900,
       "",
     ],
+    [
+      "three OSDs on two virtual machines",
+      {
+        driver: "nested",
+        hosts: ["a", "b"].map((name) => ({ name, roles: ["compute", "ceph"] })),
+        ceph: { osds: 3 },
+      },
+      "ceph.osds",
+      undefined,
+      "Give three hosts the role ceph",
+    ],
+    [
+      "a host without the memory for libvirt",
+      { hosts: [{ name: "a", ramMib: 767 }] },
+      "hosts.0.ramMib",
+      767,
+      "Correct the field",
+    ],
+    [
+      "more disks than a host has places for",
+      { hosts: [{ name: "a", disks: Array.from({ length: 9 }, () => ({ sizeGib: 1 })) }] },
+      "hosts.0.disks",
+      undefined,
+      "Correct the field",
+    ],
+    [
+      "a bridge whose name no interface can have",
+      { driver: "nested", networks: { data: { cidr: "10.9.0.0/24", bridge: "b".repeat(16) } } },
+      "networks.data.bridge",
+      "b".repeat(16),
+      "at most 15 characters",
+    ],
+    ["a CIDR too large", cidr("10.0.0.0/15"), "networks.management.cidr", "10.0.0.0/15", "/16 to /28"],
+    [
+      "a storage network on the range of another",
+      { networks: { data: { cidr: "10.0.0.0/16" }, storage: { cidr: "10.0.7.0/24" } } },
+      "networks.storage.cidr",
+      undefined,
+      "do not overlap",
+    ],
     ["a relative disk folder", { diskFolder: "disks" }, "diskFolder", "disks", "Begin the path with /."],
     [
       "a disk folder that steers the terminal",
@@ -250,6 +290,19 @@ describe("a topology", () => {
     expect(parseTopology({ mirror: "http://[fd00::1]:8080/~a@b/" }).mirror).toBe(
       "http://[fd00::1]:8080/~a@b/",
     );
+  });
+
+  test("at the limits is taken: memory for Ceph, addresses, a bridge beside the gateway", () => {
+    const roles = ["compute", "ceph"];
+    const { hosts } = parseTopology({ driver: "nested", hosts: [{ name: "a", roles, ramMib: 2560 }] });
+    expect(hosts[0]?.ramMib).toBe(2560);
+    expect(parseTopology({ ...cidr("10.0.0.0/28"), hosts: 4 }).hosts).toHaveLength(4);
+    expect(parseTopology({ ...cidr("10.0.0.0/16"), mirror: "file:///srv/mirror" }).mirror).toBeDefined();
+    const data = { cidr: "10.9.0.0/24", bridge: "b".repeat(15) };
+    expect(
+      parseTopology({ driver: "nested", hosts: [{ name: "g", roles: ["gateway"] }], networks: { data } })
+        .networks.data.bridge,
+    ).toBe(data.bridge);
   });
 
   test("of a file gives way to what is named beside it, before it is judged", () => {
