@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -44,6 +45,8 @@ function rangeOf(cidr: string) {
   return range;
 }
 
+const choices = () => ({ sshPorts: [2301], runtimeFolder: join(folder, "run") });
+
 const qemuIo = (path: string, command: string) =>
   execFileSync("qemu-io", ["-f", "qcow2", "-c", command, path]);
 const sha256Of = (content: Buffer | string): string => createHash("sha256").update(content).digest("hex");
@@ -65,8 +68,7 @@ function changeSum(name: string): void {
 /** Makes a lab of a bundle, as far as its files go. */
 async function unpackAs(name: string, from: string): Promise<NestedPlan> {
   const opened = await openBundle(from);
-  const choices = { sshPorts: [2301], runtimeFolder: join(folder, "run") };
-  const copy = copyPlan(opened.plan, name, join(folder, "labs", name), choices);
+  const copy = copyPlan(opened.plan, name, join(folder, "labs", name), choices());
   await unpackBundle(from, opened, copy);
   return copy;
 }
@@ -116,7 +118,9 @@ beforeEach(async () => {
   qemuIo(activeLayer(host, "root") ?? "", "write -P 0xcc 128k 64k"); // after the snapshot
   const taken = snapshotFolder(plan, "moment");
   mkdirSync(taken, { recursive: true });
-  const saved = { name: "h1", image: hash, memory: null, disks };
+  writeFileSync(join(taken, "h1.memory"), "memory");
+  const memory = { file: "h1.memory", bytes: 6, sha256: createHash("sha256").update("memory").digest("hex") };
+  const saved = { name: "h1", image: hash, memory, disks };
   const snapshot = { version: 1, name: "moment", takenAt: "2026-01-02T00:00:00Z", hosts: [saved] };
   writeFileSync(join(taken, "snapshot.json"), JSON.stringify(snapshot));
   const { identity } = labFiles(plan.folder);
@@ -137,10 +141,7 @@ describe("a bundle", () => {
   test("has a lab's moment, which another lab begins with, on a machine without its image", async () => {
     rmSync(imagesFolder(), { recursive: true });
     const opened = await openBundle(bundle);
-    const copy = copyPlan(opened.plan, "copy", join(folder, "labs/copy"), {
-      sshPorts: [2301],
-      runtimeFolder: join(folder, "run"),
-    });
+    const copy = copyPlan(opened.plan, "copy", join(folder, "labs/copy"), choices());
     await unpackBundle(bundle, opened, copy);
     await placeKeys(copy);
     const [host] = copy.hosts;
@@ -154,9 +155,15 @@ describe("a bundle", () => {
     expect(patternOf(root, "128k", "0xaa")).not.toContain("failed"); // and not what came later
     expect(patternOf(root, "0", "7")).not.toContain("failed"); // the image's
     expect(patternOf(activeLayer(host, "data1") ?? "", "0", "0xbb")).not.toContain("failed");
-    expect(readSnapshot(copy, ownSnapshots.imported).hosts).toEqual([
-      { name: "h1", image, memory: null, disks: { root, data1: activeLayer(host, "data1") } },
+    const { hosts } = readSnapshot(copy, ownSnapshots.imported);
+    expect(hosts).toEqual([
+      {
+        ...{ name: "h1", image, disks: { root, data1: activeLayer(host, "data1") } },
+        memory: readSnapshot(plan, "moment").hosts[0]?.memory,
+      },
     ]);
+    const memory = join(snapshotFolder(copy, ownSnapshots.imported), hosts[0]?.memory?.file ?? "");
+    expect(readFileSync(memory, "utf8")).toBe("memory");
     expect(findManifest(join(imagesFolder(), image))?.hash).toBe(image);
     expect(readFileSync(labFiles(copy.folder).identity, "utf8")).toBe(labFiles(plan.folder).identity);
   });
@@ -260,6 +267,34 @@ describe("a bundle", () => {
   test("has hosts that this machine alone reaches, whatever it says", async () => {
     rewrite((text) => text.replace('"sshAddress": "127.0.0.1"', '"sshAddress": "0.0.0.0"'));
     expect((await unpackAs("copy", bundle)).hosts).toMatchObject([{ sshAddress: "127.0.0.1" }]);
+  });
+
+  test("leaves an image that the machine has as it is: disks of other labs stand on it", async () => {
+    const opened = await openBundle(bundle);
+    const root = join(imagesFolder(), hash, "root.raw");
+    const { ino } = statSync(root);
+    await unpackBundle(bundle, opened, copyPlan(opened.plan, "copy", join(folder, "labs/copy"), choices()));
+    expect(statSync(root).ino).toBe(ino);
+  });
+
+  test("without its image is of no use to a machine that has none", async () => {
+    const lean = join(folder, "lean");
+    await writeBundle(plan, topology, "moment", lean, images, false, {});
+    expect(existsSync(join(lean, "images"))).toBe(false);
+    rmSync(imagesFolder(), { recursive: true });
+    const opened = await openBundle(lean);
+    const copy = copyPlan(opened.plan, "copy", join(folder, "labs/copy"), choices());
+    await expect(unpackBundle(lean, opened, copy)).rejects.toMatchObject({
+      code: "not-found",
+      field: "image",
+      value: hash,
+    });
+    expect(existsSync(join(imagesFolder(), hash))).toBe(false);
+  });
+
+  test("has keys that nobody else can read", () => {
+    expect(statSync(join(bundle, "keys")).mode & 0o077).toBe(0);
+    expect(statSync(join(bundle, "bundle.json")).mode & 0o077).toBe(0);
   });
 
   test.each<[string, (path: string) => void, string]>([

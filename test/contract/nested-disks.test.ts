@@ -63,3 +63,12 @@ test("a layer that was half made when its maker was killed is none", async () =>
   await makeLayer(nextLayer(host, "root"), 4, { path: activeLayer(host, "root") ?? "", format: "qcow2" });
   expect(activeLayer(host, "root")).toBe(join(host.diskFolder, "root.2.qcow2"));
 });
+
+test("the tenth layer is over the ninth", async () => {
+  await ensureDisks(host, image);
+  const base = activeLayer(host, "root") ?? "";
+  for (const number of ["9", "10"])
+    await makeLayer(join(host.diskFolder, `root.${number}.qcow2`), 4, { path: base, format: "qcow2" });
+  expect(activeLayer(host, "root")).toBe(join(host.diskFolder, "root.10.qcow2"));
+  expect(nextLayer(host, "root")).toBe(join(host.diskFolder, "root.11.qcow2"));
+});

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -16,6 +18,7 @@ import type { ImageRecipe } from "../../../lab/nested/image/recipe.ts";
 import { imagesFolder, registerUser } from "../../../lab/nested/image/users.ts";
 import { planNestedLab } from "../../../lab/nested/plan.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
+import { snapshotFolder } from "../../../lab/nested/snapshot-file.ts";
 import { makeFolder } from "../../../lab/state-files.ts";
 import { writeState } from "../../../lab/state.ts";
 import { parseTopology } from "../../../lab/topology.ts";
@@ -102,13 +105,34 @@ describe("an image", () => {
     ["another content", (folder: string) => writeFileSync(join(folder, "root.raw"), "rot")],
     ["a file less", (folder: string) => rmSync(join(folder, "initrd"))],
     ["a manifest cut short", (folder: string) => writeFileSync(join(folder, "manifest.json"), '{"version":')],
-  ])("with %s is found damaged, and built anew", async (_what, damage) => {
+  ])("with %s is found damaged after it was whole, and built anew", async (_what, damage) => {
     await ensure(compute);
+    expect(await findImage(compute)).toBeDefined();
     damage(folderOf(compute));
     expect(await findImage(compute)).toBeUndefined();
     const progress: string[] = [];
     await ensureImage(compute, { build, onProgress: (message) => progress.push(message) });
     expect(progress).toContainEqual(expect.stringContaining("damaged"));
+    expect(await findImage(compute)).toBeDefined();
+  });
+
+  test("is read once, and again when it was touched", async () => {
+    const checked = async (): Promise<number> => {
+      const progress: string[] = [];
+      expect(await findImage(compute, (message) => progress.push(message))).toBeDefined();
+      return progress.length;
+    };
+    const { root } = await ensure(compute);
+    expect([await checked(), await checked()]).toEqual([1, 0]);
+    utimesSync(root, 1, 1);
+    expect([await checked(), await checked()]).toEqual([1, 0]);
+  });
+
+  test("that is damaged before any disk stands on it is built anew, though a lab waits for it", async () => {
+    await ensure(compute);
+    await recordLab("ci");
+    rmSync(join(folderOf(compute), "initrd"));
+    await ensure(compute);
     expect(await findImage(compute)).toBeDefined();
   });
 
@@ -185,6 +209,62 @@ describe("collecting images", () => {
     expect(await collect()).toMatchObject({ freedBytes: 0, images: [{ kept: "used by lab ci" }] });
     rmSync(plan.folder, { recursive: true });
     expect(await collect()).toMatchObject({ images: [{ kept: null }] });
+  });
+
+  test("leaves the image that a snapshot stands on, though the host's disks do not any more", async () => {
+    const old = await ensure({ ...compute, mirror: "http://old.example.org" });
+    const { plan } = await recordLab("ci");
+    const folder = snapshotFolder(plan, "moment");
+    mkdirSync(folder, { recursive: true });
+    const hosts = [{ name: "h1", image: old.hash, memory: null, disks: {} }];
+    const snapshot = { version: 1, name: "moment", takenAt: "2026-01-01T00:00:00Z", hosts };
+    writeFileSync(join(folder, "snapshot.json"), JSON.stringify(snapshot));
+    expect(await collect()).toMatchObject({ images: [{ hash: old.hash, kept: "used by lab ci" }] });
+    rmSync(folder, { recursive: true });
+    expect(await collect()).toMatchObject({ images: [{ kept: null }] });
+  });
+
+  test("leaves the image that a process stands on whose lab is on no record", async () => {
+    const { root, hash } = await ensure(compute);
+    const child = spawn("tail", ["-f", root], { stdio: "ignore" });
+    await once(child, "spawn");
+    await expect
+      .poll(() => collect(true), { timeout: 10_000 })
+      .toMatchObject({ images: [{ hash, kept: `used by process ${String(child.pid)}` }] });
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+    expect(await collect()).toMatchObject({ images: [{ kept: null }] });
+  });
+
+  test("leaves the registration of a lab that is there, and all that it would remove on trial", async () => {
+    await ensure(compute);
+    const { plan } = await recordLab("ci");
+    await registerUser(plan.folder);
+    await registerUser(join(home, "gone"));
+    const registered = join(home, "cache/stackyard/lab/image-users");
+    const part = `${folderOf(compute)}.part-a1b2c3`;
+    mkdirSync(part, { recursive: true });
+    writeFileSync(join(part, "root.raw"), "x".repeat(5000));
+    mkdirSync(archivesFolder(), { recursive: true });
+    const unused = join(archivesFolder(), "vim_9_amd64.deb");
+    writeFileSync(unused, "x".repeat(5000));
+    const { images } = await collect(true);
+    expect(images.map(({ bytes }) => bytes)).toEqual([expect.any(Number)]);
+    expect(images[0]?.bytes).toBeGreaterThan(5000);
+    expect([part, unused].map((path) => existsSync(path))).toEqual([true, true]);
+    expect(readdirSync(registered)).toHaveLength(2);
+    await collect();
+    expect([part, unused].map((path) => existsSync(path))).toEqual([false, false]);
+    expect(readdirSync(registered)).toHaveLength(1);
+  });
+
+  test("leaves what another build has begun", async () => {
+    await ensure(compute);
+    const other = join(imagesFolder(), "ffffffffffffffff");
+    mkdirSync(`${other}.part-a1b2c3`);
+    await withLock(other, { waitMs: 0 }, () => collect());
+    expect(readdirSync(imagesFolder())).toEqual(["ffffffffffffffff.part-a1b2c3"]);
   });
 
   test("leaves one that is being built, and removes what a killed build has left", async () => {

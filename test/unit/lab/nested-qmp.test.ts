@@ -14,8 +14,8 @@ let folder: string;
 let server: Server;
 let asked: z.infer<typeof requestSchema>[];
 
-/** A monitor that answers each command by the lines that `answer` gives. */
-function listen(answer: (command: string) => readonly object[]): Promise<string> {
+/** A monitor that answers each command by the lines that `answer` gives, or ends. */
+function listen(answer: (command: string) => readonly object[] | "end"): Promise<string> {
   const path = join(folder, "qmp");
   server = createServer((socket) => {
     socket.write(`${JSON.stringify({ QMP: { version: {}, capabilities: [] } })}\n`);
@@ -23,12 +23,18 @@ function listen(answer: (command: string) => readonly object[]): Promise<string>
       const request = requestSchema.parse(JSON.parse(line));
       asked.push(request);
       const lines = request.execute === "qmp_capabilities" ? [{ return: {} }] : answer(request.execute);
-      for (const each of lines) socket.write(`${JSON.stringify(each)}\n`);
+      if (lines === "end") socket.destroy();
+      else for (const each of lines) socket.write(`${JSON.stringify(each)}\n`);
     });
     socket.on("error", () => undefined);
   });
   return new Promise((resolve) => server.listen(path, () => resolve(path)));
 }
+
+const connections = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+  });
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "stackyard-qmp-"));
@@ -46,6 +52,23 @@ test("a command's answer is found among events", async () => {
   expect(await qmp.execute("query-status", { a: 1 })).toEqual({ status: "paused" });
   expect(asked.at(-1)).toEqual({ execute: "query-status", arguments: { a: 1 } });
   qmp.close();
+});
+
+test("a monitor is asked for its capabilities first, and is free for the next when it is closed", async () => {
+  const path = await listen(() => [{ return: {} }]);
+  const qmp = await openQmp(path);
+  expect(asked).toEqual([{ execute: "qmp_capabilities" }]);
+  qmp.close();
+  await expect.poll(() => connections(), { timeout: 10_000 }).toBe(0);
+});
+
+test("a QEMU that ends while it is asked is an error", async () => {
+  const path = await listen((command) => (command === "quit" ? "end" : []));
+  const qmp = await openQmp(path);
+  await expect(qmp.execute("quit")).rejects.toMatchObject({
+    code: "command-failed",
+    message: "QEMU has closed its monitor",
+  });
 });
 
 test("a refusal carries QEMU's words", async () => {

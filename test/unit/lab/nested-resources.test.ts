@@ -1,5 +1,7 @@
+import { statfsSync } from "node:fs";
 import { expect, test } from "vitest";
-import { requireDisk, requireMemory } from "../../../lab/nested/resources.ts";
+import { planBelow } from "../../support/nested-plan.ts";
+import { requireDisk, requireMemory, requireResources } from "../../../lab/nested/resources.ts";
 
 const meminfo = "MemTotal:  24684212 kB\nMemFree:  1000 kB\nMemAvailable:  4505600 kB\n";
 
@@ -24,4 +26,21 @@ test("disks are looked for where they will be, though the folder is not there ye
     field: "diskFolder",
     value: "/tmp",
   });
+});
+
+test("disks are counted by hosts, and against what is free in bytes", async () => {
+  const { bavail, bsize } = statfsSync("/tmp");
+  const freeMib = (bavail * bsize) / 1024 ** 2;
+  const [, wanted = "", free = ""] = /^(\d+) MiB of (\d+) MiB in/.exec(await requireDisk("/tmp", 2)) ?? [];
+  expect(Number(wanted)).toBe(2048);
+  expect(Number(free) / freeMib).toBeCloseTo(1, 1); // Others write meanwhile.
+});
+
+test("hosts are refused for want of memory, or of room where their disks are", async () => {
+  const { hosts } = planBelow("/proc/stackyard", { hosts: [{ name: "h1", ramMib: 768 }] });
+  await expect(requireResources(hosts)).rejects.toMatchObject({ code: "host-disk-full", value: "/proc" });
+  await expect(requireResources(hosts.map((host) => ({ ...host, ramMib: 1_048_576 })))).rejects.toMatchObject(
+    { code: "host-unsuitable" },
+  );
+  await requireResources([]);
 });

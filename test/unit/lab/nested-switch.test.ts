@@ -131,6 +131,47 @@ test("a port that takes nothing any more loses frames, and holds nobody up", () 
   expect([full.received.length, free.received.length]).toEqual([0, 1]);
 });
 
+test("a group is nobody's address: what is sent to one goes to all, whoever has said that it is theirs", () => {
+  const frames = createSwitch();
+  const [a, b, c] = [port(), port(), port()];
+  for (const each of [a, b, c]) frames.plug(each.end);
+  frames.receive(b.end, frame(macA, broadcast));
+  frames.receive(a.end, frame(broadcast, macA));
+  expect([b.received.length, c.received.length]).toEqual([1, 2]);
+});
+
+test("a frame is lost by the cable of the one who sends it too", () => {
+  const frames = createSwitch(() => 0.09);
+  const [a, b] = [port("data", { delayMs: 0, lossPercent: 10 }), port()];
+  for (const each of [a, b]) frames.plug(each.end);
+  frames.receive(a.end, frame(broadcast, macA));
+  expect(b.received).toEqual([]);
+});
+
+test("a delayed frame for a port that was pulled meanwhile is nobody's", () => {
+  const later: (() => void)[] = [];
+  const frames = createSwitch(
+    () => 0.5,
+    (action) => later.push(action),
+  );
+  const [a, b] = [port(), port("data", { delayMs: 5, lossPercent: 0 })];
+  frames.plug(a.end);
+  const unplug = frames.plug(b.end);
+  frames.receive(a.end, frame(broadcast, macA));
+  unplug();
+  for (const action of later) action();
+  expect(later).toHaveLength(1);
+  expect(b.received).toEqual([]);
+});
+
+test("a frame without room for two addresses is none", () => {
+  const frames = createSwitch();
+  const [a, b] = [port(), port()];
+  for (const each of [a, b]) frames.plug(each.end);
+  frames.receive(a.end, frame(broadcast, macA.slice(2), ""));
+  expect(b.received).toEqual([]);
+});
+
 test("frames are cut out of a stream wherever it breaks", () => {
   const sent = [frame(broadcast, macA, "one"), frame(macA, macB, "two"), frame(macB, macA, "")];
   const stream = Buffer.concat(sent);

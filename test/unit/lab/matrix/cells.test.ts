@@ -72,6 +72,14 @@ describe("the cells of a matrix", () => {
     ]);
   });
 
+  test("may be added that are less than one that was added before", () => {
+    const one = { topology: "one", storage: "nfs" };
+    expect(namesOf({ include: [{ ...one, datapath: "netdev" }, one] }).slice(4, 6)).toEqual([
+      "one: storage=nfs, datapath=netdev",
+      "one: storage=nfs",
+    ]);
+  });
+
   test("can be added again after they were excluded", () => {
     expect(
       namesOf({
@@ -152,6 +160,28 @@ describe("the cells of a matrix", () => {
       [],
       "axes",
       258,
+      "several matrices",
+    ],
+    [
+      "too many cells, before those that are excluded are taken away",
+      {
+        axes: { a: Array.from({ length: 129 }, (_, index) => String(index)) },
+        exclude: [{ topology: "three" }],
+      },
+      [],
+      "axes",
+      258,
+      "several matrices",
+    ],
+    [
+      "too many cells with those that are included",
+      {
+        axes: { a: Array.from({ length: 128 }, (_, index) => String(index)) },
+        include: [{ topology: "one", a: "more" }],
+      },
+      [],
+      "axes",
+      257,
       "several matrices",
     ],
   ])("are refused for %s", (_case, change, only, field, value, remedy) => {
