@@ -68,7 +68,9 @@ export async function saveMemory(
   try {
     await qmp.execute("migrate-set-parameters", { "max-bandwidth": maxBandwidthBytes });
     await qmp.execute("migrate", { uri: `unix:${socketPath}` });
-    const source = await connected;
+    const migrated = waitMigrated(qmp, signal);
+    // A migration that fails at once, or is interrupted, may never connect.
+    const source = await Promise.race([connected, migrated.then(() => connected)]);
     const { stream, result } = createDigest();
     const failures: unknown[] = [];
     const fail = (error: unknown): void => {
@@ -76,7 +78,7 @@ export async function saveMemory(
       source.destroy();
     };
     const written = pipeline(source, stream, createWriteStream(file, { flags: "wx", mode: 0o600 }));
-    await Promise.all([written.catch(fail), waitMigrated(qmp, signal).catch(fail)]);
+    await Promise.all([written.catch(fail), migrated.catch(fail)]);
     if (failures.length > 0) throw failures[0]; // which tells why; the other has ended by it
     return result();
   } catch (error) {

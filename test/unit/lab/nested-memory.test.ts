@@ -31,7 +31,7 @@ afterEach(() => {
 function openMonitor(
   states: readonly (string | undefined)[],
   more: Readonly<Record<string, () => void>> = {},
-): { readonly qmp: Qmp; readonly told: string[] } {
+): { readonly qmp: Qmp; readonly told: string[]; readonly end: (state: string) => void } {
   const told: string[] = [];
   const left = [...states];
   const qmp: Qmp = {
@@ -44,7 +44,7 @@ function openMonitor(
     },
     close: () => undefined,
   };
-  return { qmp, told };
+  return { qmp, told, end: (state) => void left.splice(0, left.length, state) };
 }
 
 /** As QEMU does; the other end may be closed before all is sent. */
@@ -75,6 +75,21 @@ test.each(["failed", "cancelled"])(
     expect(existsSync(socket)).toBe(false);
   },
 );
+
+test("memory whose saving fails before QEMU has connected is an error, and so is one that is interrupted", async () => {
+  const { qmp, told } = openMonitor(["setup", "failed"]);
+  await expect(saveMemory(qmp, socket, file, undefined)).rejects.toThrow("no room");
+  expect(told).toContain("migrate_cancel");
+  const abort = new AbortController();
+  const monitor = openMonitor(["setup"], {
+    "query-migrate": () => abort.abort(),
+    migrate_cancel: () => monitor.end("cancelled"),
+  });
+  await expect(saveMemory(monitor.qmp, socket, file, abort.signal)).rejects.toMatchObject({
+    name: "AbortError",
+  });
+  expect(existsSync(socket)).toBe(false);
+});
 
 test("memory is saved over no other file", async () => {
   writeFileSync(file, "theirs");
