@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import type * as fs from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { nameOf, parseDownloadStatus, parseUris } from "../../../lab/nested/image/download.ts";
 import { manifestSchema, parseStatus } from "../../../lab/nested/image/manifest.ts";
@@ -13,9 +13,16 @@ import {
 import type { ImageRecipe } from "../../../lab/nested/image/recipe.ts";
 import { hostRoles, parseTopology } from "../../../lab/topology.ts";
 
-vi.mock(import("node:fs"), async (importOriginal) => {
-  const original = await importOriginal();
-  return { ...original, readFileSync: vi.fn(original.readFileSync) };
+/** The file of the lab that reads as another than it is. */
+const changed = vi.hoisted(() => ({ name: "" }));
+
+vi.mock("node:fs", async (importOriginal) => {
+  const original = await importOriginal<typeof fs>();
+  const readFileSync = (...words: Parameters<typeof fs.readFileSync>) =>
+    changed.name !== "" && String(words[0]).endsWith(`/${changed.name}`)
+      ? "changed"
+      : original.readFileSync(...words);
+  return { ...original, readFileSync };
 });
 
 const compute: ImageRecipe = { distribution: "debian-12", roles: ["compute"] };
@@ -61,13 +68,9 @@ describe("a recipe", () => {
     "whose file %s has changed makes another image",
     (name) => {
       const before = hashRecipe(compute);
-      const read = vi.mocked(readFileSync);
-      const original = read.getMockImplementation();
-      read.mockImplementation((path, options) =>
-        String(path).endsWith(`/${name}`) ? "changed" : (original?.(path, options) ?? ""),
-      );
+      changed.name = name;
       const after = hashRecipe(compute);
-      if (original !== undefined) read.mockImplementation(original);
+      changed.name = "";
       expect(after).not.toBe(before);
       expect(hashRecipe(compute)).toBe(before);
     },

@@ -29,9 +29,8 @@ test("the ports of a lab are free ones, each another, and none that another lab 
 });
 
 test("the ports of labs of other folders are looked for elsewhere", async () => {
-  const starts = await Promise.all(
-    ["/labs/a", "/labs/b", "/labs/c"].map((each) => findFreePorts(1, each, [])),
-  );
+  const starts: number[][] = [];
+  for (const each of ["/labs/a", "/labs/b", "/labs/c"]) starts.push(await findFreePorts(1, each, []));
   expect(new Set(starts.flat()).size).toBe(3);
 });
 
@@ -54,6 +53,7 @@ test("a place that is let go of in a moment is waited for", async () => {
   const [host = expect.fail()] = plan.hosts;
   const { port, end } = await listen(0);
   const waiting = requirePlace(plan, { ...host, sshPort: port });
+  expect(await isFree(port)).toBe(false); // It has looked once.
   await end();
   await waiting;
 });
