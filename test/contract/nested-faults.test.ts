@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -17,12 +18,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { labFiles, labFolder } from "../../lab/folders.ts";
 import { bringUp, describeLab, removeLabSnapshot, restoreLab, snapshotLab, tearDown } from "../../lab/lab.ts";
-import { activeLayer } from "../../lab/nested/disks.ts";
+import { activeLayer, listChain } from "../../lab/nested/disks.ts";
 import type { ImageManifest } from "../../lab/nested/image/manifest.ts";
 import { hashRecipe, recipeOf } from "../../lab/nested/image/recipe.ts";
 import { imagesFolder } from "../../lab/nested/image/users.ts";
 import { findSwitch } from "../../lab/nested/network.ts";
 import type { NestedHost, NestedPlan } from "../../lab/nested/plan.ts";
+import { readSnapshot } from "../../lab/nested/snapshot-file.ts";
 import { runProcess } from "../../lab/process.ts";
 import { sshArguments } from "../../lab/ssh.ts";
 import { findState } from "../../lab/state.ts";
@@ -198,6 +200,29 @@ describe("an up", () => {
     });
     expect(await tearDown("trial")).toBe(false);
   });
+});
+
+test("a snapshot of a lab that is off is of its disks alone, and is refused when one of them is lost", async () => {
+  await begin();
+  const before = activeLayer(hostOf(), "root") ?? "";
+  await snapshotLab("trial", "moment");
+  expect(readSnapshot(planOf(), "moment").hosts).toMatchObject([{ memory: null, disks: { root: before } }]);
+  const written = activeLayer(hostOf(), "root") ?? "";
+  expect(written).not.toBe(before);
+  await restoreLab("trial", "moment");
+  expect(existsSync(written)).toBe(false);
+  expect((await listChain(activeLayer(hostOf(), "root") ?? "")).slice(1)).toEqual([
+    before,
+    join(image, "root.raw"),
+  ]);
+  const layers = readdirSync(hostOf().diskFolder);
+  renameSync(before, `${before}.lost`);
+  await expect(restoreLab("trial", "moment")).rejects.toMatchObject({
+    code: "image-checksum",
+    message: expect.stringContaining(`${before} is missing`) as unknown,
+  });
+  renameSync(`${before}.lost`, before);
+  expect(readdirSync(hostOf().diskFolder)).toEqual(layers);
 });
 
 describe("a file of a lab that is damaged", () => {
