@@ -95,6 +95,7 @@ describe("beside it", () => {
       });
       expect([...readdirSync(diskFolder), ...listStates().map(({ plan }) => plan.name)]).toEqual(["nested"]);
     } finally {
+      await tearDown("small");
       execFileSync("umount", [diskFolder]);
     }
   });
