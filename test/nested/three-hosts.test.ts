@@ -44,6 +44,22 @@ describe.each(drivers)("three hosts of the driver $driver", ({ labName, args, do
     };
   }
 
+  /** A host that was off: its servers booted anew, and guests whose disk is in memory have other host keys since. */
+  let lost: string | undefined;
+
+  /** A server of the stack that has run on all the time, and the address of another one. */
+  async function findWitnesses(): Promise<readonly [string, string]> {
+    const servers = await Promise.all(
+      ["web1", "web2", "web3"].map(async (name) => {
+        const { outputs } = await stack.cloud.find("server", name);
+        return { name, host: textOf(outputs, "host"), address: textOf(outputs, "address") };
+      }),
+    );
+    const [first, second] = servers.filter(({ host }) => host !== lost);
+    if (first === undefined || second === undefined) throw new Error("each server has a host of its own");
+    return [first.name, second.address];
+  }
+
   async function hostOf(server: string): Promise<string> {
     return textOf((await stack.cloud.find("server", server)).outputs, "host");
   }
@@ -102,13 +118,14 @@ describe.each(drivers)("three hosts of the driver $driver", ({ labName, args, do
       () => undefined,
       (error: unknown) => error,
     );
-    const host = await seen;
-    await changePower(labName, host, "cut");
+    lost = await seen;
+    await changePower(labName, lost, "cut");
     expect(await failure).toMatchObject({ code: "host-unreachable" });
-    await changePower(labName, host, "on");
+    await changePower(labName, lost, "on");
     const late = await make(cloud, "server", "late", fields);
     expect(late.outputs).toMatchObject({ status: "ACTIVE" });
-    await expect.poll(() => stack.pings("web1", textOf(late.outputs, "address")), patience).toBe(true);
+    const [witness] = await findWitnesses();
+    await expect.poll(() => stack.pings(witness, textOf(late.outputs, "address")), patience).toBe(true);
     await cloud.remove("server", late.id);
     expect(await cloud.listLeftovers()).toEqual({ leftovers: [], failures: [] });
     await expect.poll(() => stack.findDrift(), patience).toMatchObject(noDrift);
@@ -119,11 +136,12 @@ describe.each(drivers)("three hosts of the driver $driver", ({ labName, args, do
       await expect(snapshotLab(labName, "moment")).rejects.toMatchObject({ code: "invalid-input" });
       return;
     }
+    const [witness, address] = await findWitnesses();
     await snapshotLab(labName, "moment");
-    await stack.tryInGuest("web2", "echo later > /tmp/later");
+    await stack.tryInGuest(witness, "echo later > /tmp/later");
     expect((await restoreLab(labName, "moment")).state).toBe("up");
-    expect((await stack.tryInGuest("web2", "ls /tmp/later")).exitCode).not.toBe(0);
-    await expect.poll(() => stack.pings("web3", "10.20.0.11"), patience).toBe(true);
+    expect((await stack.tryInGuest(witness, "ls /tmp/later")).stderr).toContain("No such file");
+    await expect.poll(() => stack.pings(witness, address), patience).toBe(true);
   });
 
   test("all is as the stack declares it in the end", async () => {
