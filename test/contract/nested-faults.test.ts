@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -29,6 +30,7 @@ import { runProcess } from "../../lab/process.ts";
 import { sshArguments } from "../../lab/ssh.ts";
 import { findState } from "../../lab/state.ts";
 import { parseTopology } from "../../lab/topology.ts";
+import { exportLab, importLab } from "../../lab/transfer.ts";
 import { sweepWorkFolders, withWorkFolder } from "../../lab/work-folders.ts";
 
 /** Labs of one virtual machine whose image is three small files: QEMU refuses its kernel. */
@@ -281,6 +283,37 @@ describe("the folder of a copy", () => {
     });
     expect(listFolders()).toEqual([]);
   });
+});
+
+test("a lab that is off goes into one file, and comes back of it with its disks and keys of its own", async () => {
+  await begin();
+  const disk = activeLayer(hostOf(), "root") ?? "";
+  execFileSync("qemu-io", ["-f", "qcow2", "-c", "write -P 0xab 64k 64k", disk]);
+  const file = join(home, "a lab's.tar.zst");
+  await exportLab("trial", file);
+  expect(statSync(file).mode & 0o077).toBe(0);
+  await expect(exportLab("trial", file)).rejects.toMatchObject({ code: "conflict", field: "file" });
+  const identityOf = (name: string): string => readFileSync(labFiles(labFolder(name)).identity, "utf8");
+  const before = identityOf("trial");
+
+  const copy = await importLab(file, "other");
+
+  expect(copy).toMatchObject({ name: "other", state: "down" });
+  const state = findState("other");
+  const [host] = state?.driver === "nested" ? state.plan.hosts : [];
+  if (host === undefined) throw new Error("no host");
+  const found = execFileSync("qemu-io", [
+    ...["-f", "qcow2", "-c", "read -P 0xab 64k 64k"],
+    activeLayer(host, "root") ?? "",
+  ]);
+  expect(found.toString()).not.toContain("failed");
+  expect(identityOf("other")).not.toBe(before);
+  await expect(importLab(file, "other")).rejects.toMatchObject({ code: "conflict", field: "name" });
+  await tearDown("other");
+  truncateSync(file, statSync(file).size / 2);
+  await expect(importLab(file, "other")).rejects.toMatchObject({ field: "file" });
+  expect(existsSync(labFolder("other"))).toBe(false);
+  expect(identityOf("trial")).toBe(before);
 });
 
 test("ssh finds keys in folders whose names have blanks, quotes and percent signs", () => {
