@@ -9,7 +9,7 @@ import { isOwnFolder } from "./own-folder.ts";
  * record is lost.
  */
 export function requireEmptyDiskFolder(folder: string): void {
-  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return;
+  if (!isThere(folder)) return;
   if (!isOwnFolder(folder)) {
     throw new StackyardError("forbidden", {
       message: "the folder for the disks is a link, or not this user's alone",
@@ -26,4 +26,16 @@ export function requireEmptyDiskFolder(folder: string): void {
     value: folder,
     remedy: "Choose another name or diskFolder, or remove that folder when no lab has it any more.",
   });
+}
+
+/** Whether something has that path, be it a link to nothing. What leads over a file is nothing; that it cannot be made is told when it is. */
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
+      return false;
+    throw error;
+  }
 }
