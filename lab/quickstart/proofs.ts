@@ -39,18 +39,6 @@ export const ceph: Variant = {
   prove: proveVolumes,
 };
 
-/** The same stack on three virtual machines, each of which runs servers and has a part of the cluster: three copies. */
-export const cephNested: Variant = {
-  ...ceph,
-  name: "quickstart-ceph-nested",
-  args: ["--ceph", "--nested"],
-  lab: {
-    title: "a lab of three virtual machines with KVM and a Ceph inside",
-    driver: "nested",
-    hosts: ["h1", "h2", "h3"].map((name) => ({ name, roles: ["compute", "ceph"] })),
-  },
-};
-
 const serverIds = z.array(z.object({ id: z.string(), name: z.string() }));
 
 /** Logs in to each server over SSH, and pings the next one from there. */
