@@ -26,9 +26,9 @@ const bareGoal = 1.2;
 /** Goal of a restore of three hosts, in seconds. */
 const restoreGoal = 10;
 /** Pairs of cold starts, by the number of hosts. */
-const coldRuns = { 1: 3, 3: 2 } as const;
-const momentRuns = 3;
-const guestRuns = 5;
+const coldRuns = { 1: 2, 3: 1 } as const;
+const momentRuns = 2;
+const guestRuns = 3;
 const pollMs = 250;
 /** How long a host is waited for by hand. */
 const bootLimitMs = 600_000;
