@@ -43,7 +43,7 @@ export function describeClock(plan: NestedPlan, host: NestedHost): string | unde
 }
 
 /** The cluster as stacks name it; undefined in a lab without one. */
-export function describeCeph(plan: NestedPlan): InventoryCeph | undefined {
+export function cephInventoryOf(plan: NestedPlan): InventoryCeph | undefined {
   if (plan.ceph === undefined) return undefined;
   const hosts = cephHostsOf(plan);
   return {

@@ -22,7 +22,7 @@ import type { Topology } from "../topology.ts";
 import { chooseAcceleration, requireKvm } from "./acceleration.ts";
 import { requireBridges, requireUnshared } from "./bridges.ts";
 import { bootMachine } from "./boot.ts";
-import { bringCephUp, describeCeph } from "./ceph.ts";
+import { bringCephUp, cephInventoryOf } from "./ceph.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImages } from "./image/host-images.ts";
 import { beginCopy, isHalfCopied } from "./copy.ts";
@@ -245,7 +245,7 @@ function nameLink({ cut, delayMs, lossPercent }: LinkSetting): LinkState {
 function inventoryOf(plan: NestedPlan): Inventory {
   const files = labFiles(plan.folder);
   const { management, data } = plan.networks;
-  const ceph = describeCeph(plan);
+  const ceph = cephInventoryOf(plan);
   return {
     name: plan.name,
     hosts: plan.hosts

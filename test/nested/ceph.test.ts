@@ -6,6 +6,7 @@ import { openLabFolder, type LabFolder } from "../support/lab-folder.ts";
 
 /** A Ceph of three virtual machines outlives the loss of one: what it holds is there, and goes on being written. */
 const labName = "ceph-hosts";
+const well = { health: "HEALTH_OK", monitors: ["a", "b", "c"], osds: { up: 3, all: 3 } };
 const patience = { timeout: 600_000, interval: 1_000 };
 
 let labs: LabFolder;
@@ -28,13 +29,7 @@ async function ask(command: string): Promise<string> {
 }
 
 test("it has a monitor and an OSD on each host, and keeps three copies", async () => {
-  await expect
-    .poll(() => describeCeph(labName), patience)
-    .toMatchObject({
-      health: "HEALTH_OK",
-      monitors: ["a", "b", "c"],
-      osds: { up: 3, all: 3 },
-    });
+  await expect.poll(() => describeCeph(labName), patience).toMatchObject(well);
   await ask("ceph osd pool create kept 8 && ceph osd pool application enable kept test");
   expect(await ask("ceph osd pool get kept size")).toBe("size: 3\n");
   await ask("printf before | rados --pool kept put before -");
@@ -50,13 +45,7 @@ test("what it holds is read and written while a host is without power", async ()
 
 test("it is well again when the host is back, which has what was written meanwhile", async () => {
   await changePower(labName, "h3", "on");
-  await expect
-    .poll(() => describeCeph(labName), patience)
-    .toMatchObject({
-      health: "HEALTH_OK",
-      monitors: ["a", "b", "c"],
-      osds: { up: 3, all: 3 },
-    });
+  await expect.poll(() => describeCeph(labName), patience).toMatchObject(well);
   const placed = await ask("ceph osd map kept after --format json");
   expect(JSON.parse(placed)).toMatchObject({ acting: expect.arrayContaining([0, 1, 2]) as unknown });
 });

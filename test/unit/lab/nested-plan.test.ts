@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { parseRange } from "../../../lab/addresses.ts";
 import { requireNoBridges } from "../../../lab/nested/bridges.ts";
-import { describeBootstrap, describeCeph, describeClock } from "../../../lab/nested/ceph.ts";
+import { describeBootstrap, cephInventoryOf, describeClock } from "../../../lab/nested/ceph.ts";
 import { openNestedLab } from "../../../lab/nested/driver.ts";
 import { machineFiles } from "../../../lab/nested/files.ts";
 import { describeMachine } from "../../../lab/nested/machine.ts";
@@ -308,15 +308,15 @@ describe("the Ceph of virtual machines", () => {
 
   test("is one cluster of the hosts with the role, reached in the data network", () => {
     const lab = plan(three);
-    const ceph = describeCeph(lab);
+    const ceph = cephInventoryOf(lab);
     expect(ceph).toMatchObject({
       monitors: ["10.78.0.12"], // a majority of two is both
       user: "admin",
       keyringFile: "/state/labs/trial/ceph/ceph.client.admin.keyring",
     });
     expect(ceph?.fsid).toBe(lab.ceph?.fsid);
-    expect(describeCeph(plan(three, "/elsewhere"))?.fsid).not.toBe(ceph?.fsid);
-    expect(describeCeph(plan({}))).toBeUndefined();
+    expect(cephInventoryOf(plan(three, "/elsewhere"))?.fsid).not.toBe(ceph?.fsid);
+    expect(cephInventoryOf(plan({}))).toBeUndefined();
   });
 
   test("is made over the storage network where there is one, each OSD on its host's first data disk", () => {
@@ -337,7 +337,7 @@ describe("the Ceph of virtual machines", () => {
       ["b", 2202],
       ["c", 2203],
     ]);
-    expect(describeCeph(lab)?.monitors).toEqual(["10.79.0.12"]);
+    expect(cephInventoryOf(lab)?.monitors).toEqual(["10.79.0.12"]);
   });
 
   test("has the first host's time on the others", () => {
