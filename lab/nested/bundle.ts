@@ -10,6 +10,7 @@ import { labFiles } from "../folders.ts";
 import { withLock } from "../lock.ts";
 import { expectProcess } from "../process.ts";
 import { parseTopology } from "../topology.ts";
+import { hashFile } from "./checksum.ts";
 import { diskSlots, nextLayer } from "./disks.ts";
 import { machineFiles } from "./files.ts";
 import { clearParts } from "./image/build.ts";
@@ -17,7 +18,6 @@ import { findManifest } from "./image/image.ts";
 import type { HostImage } from "./image/image.ts";
 import type { ImageManifest } from "./image/manifest.ts";
 import { imagesFolder } from "./image/users.ts";
-import { hashFile } from "./memory.ts";
 import { nestedPlanSchema } from "./plan.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import {

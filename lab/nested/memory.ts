@@ -1,13 +1,15 @@
-import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { hasCode, StackyardError } from "../../providers/core/errors.ts";
+import { systemPath } from "../process.ts";
 import { runSideBySide } from "../side-by-side.ts";
 import type { Qmp } from "./qmp.ts";
 
@@ -19,20 +21,6 @@ const migrationSchema = z.looseObject({
   status: z.string().optional(),
   "error-desc": z.string().optional(),
 });
-
-/** A stream that passes on what it hashes and counts. */
-function createDigest() {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const stream = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      done(null, chunk);
-    },
-  });
-  return { stream, result: () => ({ bytes, sha256: hash.digest("hex") }) };
-}
 
 /** Waits until a migration has ended. Raises `command-failed` with QEMU's own words. */
 async function waitMigrated(qmp: Qmp, signal: AbortSignal | undefined): Promise<void> {
@@ -49,45 +37,64 @@ async function waitMigrated(qmp: Qmp, signal: AbortSignal | undefined): Promise<
 }
 
 /**
- * Writes the memory and devices of a host that stands still to a file. A Unix socket between QEMU and us carries them:
- * no shell is at work, and the checksum comes on the way.
+ * Writes the memory and devices of a host that stands still to a file that is not there yet. QEMU sends them by a Unix
+ * socket, which a process of its own empties: no shell is at work, and hosts are saved as fast as the machine can.
+ * @throws StackyardError `command-failed` with QEMU's words, or those of who writes the file.
  */
 export async function saveMemory(
   qmp: Qmp,
   socketPath: string,
   file: string,
   signal: AbortSignal | undefined,
-): Promise<{ readonly bytes: number; readonly sha256: string }> {
+): Promise<void> {
   await rm(socketPath, { force: true });
-  const server = createServer();
+  const server = createServer({ pauseOnConnect: true });
   const connected = new Promise<Socket>((resolve, reject) => {
     server.once("connection", resolve);
     server.once("error", reject);
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   try {
+    await using target = await open(file, "wx", 0o600);
     await qmp.execute("migrate-set-parameters", { "max-bandwidth": maxBandwidthBytes });
     await qmp.execute("migrate", { uri: `unix:${socketPath}` });
-    const migrated = waitMigrated(qmp, signal);
+    const hung = new AbortController();
+    const migrated = waitMigrated(qmp, signal).catch(async (error: unknown) => {
+      await cancelMigration(qmp).catch((cause: unknown) => {
+        hung.abort();
+        throw cause;
+      });
+      throw error;
+    });
     // A migration that fails at once, or is interrupted, may never connect.
-    const source = await Promise.race([connected, migrated.then(() => connected)]);
-    const { stream, result } = createDigest();
-    const failures: unknown[] = [];
-    const fail = (error: unknown): void => {
-      failures.push(error);
-      source.destroy();
-    };
-    const written = pipeline(source, stream, createWriteStream(file, { flags: "wx", mode: 0o600 }));
-    await Promise.all([written.catch(fail), migrated.catch(fail)]);
-    if (failures.length > 0) throw failures[0]; // which tells why; the other has ended by it
-    return result();
-  } catch (error) {
-    await cancelMigration(qmp);
-    throw error;
+    const copied = Promise.race([connected, migrated.then(() => connected)]).then((source) =>
+      copyBytes(source, target, hung.signal),
+    );
+    // QEMU's failure is that its connection is closed, where the other's tells why.
+    for (const end of await Promise.allSettled([copied, migrated]))
+      if (end.status === "rejected") throw end.reason;
   } finally {
     server.close();
     await rm(socketPath, { force: true });
   }
+}
+
+/** Has `cat` write all that comes by a connection, which is the child's alone from then on. `hung` ends it. */
+async function copyBytes(source: Socket, target: FileHandle, hung: AbortSignal): Promise<void> {
+  const child = spawn("cat", [], {
+    stdio: [source, target.fd, "pipe"],
+    env: { PATH: systemPath, LC_ALL: "C" },
+  });
+  source.destroy();
+  hung.addEventListener("abort", () => child.kill("SIGKILL"));
+  let said = "";
+  child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  await once(child, "close"); // raises `error` first
+  if (child.exitCode === 0 || hung.aborted) return;
+  throw new StackyardError("command-failed", {
+    message: "memory could not be written",
+    notes: [said.trim().slice(-500)],
+  });
 }
 
 /**
@@ -105,14 +112,6 @@ export async function cancelMigration(qmp: Qmp): Promise<void> {
   } catch (error) {
     if (!hasCode(error, "command-failed")) throw error;
   }
-}
-
-/** Hashes a file. */
-export async function hashFile(path: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
-  const { stream, result } = createDigest();
-  stream.resume();
-  await pipeline(createReadStream(path, { highWaterMark: 1024 ** 2 }), stream);
-  return result();
 }
 
 /** Whether QEMU has hung up. Why, its monitor says. */

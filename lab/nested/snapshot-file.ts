@@ -10,7 +10,7 @@ const hostSnapshotSchema = z.object({
   /** Hash of the image that its root disk stands on. */
   image: z.string(),
   /** Its memory; null for a host that was off. */
-  memory: z.object({ file: z.string(), bytes: z.int(), sha256: z.string() }).nullable(),
+  memory: z.object({ file: z.string(), bytes: z.int(), crc: z.int() }).nullable(),
   /** The layer of each disk as it was, by slot. Nothing writes to it any more. */
   disks: z.record(z.string(), z.string()),
 });

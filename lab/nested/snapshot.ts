@@ -9,20 +9,12 @@ import type { LabOptions } from "../driver.ts";
 import { isDiskFull } from "../file-faults.ts";
 import { runSideBySide } from "../side-by-side.ts";
 import { applyLinks } from "./boot.ts";
+import { sumFile } from "./checksum.ts";
 import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
-import {
-  cutMachine,
-  findMachine,
-  greets,
-  isUp,
-  markReady,
-  readTail,
-  startMachine,
-  withMonitor,
-} from "./machine.ts";
-import { cancelMigration, hashFile, loadMemory, saveMemory } from "./memory.ts";
+import { cutMachine, findMachine, isUp, markReady, readTail, startMachine, withMonitor } from "./machine.ts";
+import { cancelMigration, loadMemory, saveMemory } from "./memory.ts";
 import { ensureSwitch, findLink } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import type { Qmp } from "./qmp.ts";
@@ -67,8 +59,8 @@ export async function takeSnapshot(
   }
   await mendInterrupted(plan, options);
   const running = plan.hosts.filter((host) => findMachine(host) !== undefined);
-  for (const host of running) {
-    if (await isUp(plan, host)) continue;
+  const areUp = await Promise.all(running.map((host) => isUp(plan, host)));
+  for (const host of running.filter((_, index) => areUp[index] === false)) {
     throw new StackyardError("wrong-state", {
       message: `host ${host.name} of lab "${plan.name}" is starting`,
       remedy: `Wait until it is up: stackyard lab up --name ${plan.name}`,
@@ -78,19 +70,19 @@ export async function takeSnapshot(
   const part = snapshotFolder(plan, unfinishedSnapshot);
   await mkdir(part, { recursive: true, mode: 0o700 });
   try {
-    const frozen = await freeze(plan, running, part, options);
-    const snapshot: Snapshot = {
-      version: 1,
-      name,
-      takenAt: new Date().toISOString(),
-      hosts: plan.hosts.map((host): HostSnapshot => {
+    const disks = new Map(plan.hosts.map((host) => [host.name, layersOf(host)]));
+    // Before QEMU takes them: whoever is killed when, the next start finds a layer over all that was written.
+    await Promise.all(plan.hosts.map((host) => addLayers(host)));
+    await freeze(plan, running, part, options);
+    const hosts = await Promise.all(
+      plan.hosts.map(async (host): Promise<HostSnapshot> => {
         const image = images.get(host.name);
         if (image === undefined) throw new TypeError("each host has an image");
-        return { name: host.name, image: image.hash, ...(frozen.get(host.name) ?? freezeDown(host)) };
+        const memory = running.includes(host) ? await sumMemory(host, part, options) : null;
+        return { name: host.name, image: image.hash, memory, disks: disks.get(host.name) ?? {} };
       }),
-    };
-    // A host that was off writes to a layer of its own from now on, as the others do.
-    for (const host of plan.hosts.filter((each) => !frozen.has(each.name))) await addLayers(host);
+    );
+    const snapshot: Snapshot = { version: 1, name, takenAt: new Date().toISOString(), hosts };
     await writeFile(join(part, snapshotFileName), `${JSON.stringify(snapshot, undefined, 2)}\n`, {
       mode: 0o600,
       flush: true,
@@ -143,14 +135,15 @@ async function wake(plan: NestedPlan, host: NestedHost): Promise<boolean> {
  * yet goes away.
  */
 export async function mendInterrupted(plan: NestedPlan, options: LabOptions): Promise<void> {
-  for (const host of plan.hosts) {
-    if (findMachine(host) === undefined || (await greets(host))) continue;
-    if (!(await wake(plan, host))) continue;
-    options.onProgress?.(`${host.name}: stood still, goes on`);
-    await mendMachine(plan, host, [], options).catch((error: unknown) => {
-      if (!hasCode(error, "host-unsuitable")) throw error; // The caller sees that it is not up.
-    });
-  }
+  await Promise.all(
+    plan.hosts.map(async (host) => {
+      if (findMachine(host) === undefined || !(await wake(plan, host))) return;
+      options.onProgress?.(`${host.name}: stood still, goes on`);
+      await mendMachine(plan, host, [], options).catch((error: unknown) => {
+        if (!hasCode(error, "host-unsuitable")) throw error; // The caller sees that it is not up.
+      });
+    }),
+  );
   const { snapshots } = nestedFiles(plan);
   if (!existsSync(snapshots)) return;
   if (listSnapshotNames(plan).includes(ownSnapshots.passing))
@@ -171,17 +164,23 @@ async function requireRoom(plan: NestedPlan, running: readonly NestedHost[]): Pr
   });
 }
 
-type Frozen = Pick<HostSnapshot, "memory" | "disks">;
-
-function freezeDown(host: NestedHost): Frozen {
-  return { memory: null, disks: layersOf(host) };
+/** What the record of a snapshot says of a host's memory. */
+async function sumMemory(
+  host: NestedHost,
+  folder: string,
+  { onProgress, signal }: LabOptions,
+): Promise<HostSnapshot["memory"]> {
+  const file = memoryFileName(host);
+  const sum = await sumFile(join(folder, file), signal);
+  onProgress?.(`${host.name}: ${String(Math.ceil(sum.bytes / bytesPerMib))} MiB of memory saved`);
+  return { file, ...sum };
 }
 
 function layersOf(host: NestedHost): Record<string, string> {
   return Object.fromEntries(diskSlots(host).map(({ slot }) => [slot, requireLayer(host, slot)]));
 }
 
-/** Gives a host that is off new layers to write to. */
+/** Makes new layers of the highest numbers, which the host writes to from its next start on, or when its QEMU takes them. */
 async function addLayers(
   host: NestedHost,
   base: Readonly<Record<string, string>> = layersOf(host),
@@ -193,18 +192,20 @@ async function addLayers(
   }
 }
 
-/** Holds all hosts, saves them side by side, and lets them go on. */
+const memoryFileName = ({ name }: NestedHost): string => `${name}.memory`;
+
+/** Holds all hosts, saves them side by side into files of a folder, and lets them go on. They have new layers already. */
 async function freeze(
   plan: NestedPlan,
   hosts: readonly NestedHost[],
   folder: string,
   options: LabOptions,
-): Promise<ReadonlyMap<string, Frozen>> {
+): Promise<void> {
   const held = new Map<string, () => Promise<unknown>>();
   const withAll = async (
     [host, ...others]: readonly NestedHost[],
     monitors: readonly (readonly [NestedHost, Qmp])[],
-  ): Promise<ReadonlyMap<string, Frozen>> => {
+  ): Promise<void> => {
     if (host !== undefined)
       return withMonitor(plan, host, (qmp) => withAll(others, [...monitors, [host, qmp]]));
     try {
@@ -215,25 +216,15 @@ async function freeze(
         }),
       );
       options.onProgress?.("hosts stand still");
-      const saved = await runSideBySide(
-        monitors.map(([each, qmp]) => async (signal): Promise<[string, Frozen]> => {
-          const disks = await switchLayers(each, qmp);
-          const file = `${each.name}.memory`;
-          const digest = await saveMemory(
-            qmp,
-            machineFiles(plan, each).migration,
-            join(folder, file),
-            signal,
-          );
-          options.onProgress?.(
-            `${each.name}: ${String(Math.ceil(digest.bytes / bytesPerMib))} MiB of memory saved`,
-          );
-          return [each.name, { memory: { file, ...digest }, disks }];
+      await runSideBySide(
+        monitors.map(([each, qmp]) => async (signal) => {
+          await switchLayers(each, qmp);
+          const file = join(folder, memoryFileName(each));
+          await saveMemory(qmp, machineFiles(plan, each).migration, file, signal);
         }),
         options.signal,
       );
       await goOn(held);
-      return new Map(saved);
     } catch (error) {
       await goOn(held).catch(() => undefined); // A QEMU that has ended is what the error is about.
       throw error;
@@ -257,14 +248,9 @@ const blockListSchema = z.array(
   }),
 );
 
-/**
- * Lets a host that stands still write to new layers. The new one has the highest number before QEMU takes it: whoever
- * is killed when, the next start finds a layer over all that was written. @returns the layers until now, by slot.
- */
-async function switchLayers(host: NestedHost, qmp: Qmp): Promise<Record<string, string>> {
-  const layers = layersOf(host);
+/** Lets a host that stands still write to the layers of the highest numbers. */
+async function switchLayers(host: NestedHost, qmp: Qmp): Promise<void> {
   const blocks = blockListSchema.parse(await qmp.execute("query-block"));
-  await addLayers(host);
   for (const { slot } of diskSlots(host)) {
     const device = blocks.find(({ qdev }) => qdev?.split("/").includes(`disk-${slot}`) === true);
     const node = device?.inserted?.["node-name"];
@@ -278,7 +264,6 @@ async function switchLayers(host: NestedHost, qmp: Qmp): Promise<Record<string, 
       mode: "existing",
     });
   }
-  return layers;
 }
 
 /**
@@ -378,8 +363,8 @@ async function requireWhole(
       if (memory === null) return [];
       const file = join(folder, memory.file);
       if (!existsSync(file)) return [`${file} is missing`];
-      const found = await hashFile(file);
-      return found.sha256 === memory.sha256 ? [] : [`${file} has another checksum`];
+      const { bytes, crc } = await sumFile(file);
+      return bytes === memory.bytes && crc === memory.crc ? [] : [`${file} has another checksum`];
     }),
   );
   const all = damage.flat();
@@ -414,4 +399,4 @@ async function mendMachine(
 
 /** `mend SECONDS NEIGHBOUR`: a guest goes on with the clock of its snapshot; its neighbour shows that the network is there. */
 const mendScript = sh`date -u -s "@$1" > /dev/null
-[ -z "$2" ] || ping -n -q -c 1 -W 2 "$2" > /dev/null || { echo "$2 does not answer"; exit 1; }`.text;
+[ -z "$2" ] || ping -n -q -c 1 -i 0.2 -w 5 "$2" > /dev/null || { echo "$2 does not answer"; exit 1; }`.text;

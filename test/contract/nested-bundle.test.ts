@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseRange } from "../../lab/addresses.ts";
 import { labFiles } from "../../lab/folders.ts";
 import { openBundle, placeKeys, unpackBundle, writeBundle } from "../../lab/nested/bundle.ts";
+import { sumFile } from "../../lab/nested/checksum.ts";
 import { activeLayer, ensureDisks, listChain, makeLayer, nextLayer } from "../../lab/nested/disks.ts";
 import { machineFiles } from "../../lab/nested/files.ts";
 import { manifestSchema } from "../../lab/nested/image/manifest.ts";
@@ -119,7 +120,7 @@ beforeEach(async () => {
   const taken = snapshotFolder(plan, "moment");
   mkdirSync(taken, { recursive: true });
   writeFileSync(join(taken, "h1.memory"), "memory");
-  const memory = { file: "h1.memory", bytes: 6, sha256: createHash("sha256").update("memory").digest("hex") };
+  const memory = { file: "h1.memory", ...(await sumFile(join(taken, "h1.memory"))) };
   const saved = { name: "h1", image: hash, memory, disks };
   const snapshot = { version: 1, name: "moment", takenAt: "2026-01-02T00:00:00Z", hosts: [saved] };
   writeFileSync(join(taken, "snapshot.json"), JSON.stringify(snapshot));

@@ -19,7 +19,7 @@ import { requireInstalled } from "../../installed-programs.ts";
 import { systemPath } from "../../process.ts";
 import { requireProgram, runProgram } from "../../setup/program.ts";
 import type { ProgramOptions } from "../../setup/program.ts";
-import { hashFile } from "../memory.ts";
+import { hashFile } from "../checksum.ts";
 import { requireSpace } from "../resources.ts";
 import { diskModules, writeInitrd } from "./initrd.ts";
 import { parseStatus } from "./manifest.ts";

@@ -1,6 +1,6 @@
 import type { LabOptions } from "../../driver.ts";
 import type { NestedHost, NestedPlan } from "../plan.ts";
-import { ensureImage, findImageOf } from "./image.ts";
+import { ensureImage, findImageFolder, openUsedImage } from "./image.ts";
 import type { HostImage } from "./image.ts";
 import { recipeOf } from "./recipe.ts";
 import { registerUser } from "./users.ts";
@@ -16,9 +16,14 @@ export async function ensureImages(
 ): Promise<ReadonlyMap<string, HostImage>> {
   const images = new Map<string, HostImage>();
   await registerUser(plan.folder);
-  for (const host of hosts) {
-    const known = await findImageOf(host);
-    images.set(host.name, known ?? (await ensureImage(recipeOf(plan, host.roles), { onProgress, signal })));
+  const folders = await Promise.all(hosts.map(findImageFolder));
+  for (const [index, host] of hosts.entries()) {
+    const folder = folders[index];
+    const image =
+      folder === undefined
+        ? await ensureImage(recipeOf(plan, host.roles), { onProgress, signal })
+        : await openUsedImage(folder, host);
+    images.set(host.name, image);
   }
   return images;
 }

@@ -3,8 +3,8 @@ import { writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { StackyardError } from "../../../providers/core/errors.ts";
 import { withLock } from "../../lock.ts";
+import { hashFile } from "../checksum.ts";
 import { listBases } from "../disks.ts";
-import { hashFile } from "../memory.ts";
 import type { NestedHost } from "../plan.ts";
 import { buildImage } from "./build.ts";
 import type { BuildOptions } from "./build.ts";
@@ -121,14 +121,17 @@ export async function ensureImage(recipe: ImageRecipe, options: EnsureOptions): 
   });
 }
 
+/** Folder of the image that a host's disks stand on, be it of an older recipe; undefined for a host without disks. */
+export async function findImageFolder(host: NestedHost): Promise<string | undefined> {
+  const root = (await listBases(host)).find((path) => basename(path) === "root.raw");
+  return root === undefined ? undefined : dirname(root);
+}
+
 /**
- * The image that a host's disks stand on, be it of an older recipe; undefined for a host without disks.
+ * The image in a folder, which a host's disks stand on.
  * @throws StackyardError `image-checksum` when it is not as it was built.
  */
-export async function findImageOf(host: NestedHost): Promise<HostImage | undefined> {
-  const root = (await listBases(host)).find((path) => basename(path) === "root.raw");
-  if (root === undefined) return undefined;
-  const folder = dirname(root);
+export async function openUsedImage(folder: string, host: NestedHost): Promise<HostImage> {
   const manifest = findManifest(folder);
   if (manifest !== undefined && (await isWhole(folder, manifest))) return openImage(folder, manifest);
   throw damagedImage(basename(folder), `host ${host.name}`);

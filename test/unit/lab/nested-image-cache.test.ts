@@ -10,7 +10,7 @@ import { labFolder } from "../../../lab/folders.ts";
 import { withLock } from "../../../lab/lock.ts";
 import { makeLayer, nextLayer } from "../../../lab/nested/disks.ts";
 import { archivesFolder } from "../../../lab/nested/image/download.ts";
-import { ensureImage, findImage, findImageOf } from "../../../lab/nested/image/image.ts";
+import { ensureImage, findImage, findImageFolder, openUsedImage } from "../../../lab/nested/image/image.ts";
 import { collectImages, listImages } from "../../../lab/nested/image/images.ts";
 import type { ImageManifest } from "../../../lab/nested/image/manifest.ts";
 import { hashRecipe } from "../../../lab/nested/image/recipe.ts";
@@ -145,7 +145,7 @@ describe("an image", () => {
       code: "image-checksum",
       message: expect.stringContaining("lab ci") as unknown,
     });
-    await expect(findImageOf(host)).rejects.toMatchObject({ code: "image-checksum" });
+    await expect(openUsedImage(folderOf(compute), host)).rejects.toMatchObject({ code: "image-checksum" });
     expect(existsSync(root)).toBe(true);
   });
 
@@ -162,9 +162,10 @@ describe("an image", () => {
   test("stays that of a host whose recipe has changed since", async () => {
     const old = await ensure({ ...compute, mirror: "http://old.example.org" });
     const { host } = await recordLab("ci");
-    expect(await findImageOf(host)).toBeUndefined();
+    expect(await findImageFolder(host)).toBeUndefined();
     await addDisk(host, old.root);
-    expect(await findImageOf(host)).toEqual(old);
+    expect(await findImageFolder(host)).toBe(old.folder);
+    expect(await openUsedImage(old.folder, host)).toEqual(old);
   });
 });
 
