@@ -91,9 +91,18 @@ export interface LabSnapshots {
   remove(name: string): Promise<void>;
 }
 
+/** A host as its lab's record has it. */
+export interface DrivenHost {
+  readonly name: string;
+  readonly roles: readonly HostRole[];
+  /** Where its sshd listens for this machine. */
+  readonly address: string;
+  readonly port: number;
+}
+
 /** One lab, as its driver carries it. Everything of it follows from its record. */
 export interface DrivenLab {
-  readonly hosts: readonly { readonly name: string; readonly roles: readonly HostRole[] }[];
+  readonly hosts: readonly DrivenHost[];
   readonly networks: NetworkDescriptions;
   /** What stacks read of the lab. */
   readonly inventory: Inventory;
@@ -109,7 +118,11 @@ export interface DrivenLab {
    * @throws StackyardError `host-unsuitable` when a host does not start.
    */
   bringUp(options: LabOptions): Promise<void>;
-  describeHosts(): Promise<readonly HostDescription[]>;
+  /**
+   * The hosts as they are now.
+   * @param known hosts that have got through their start are known to answer, as a moment ago, and are not asked again.
+   */
+  describeHosts(known?: "answering"): Promise<readonly HostDescription[]>;
   /** @throws StackyardError `invalid-input` for an action that the driver has not. */
   changePower(host: string, action: PowerAction, options: LabOptions): Promise<void>;
   /**

@@ -172,7 +172,7 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
     if (known !== undefined) await withNetworks(() => driven.claim());
     await driven.bringUp(options);
     if (!existsSync(labFiles(state.plan.folder).inventory)) await writeInventory(state);
-    return describe(state);
+    return describe(state, "answering");
   });
 }
 
@@ -182,11 +182,11 @@ export async function writeInventory(state: LabState): Promise<void> {
   await replaceFile(labFiles(state.plan.folder).inventory, `${JSON.stringify(inventory, null, 2)}\n`);
 }
 
-/** The lab of a record, and its hosts as they are now. */
-export async function describe(state: LabState): Promise<LabDescription> {
+/** The lab of a record, and its hosts as they are now; `known` as in {@link DrivenLab.describeHosts}. */
+export async function describe(state: LabState, known?: "answering"): Promise<LabDescription> {
   const { plan, driver } = state;
   const driven = openLab(state);
-  const hosts = await driven.describeHosts();
+  const hosts = await driven.describeHosts(known);
   const up = hosts.filter((host) => host.state === "up").length;
   return {
     name: plan.name,
@@ -206,7 +206,7 @@ export async function describeLab(name: string): Promise<LabDescription> {
 
 /** All labs of this user, in order of their names. */
 export async function listLabs(): Promise<LabDescription[]> {
-  return Promise.all(listStates().map(describe));
+  return Promise.all(listStates().map((state) => describe(state)));
 }
 
 async function removeEmptyFolders(from: string, outermost: string): Promise<void> {
@@ -260,9 +260,9 @@ function findHost(name: string, host: string): DrivenLab {
 }
 
 /** Arguments of `ssh` to a host. */
-async function sshTo(name: string, host: string): Promise<string[]> {
-  const [found] = (await findHost(name, host).describeHosts()).filter((each) => each.name === host);
-  if (found === undefined) throw new TypeError("a lab describes each of its hosts");
+function sshTo(name: string, host: string): string[] {
+  const found = findHost(name, host).hosts.find((each) => each.name === host);
+  if (found === undefined) throw new TypeError("a lab has each of its hosts");
   return sshArguments(labFiles(labFolder(name)), found);
 }
 
@@ -273,13 +273,13 @@ export async function runOnHost(
   words: readonly string[],
   options: { readonly stdin?: string | Uint8Array; readonly timeoutMs?: number } = {},
 ): Promise<ProcessResult> {
-  return runProcess("ssh", [...(await sshTo(name, host)), sh`${words}`.text], options);
+  return runProcess("ssh", [...sshTo(name, host), sh`${words}`.text], options);
 }
 
 /** A login shell on a host, or one command with the terminal's own input and output. Resolves to its exit code. */
 export async function openShell(name: string, host: string, words: readonly string[] = []): Promise<number> {
   const command = words.length === 0 ? [] : [sh`${words}`.text];
-  const child = spawn("ssh", [...(await sshTo(name, host)), ...command], {
+  const child = spawn("ssh", [...sshTo(name, host), ...command], {
     stdio: "inherit",
     env: { ...process.env, PATH: systemPath },
   });
@@ -371,7 +371,7 @@ export async function restoreLab(
   const snapshots = requireSnapshots(name);
   return withLab(name, options, async () => {
     await snapshots.restore(snapshot, options);
-    return describe(readState(name));
+    return describe(readState(name), "answering");
   });
 }
 

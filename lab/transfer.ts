@@ -226,7 +226,7 @@ async function openCopy(
     await writeState(state);
     await beginCopy(plan, options);
     await writeInventory(state);
-    return describe(state);
+    return describe(state, "answering");
   });
 }
 

@@ -26,7 +26,7 @@ export function openNamespaceLab(plan: LabPlan): DrivenLab {
     return host;
   };
   return {
-    hosts: plan.hosts,
+    hosts: plan.hosts.map(({ name, roles, address }) => ({ name, roles, address, port: sshPort })),
     networks: { management, data },
     inventory: inventoryOf(plan),
     cephHost: plan.ceph?.host,

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
+import { sh } from "../../providers/hosts/command.ts";
 import { isAlive } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
 import { replaceFile } from "../state-files.ts";
@@ -26,7 +27,7 @@ import { listSnapshotNames } from "./snapshot-file.ts";
 import { runOnMachine } from "./ssh.ts";
 
 /** How long a boot may take: emulated processors on a busy machine take minutes. */
-const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
+export const bootLimitMs = { kvm: 90_000, tcg: 300_000 } as const;
 /** How long a host that was up may be too busy to greet before it counts as hanging. */
 const busyLimitMs = 30_000;
 const pollMs = 250;
@@ -92,12 +93,6 @@ async function prepareDisks(plan: NestedPlan, host: NestedHost, image: HostImage
   await ensureDisks(host, image);
 }
 
-/** From now on the disks stay: their larger file system is written in place, and somebody may have logged in. */
-async function keepDisks(plan: NestedPlan, host: NestedHost): Promise<void> {
-  const { fresh } = machineFiles(plan, host);
-  if (existsSync(fresh) && (await runOnMachine(plan, host, ["sync"])).exitCode === 0) await rm(fresh);
-}
-
 /** @returns `ready`, or why the host did not get so far. */
 async function tryBoot(
   plan: NestedPlan,
@@ -150,18 +145,10 @@ async function followBoot(
     if (await greets(host)) {
       if (!hasGreeted) options.onStep("sshd answers");
       hasGreeted = true;
-      await keepDisks(plan, host);
-      // Says `running`, or `degraded` when a unit has failed, once all are started; its exit code tells them apart only.
-      const { stdout } = await runOnMachine(
-        plan,
-        host,
-        ["systemctl", "is-system-running", "--wait"],
-        limitMs,
-      );
-      if (["running", "degraded"].includes(stdout.trim())) {
-        await waitForNetworks(plan, host);
+      const state = await waitForServices(plan, host, limitMs);
+      if (state !== undefined) {
         await markReady(plan, host);
-        options.onStep(stdout.trim() === "running" ? "ready" : await describeFailedUnits(plan, host));
+        options.onStep(state === "running" ? "ready" : await describeFailedUnits(plan, host));
         return "ready";
       }
     }
@@ -169,14 +156,33 @@ async function followBoot(
   }
 }
 
-/** Networks come up beside the other services; a host is not ready before it has those whose cables are in. */
-async function waitForNetworks(plan: NestedPlan, host: NestedHost): Promise<void> {
+/**
+ * Waits until all services are started, and networks whose cables are in, which come up beside them. From its first words
+ * on the host's disks stay: their larger file system is written in place, and somebody may have logged in.
+ * @returns how systemd names it: `degraded` when a unit has failed; undefined when it has not got so far.
+ */
+async function waitForServices(
+  plan: NestedPlan,
+  host: NestedHost,
+  limitMs: number,
+): Promise<"running" | "degraded" | undefined> {
   const interfaces = segmentsOf(plan)
     .filter((segment) => !findLink(plan, host.name, segment).cut)
     .map((segment) => `--interface=${segments[segment]}:carrier`);
-  const words = ["/lib/systemd/systemd-networkd-wait-online", "--timeout=20", ...interfaces];
-  await runOnMachine(plan, host, words);
+  const words = ["sh", "-c", waitScript, "wait", ...interfaces];
+  const { stdout } = await runOnMachine(plan, host, words, limitMs);
+  const [synced, state] = stdout.split("\n");
+  if (synced === "synced") await rm(machineFiles(plan, host).fresh, { force: true });
+  return state === "running" || state === "degraded" ? state : undefined;
 }
+
+/** `wait INTERFACE...`: the exit code of `is-system-running` tells apart only what it says. One login does: each takes seconds of emulated processors. */
+const waitScript = sh`sync && echo synced || echo unsynced
+state=$(systemctl is-system-running --wait)
+echo "$state"
+case $state in
+  running | degraded) /lib/systemd/systemd-networkd-wait-online --timeout=20 "$@" ;;
+esac`.text;
 
 async function describeFailedUnits(plan: NestedPlan, host: NestedHost): Promise<string> {
   const words = ["systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager"];

@@ -27,7 +27,15 @@ import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImages } from "./image/host-images.ts";
 import { beginCopy, isHalfCopied } from "./copy.ts";
 import { ensureFiles } from "./lab-files.ts";
-import { cutMachine, findMachine, isUp, powerOffMachine, readEnd, withMonitor } from "./machine.ts";
+import {
+  cutMachine,
+  findMachine,
+  hasBooted,
+  isUp,
+  powerOffMachine,
+  readEnd,
+  withMonitor,
+} from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, findSwitch, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
 import { planNestedLab } from "./plan.ts";
@@ -109,7 +117,12 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
   };
   const { management, data, storage } = plan.networks;
   return {
-    hosts: plan.hosts,
+    hosts: plan.hosts.map((host) => ({
+      name: host.name,
+      roles: host.roles,
+      address: host.sshAddress,
+      port: host.sshPort,
+    })),
     networks: {
       management: { ...management, bridge: management.bridge ?? null },
       data: { ...data, bridge: data.bridge ?? null },
@@ -121,7 +134,10 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
     async bringUp(options) {
       await bringCephUp(plan, await bringHostsUp(plan, plan.hosts, options), options);
     },
-    describeHosts: () => Promise.all(plan.hosts.map((host) => describeHost(plan, host))),
+    describeHosts: (known) =>
+      Promise.all(
+        plan.hosts.map((host) => describeHost(plan, host, known === "answering" ? hasBooted : isUp)),
+      ),
     async changePower(name, action, options) {
       const host = find(name);
       if (action === "off") return powerOffMachine(plan, host, options.signal);
@@ -214,9 +230,9 @@ function requireNetwork(plan: NestedPlan, network: LabNetwork): void {
   });
 }
 
-async function describeHost(plan: NestedPlan, host: NestedHost): Promise<HostDescription> {
+async function describeHost(plan: NestedPlan, host: NestedHost, isReady = isUp): Promise<HostDescription> {
   const process = findMachine(host);
-  const state = process === undefined ? "down" : (await isUp(plan, host)) ? "up" : "starting";
+  const state = process === undefined ? "down" : (await isReady(plan, host)) ? "up" : "starting";
   const isSwitched = findSwitch(plan) !== undefined;
   const linkOf = (network: LabNetwork): LinkState =>
     process === undefined || (network !== "management" && !isSwitched)

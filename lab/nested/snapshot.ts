@@ -8,12 +8,20 @@ import { withoutPrefix } from "../addresses.ts";
 import type { LabOptions } from "../driver.ts";
 import { isDiskFull } from "../file-faults.ts";
 import { runSideBySide } from "../side-by-side.ts";
-import { applyLinks } from "./boot.ts";
+import { applyLinks, bootLimitMs } from "./boot.ts";
 import { sumFile } from "./checksum.ts";
 import { diskSlots, makeLayer, nextLayer, pruneLayers, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
 import type { HostImage } from "./image/image.ts";
-import { cutMachine, findMachine, isUp, markReady, readTail, startMachine, withMonitor } from "./machine.ts";
+import {
+  cutMachine,
+  findMachine,
+  hasBooted,
+  markReady,
+  readTail,
+  startMachine,
+  withMonitor,
+} from "./machine.ts";
 import { cancelMigration, loadMemory, saveMemory } from "./memory.ts";
 import { ensureSwitch, findLink } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
@@ -33,7 +41,6 @@ import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
 import { retryOnMachine } from "./ssh.ts";
 
 const bytesPerMib = 1024 ** 2;
-const readyLimitMs = 60_000;
 /** Below this a host whose disk was full is not let go on: it would stand still again. */
 const wakeDiskMib = 256;
 
@@ -59,8 +66,8 @@ export async function takeSnapshot(
   }
   await mendInterrupted(plan, options);
   const running = plan.hosts.filter((host) => findMachine(host) !== undefined);
-  const areUp = await Promise.all(running.map((host) => isUp(plan, host)));
-  for (const host of running.filter((_, index) => areUp[index] === false)) {
+  for (const host of running) {
+    if (await hasBooted(plan, host)) continue;
     throw new StackyardError("wrong-state", {
       message: `host ${host.name} of lab "${plan.name}" is starting`,
       remedy: `Wait until it is up: stackyard lab up --name ${plan.name}`,
@@ -330,7 +337,7 @@ async function refusedMemory(plan: NestedPlan, host: NestedHost, cause: unknown)
 /** Removes layers that nothing stands on, unless there is a snapshot of which nobody knows what it stands on. */
 async function pruneDisks(plan: NestedPlan): Promise<void> {
   if (listSnapshots(plan).length < listSnapshotNames(plan).length) return;
-  for (const host of plan.hosts) await pruneLayers(host, keptLayers(plan, host));
+  await Promise.all(plan.hosts.map((host) => pruneLayers(host, keptLayers(plan, host))));
 }
 
 function keptLayers(plan: NestedPlan, host: NestedHost): string[] {
@@ -383,16 +390,17 @@ async function mendMachine(
     (other) =>
       other.name !== host.name && ![host, other].some(({ name }) => findLink(plan, name, "data").cut),
   );
+  const limitMs = bootLimitMs[plan.acceleration]; // It may have been in a boot of its own.
   const target = withoutPrefix(neighbour?.tunnelAddress ?? "");
   const said = await retryOnMachine(
     plan,
     host,
     () => ["sh", "-c", mendScript, "mend", String(Math.round(Date.now() / 1000)), target],
-    { limitMs: readyLimitMs, signal: options.signal },
+    { limitMs, signal: options.signal },
   );
   if (said === undefined) return;
   throw new StackyardError("host-unsuitable", {
-    message: `host ${host.name} has not come back within ${String(readyLimitMs / 1000)} s: ${said}`,
+    message: `host ${host.name} has not come back within ${String(limitMs / 1000)} s: ${said}`,
     remedy: `Restore again, or begin anew: stackyard lab down --name ${plan.name}`,
   });
 }
