@@ -1,16 +1,11 @@
-import { constants, createReadStream, createWriteStream, existsSync } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access, rename, rm } from "node:fs/promises";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { dirname, resolve } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { constants as zlib, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import type { LabDescription } from "./lab.ts";
 import { describe, findReserved, withLab, withNetworks, writeInventory } from "./lab.ts";
 import type { LabOptions } from "./driver.ts";
-import { isDiskFull } from "./file-faults.ts";
 import { labFolder } from "./folders.ts";
 import { withLock } from "./lock.ts";
 import { requireNoBridges } from "./nested/bridges.ts";
@@ -23,11 +18,12 @@ import { findFreePorts } from "./nested/ports.ts";
 import { requireResources } from "./nested/resources.ts";
 import { runtimeFolder } from "./nested/run-folder.ts";
 import { ownSnapshots } from "./nested/snapshot-file.ts";
-import { removeSnapshot, takeSnapshot } from "./nested/snapshot.ts";
-import { systemPath } from "./process.ts";
+import { removeSnapshot } from "./nested/removal.ts";
+import { takeSnapshot } from "./nested/snapshot.ts";
 import { makeFolder } from "./state-files.ts";
 import { findState, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
+import { runTar } from "./tar.ts";
 import { parseLabName } from "./topology.ts";
 import { withWorkFolder } from "./work-folders.ts";
 
@@ -228,56 +224,4 @@ async function openCopy(
     await writeInventory(state);
     return describe(state, "answering");
   });
-}
-
-/** tar with zstd between it and a file: `out` writes the file, `in` reads it. */
-async function runTar(
-  args: readonly string[],
-  direction: "in" | "out",
-  file: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const child = spawn("tar", args, {
-    stdio: [direction === "in" ? "pipe" : "ignore", direction === "out" ? "pipe" : "ignore", "pipe"],
-    env: { PATH: systemPath, LC_ALL: "C" },
-    ...(signal === undefined ? {} : { signal }),
-  });
-  let said = "";
-  child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  const closed = once(child, "close");
-  const streamed =
-    direction === "out" && child.stdout !== null
-      ? pipeline(
-          child.stdout,
-          createZstdCompress({ params: { [zlib.ZSTD_c_compressionLevel]: 3 } }),
-          createWriteStream(file, { flags: "wx", mode: 0o600 }),
-        )
-      : child.stdin === null
-        ? Promise.resolve()
-        : pipeline(createReadStream(file), createZstdDecompress(), child.stdin);
-  const [ended, failure] = await Promise.all([
-    closed.then((values) => z.tuple([z.int().nullable()]).rest(z.unknown()).parse(values)),
-    streamed.then(
-      () => undefined,
-      (error: unknown) => error,
-    ),
-  ]);
-  // tar leaves unread what follows the end of the archive; the checksums of its files tell whether all came.
-  if (ended[0] === 0 && (failure === undefined || direction === "in")) return;
-  const isFull = isDiskFull(new Error(said, { cause: failure }));
-  throw new StackyardError(
-    isFull ? "host-disk-full" : direction === "in" ? "invalid-input" : "command-failed",
-    {
-      message: direction === "in" ? "the file cannot be unpacked" : "the lab cannot be packed",
-      field: "file",
-      value: file,
-      remedy: isFull
-        ? "Free space, and run again: nothing of it is left."
-        : direction === "in"
-          ? "Name a file that stackyard lab export has written, and that is whole."
-          : "See what tar says.",
-      notes: said === "" ? [] : [said.trim().slice(-500)],
-      cause: failure,
-    },
-  );
 }

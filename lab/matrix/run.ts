@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { describeError, hasCode, StackyardError } from "../../providers/core/errors.ts";
 import { escapeLines } from "../../providers/core/escape.ts";
 import type { LabFinding } from "../check.ts";
 import type { LabOptions } from "../driver.ts";
+import { readEnd } from "../file-end.ts";
 import { withLock } from "../lock.ts";
 import { findOnPath, isExecutable } from "../setup/program.ts";
 import { makeFolder } from "../state-files.ts";
@@ -357,7 +358,7 @@ async function runCell(run: Run, cell: Cell, lab: string, inventoryFile: string)
     exitCode: end.by === "exit" ? end.exitCode : null,
     durationMs: options.now() - startedAtMs,
     logFile,
-    tail: await readTail(logFile),
+    tail: await readLastLines(logFile),
   };
 }
 
@@ -392,17 +393,8 @@ function logName(number: number, { name }: Cell): string {
 }
 
 /** The last lines of a log, without what steers terminals. */
-async function readTail(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const { buffer, bytesRead } = await file.read({
-      buffer: Buffer.alloc(Math.min(size, tailBytes)),
-      position: Math.max(0, size - tailBytes),
-    });
-    const text = escapeLines(stripVTControlCharacters(buffer.subarray(0, bytesRead).toString()));
-    return (size > tailBytes ? text.slice(text.indexOf("\n") + 1) : text).trimEnd();
-  } finally {
-    await file.close();
-  }
+async function readLastLines(path: string): Promise<string> {
+  const end = await readEnd(path, tailBytes);
+  const text = escapeLines(stripVTControlCharacters(end.text));
+  return (end.leftOutBytes > 0 ? text.slice(text.indexOf("\n") + 1) : text).trimEnd();
 }

@@ -6,6 +6,7 @@ import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import type { HostState } from "../driver.ts";
+import { readTail } from "../file-end.ts";
 import { labAsset, labFiles } from "../folders.ts";
 import { ensureKey } from "../keys.ts";
 import { connectHost, removeLinks } from "./links.ts";
@@ -16,7 +17,6 @@ import type { ProcessIdentity } from "../process.ts";
 
 const pollMs = 15;
 const startLimitMs = 60_000;
-const logTailChars = 2000;
 
 /** What a host has written about its start: its PID 1 as the machine sees it, and the steps done. */
 interface HostProgress {
@@ -148,7 +148,7 @@ async function followStart(
       throw new StackyardError("host-unsuitable", {
         message: `lab host ${host.name} did not start: ${ended}, last step: ${steps.at(-1) ?? "none"}`,
         remedy: `Read its log (stackyard lab logs ${host.name} --name ${plan.name}), then run up again, or down.`,
-        notes: [readFileSync(labFiles(plan.folder).host(host.name).log, "utf8").slice(-logTailChars)],
+        notes: [await readTail(labFiles(plan.folder).host(host.name).log)],
       });
     }
     await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });

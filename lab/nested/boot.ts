@@ -3,6 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { sh } from "../../providers/hosts/command.ts";
+import { readEnd, readTail } from "../file-end.ts";
 import { isAlive } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
 import { replaceFile } from "../state-files.ts";
@@ -15,8 +16,6 @@ import {
   greets,
   hasBooted,
   markReady,
-  readEnd,
-  readTail,
   startMachine,
   withMonitor,
 } from "./machine.ts";

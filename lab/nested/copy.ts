@@ -8,7 +8,8 @@ import type { NestedPlan } from "./plan.ts";
 import { rekeyLab } from "./rekey.ts";
 import { writeSeed } from "./seed.ts";
 import { findSnapshot, ownSnapshots } from "./snapshot-file.ts";
-import { removeSnapshot, restoreSnapshot } from "./snapshot.ts";
+import { removeSnapshot } from "./removal.ts";
+import { restoreSnapshot } from "./restore.ts";
 
 /** Whether the lab is a copy whose hosts have not got so far as to go on by themselves: their command was killed. */
 export function isHalfCopied(plan: NestedPlan): boolean {

@@ -75,6 +75,23 @@ export async function makeLayer(
   await rename(part, path);
 }
 
+/** The layer of each disk that the host writes to, by slot; or will, from its next start on. */
+export function layersOf(host: DiskOwner): Record<string, string> {
+  return Object.fromEntries(diskSlots(host).map(({ slot }) => [slot, requireLayer(host, slot)]));
+}
+
+/** Makes new layers of the highest numbers, which the host writes to from its next start on, or when its QEMU takes them. */
+export async function addLayers(
+  host: DiskOwner,
+  base: Readonly<Record<string, string>> = layersOf(host),
+): Promise<void> {
+  for (const { slot, sizeGib } of diskSlots(host)) {
+    const path = base[slot];
+    if (path === undefined) throw new TypeError(`no layer of disk ${slot}`);
+    await makeLayer(nextLayer(host, slot), sizeGib, { path, format: "qcow2" });
+  }
+}
+
 /** The host's disks: an overlay of the image, and empty ones. What is there stays. */
 export async function ensureDisks(host: DiskOwner, image: { readonly root: string }): Promise<void> {
   for (const { slot, sizeGib } of diskSlots(host)) {

@@ -13,6 +13,7 @@ import type {
   Reserved,
   SnapshotDescription,
 } from "../driver.ts";
+import { readEnd } from "../file-end.ts";
 import { labFiles } from "../folders.ts";
 import { requireInstalled } from "../installed-programs.ts";
 import type { Inventory } from "../inventory.ts";
@@ -27,15 +28,7 @@ import { machineFiles, segmentsOf } from "./files.ts";
 import { ensureImages } from "./image/host-images.ts";
 import { beginCopy, isHalfCopied } from "./copy.ts";
 import { ensureFiles } from "./lab-files.ts";
-import {
-  cutMachine,
-  findMachine,
-  hasBooted,
-  isUp,
-  powerOffMachine,
-  readEnd,
-  withMonitor,
-} from "./machine.ts";
+import { cutMachine, findMachine, hasBooted, isUp, powerOffMachine, withMonitor } from "./machine.ts";
 import { endSwitch, ensureSwitch, findLink, findSwitch, saveLink } from "./network.ts";
 import type { LinkSetting } from "./network.ts";
 import { planNestedLab } from "./plan.ts";
@@ -45,7 +38,10 @@ import { requireResources } from "./resources.ts";
 import { runtimeFolder } from "./run-folder.ts";
 import { listSnapshots, parseSnapshotName } from "./snapshot-file.ts";
 import type { HostSnapshot, Snapshot } from "./snapshot-file.ts";
-import { mendInterrupted, removeSnapshot, restoreSnapshot, takeSnapshot } from "./snapshot.ts";
+import { mendInterrupted } from "./interruption.ts";
+import { removeSnapshot } from "./removal.ts";
+import { restoreSnapshot } from "./restore.ts";
+import { takeSnapshot } from "./snapshot.ts";
 
 /** Every program that a lab of virtual machines starts, but for the making of images. */
 export const nestedPrograms = ["ip", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "tar"];

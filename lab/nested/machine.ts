@@ -8,6 +8,7 @@ import { StackyardError } from "../../providers/core/errors.ts";
 import { isAlive, killProcess, listProcesses, systemPath } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
 import { accelerationWords } from "./boot-probe.ts";
+import { readTail } from "../file-end.ts";
 import { replaceFile } from "../state-files.ts";
 import { diskSlots, requireLayer } from "./disks.ts";
 import { machineFiles, segmentsOf } from "./files.ts";
@@ -220,34 +221,6 @@ export async function startMachine(
   const identity = findMachine(host);
   if (identity !== undefined) return identity;
   throw new StackyardError("host-unsuitable", { message: `QEMU of host ${host.name} has ended at once` });
-}
-
-/** The last 2000 characters of a text file; empty when there is none. */
-export async function readTail(path: string): Promise<string> {
-  return (await readEnd(path, 2000)).text.trim();
-}
-
-/**
- * The end of a text file; empty when there is none. A guest writes to its console what and as much as it likes.
- * @param most in bytes.
- * @param start nothing before this byte.
- */
-export async function readEnd(
-  path: string,
-  most: number,
-  start = 0,
-): Promise<{ readonly text: string; readonly leftOutBytes: number }> {
-  if (!existsSync(path)) return { text: "", leftOutBytes: 0 };
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const from = Math.max(start, size - most);
-    const length = Math.max(0, size - from);
-    const { buffer } = await file.read(Buffer.alloc(length), 0, length, from);
-    return { text: buffer.toString(), leftOutBytes: from };
-  } finally {
-    await file.close();
-  }
 }
 
 /** Does something with the host's QEMU by its monitor, waiting some seconds for one that is just starting. */
