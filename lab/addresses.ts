@@ -1,6 +1,9 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 
+/** Offset of the first host's address in a lab's ranges; the machine itself holds offset 1 of the management range. */
+export const firstHostOffset = 11;
+
 /** An IPv4 range as numbers, both ends included. */
 export interface AddressRange {
   readonly cidr: string;

@@ -1,9 +1,9 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { escapeLine } from "../providers/core/escape.ts";
-import { overlaps, parseRange } from "./addresses.ts";
-import type { AddressRange } from "./addresses.ts";
+import { parseRange } from "./addresses.ts";
 import { parseInput, readYamlFile, rule } from "./checked-input.ts";
+import { findContradictions } from "./topology-rules.ts";
 
 /** Most hosts a lab may have: as namespaces each costs about 30 MiB and half a second of a core. */
 export const maxHosts = 64;
@@ -12,9 +12,6 @@ export const maxHosts = 64;
 export const drivers = ["namespace", "nested"] as const;
 
 export type DriverName = (typeof drivers)[number];
-
-/** Offset of the first host's address in both ranges; the machine itself holds offset 1 of the management range. */
-export const firstHostOffset = 11;
 
 /** What a host is for: to run servers, a small Ceph, or to be the lab's only way out. */
 export const hostRoles = ["compute", "ceph", "gateway"] as const;
@@ -89,8 +86,8 @@ const mirrorSchema = z
 /** What each network may say: its range, and the bridge of this machine that it is. */
 const networkKeys = { cidr: cidrSchema.optional(), bridge: bridgeSchema.optional() };
 
-/** Memory of a host by default, and the least that the daemons of a Ceph start with. */
-const ramMib = { usual: 2048, ceph: 3072, leastCeph: 2560 } as const;
+/** Memory of a host by default. */
+const ramMib = { usual: 2048, ceph: 3072 } as const;
 
 const hostSchema = z
   .strictObject({
@@ -158,8 +155,9 @@ const topologySchema = z
       .prefault({}),
     ceph: z
       .strictObject({
-        objectStore: z.enum(["memstore", "bluestore"]).default("memstore"),
-        osds: z.union([z.literal(1), z.literal(3)], { error: "is neither 1 nor 3" }).default(1),
+        /** Of namespaces, by default in memory; virtual machines have theirs on their disks. */
+        objectStore: z.enum(["memstore", "bluestore"]).optional(),
+        osds: z.union([z.literal(1), z.literal(3)], { error: "is neither 1 nor 3" }).optional(),
       })
       .optional(),
     diskFolder: z
@@ -175,117 +173,9 @@ const topologySchema = z
       .optional(),
   })
   .check((context) => {
-    const report = (path: (string | number)[], message: string, remedy: string): void => {
+    for (const { path, message, remedy } of findContradictions(context.value))
       context.issues.push({ code: "custom", input: context.value, path, message, params: { remedy } });
-    };
-    const { driver, hosts, networks, ceph } = context.value;
-    hosts.forEach((host, index) => {
-      if (hosts.findIndex((other) => other.name === host.name) === index) return;
-      report(["hosts", index, "name"], "is the name of two hosts", "Give each host a name of its own.");
-    });
-    hosts.forEach(({ roles }, index) => {
-      if (new Set(roles).size === roles.length) return;
-      report(["hosts", index, "roles"], "names a role twice", "Name each role once.");
-    });
-    const [, second] = hosts.filter(({ roles }) => roles.includes("ceph"));
-    if (second !== undefined && driver === "namespace") {
-      report(
-        ["hosts", hosts.indexOf(second), "roles"],
-        "is the role ceph of a second host",
-        "Give one host the role ceph: a lab of namespaces has one cluster, of one host.",
-      );
-    }
-    hosts.forEach(({ roles }, index) => {
-      if (driver !== "namespace" || !roles.includes("ceph") || roles.length === 1) return;
-      report(
-        ["hosts", index, "roles"],
-        "has another role beside ceph",
-        "Give Ceph a host of its own: one that runs nothing else costs about 60 MiB.",
-      );
-    });
-    hosts.forEach((host, index) => {
-      if (driver !== "nested" || !host.roles.includes("ceph") || host.ramMib >= ramMib.leastCeph) return;
-      report(
-        ["hosts", index, "ramMib"],
-        `is less than the ${String(ramMib.leastCeph)} MiB that the daemons of Ceph need in a virtual machine`,
-        "Give it more, or leave it out.",
-      );
-    });
-    const cephHosts = hosts.filter(({ roles }) => roles.includes("ceph")).length;
-    if (ceph?.osds === 3 && driver === "nested" && cephHosts !== 3) {
-      report(
-        ["ceph", "osds"],
-        `is not the number of hosts with the role ceph, ${String(cephHosts)}`,
-        "Give three hosts the role ceph: each virtual machine has one OSD.",
-      );
-    }
-    const gateways = hosts.filter(({ roles }) => roles.includes("gateway"));
-    gateways.forEach((host, index) => {
-      if (index > 0) {
-        report(
-          ["hosts", hosts.indexOf(host), "roles"],
-          "is the role gateway of a second host",
-          "Give one host the role gateway: the other hosts' way out leads over it.",
-        );
-      } else if (driver === "namespace") {
-        report(
-          ["hosts", hosts.indexOf(host), "roles"],
-          "is the role gateway, which hosts of namespaces have no use for: none of them has a way out",
-          "Make the lab of virtual machines (driver: nested, or --driver nested), or leave the role out.",
-        );
-      }
-    });
-    if (ceph !== undefined && !hosts.some(({ roles }) => roles.includes("ceph"))) {
-      report(["ceph"], "has no host", "Give a host the role ceph, or leave the settings of Ceph out.");
-    }
-    const seen: [string, AddressRange][] = [];
-    for (const kind of ["management", "data", "storage"] as const) {
-      if (networks[kind]?.bridge !== undefined) {
-        if (driver === "namespace") {
-          report(
-            ["networks", kind, "bridge"],
-            "is a bridge for hosts of namespaces, which come with bridges of their own",
-            "Make the lab of virtual machines (driver: nested, or --driver nested), or leave the bridge out.",
-          );
-        } else if (networks[kind].cidr === undefined) {
-          report(
-            ["networks", kind, "cidr"],
-            "is missing beside a bridge",
-            "Give the range of the network behind the bridge: hosts take its addresses from the 11th on.",
-          );
-        } else if (kind === "management" && gateways.length > 0) {
-          report(
-            ["networks", kind, "bridge"],
-            "leads out of the lab past its gateway",
-            "Leave out the bridge, or the role gateway.",
-          );
-        }
-      }
-      const range = parseRange(networks[kind]?.cidr ?? "");
-      if (range === undefined) continue;
-      if (addressCapacity(range) < hosts.length) {
-        report(
-          ["networks", kind, "cidr"],
-          `has addresses for ${String(addressCapacity(range))} hosts, not for ${String(hosts.length)}`,
-          "Use a larger range, or fewer hosts.",
-        );
-      }
-      const [other] = seen.find(([, earlier]) => overlaps(earlier, range)) ?? [];
-      if (other !== undefined) {
-        report(
-          ["networks", kind, "cidr"],
-          `overlaps the ${other} network`,
-          "Use ranges that do not overlap.",
-        );
-      }
-      seen.push([kind, range]);
-    }
   });
-
-/** Hosts that fit a range: its addresses from {@link firstHostOffset} on, less the broadcast address. */
-function addressCapacity(range: AddressRange): number {
-  return range.last - range.first - firstHostOffset;
-}
 
 const knownKeys = [
   "name, driver, distribution, packages, mirror, virtualization",

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { addressAt, parseRange } from "../addresses.ts";
+import { addressAt, firstHostOffset, parseRange } from "../addresses.ts";
 import type { AddressRange, LabRanges } from "../addresses.ts";
 import { diskFolderOf } from "../folders.ts";
 import { macOf, uuidOf } from "../host-identity.ts";
-import { firstHostOffset, hostRoles } from "../topology.ts";
+import { hostRoles } from "../topology.ts";
 import type { Topology } from "../topology.ts";
 
 const linkSchema = z.object({

@@ -1,20 +1,13 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { addressAt, parseRange, withoutPrefix } from "../addresses.ts";
+import { addressAt, firstHostOffset, parseRange, withoutPrefix } from "../addresses.ts";
 import type { AddressRange, LabRanges } from "../addresses.ts";
 import { labNetworks } from "../driver.ts";
 import type { LabNetwork } from "../driver.ts";
 import { diskFolderOf } from "../folders.ts";
 import { macOf, uuidOf } from "../host-identity.ts";
-import {
-  bridgeSchema,
-  distributions,
-  firstHostOffset,
-  hostRoles,
-  maxHosts,
-  nameSchema,
-} from "../topology.ts";
+import { bridgeSchema, distributions, hostRoles, maxHosts, nameSchema } from "../topology.ts";
 import type { Topology } from "../topology.ts";
 import { accelerations } from "./acceleration.ts";
 

@@ -47,7 +47,6 @@ describe("a topology", () => {
       { name: "c1", roles: ["ceph"], ...machine, ramMib: 3072 },
     ]);
     expect(topology.ceph).toEqual({ objectStore: "memstore", osds: 1 });
-    expect(parseTopology({ ...cephHost, ceph: {} }).ceph).toEqual(topology.ceph);
   });
 
   test("of virtual machines may have a Ceph of several hosts, which run servers too", () => {
@@ -131,7 +130,18 @@ describe("a topology", () => {
       { driver: "nested", ...cephHost, ceph: { osds: 3 } },
       "ceph.osds",
       undefined,
-      "Give three hosts the role ceph",
+      "each virtual machine with the role ceph has one OSD",
+    ],
+    [
+      "one OSD for two virtual machines",
+      {
+        driver: "nested",
+        hosts: ["a", "b"].map((name) => ({ name, roles: ["compute", "ceph"] })),
+        ceph: { osds: 1 },
+      },
+      "ceph.osds",
+      1,
+      "each virtual machine with the role ceph has one OSD",
     ],
     ["settings of Ceph without a host for it", { ceph: {} }, "ceph", undefined, "Give a host the role ceph"],
     [
@@ -221,7 +231,7 @@ describe("a topology", () => {
       },
       "ceph.osds",
       undefined,
-      "Give three hosts the role ceph",
+      "each virtual machine with the role ceph has one OSD",
     ],
     [
       "a host without the memory for libvirt",
