@@ -16,7 +16,8 @@ import type { SwitchFile } from "./switch-file.ts";
 const startLimitMs = 10_000;
 const pollMs = 20;
 
-const linkSchema = z.object({
+/** Of a cable in files. */
+export const linkSchema = z.object({
   host: z.string(),
   network: z.enum(["management", "data", "storage"]),
   cut: z.boolean(),
@@ -52,9 +53,13 @@ export async function saveLink(plan: NestedPlan, link: LinkSetting): Promise<voi
     ({ host, network }) => host !== link.host || network !== link.network,
   );
   const isGood = !link.cut && link.delayMs === 0 && link.lossPercent === 0;
-  const links = isGood ? others : [...others, link];
-  await replaceFile(nestedFiles(plan).links, `${JSON.stringify(links, undefined, 2)}\n`);
+  await writeLinks(plan, isGood ? others : [...others, link]);
   if (findSwitch(plan) !== undefined) await ensureSwitch(plan);
+}
+
+/** Records how all cables are; who calls it tells the switch and QEMU. */
+export async function writeLinks(plan: NestedPlan, links: readonly LinkSetting[]): Promise<void> {
+  await replaceFile(nestedFiles(plan).links, `${JSON.stringify(links, undefined, 2)}\n`);
 }
 
 function describeSwitch(plan: NestedPlan): SwitchFile {

@@ -14,14 +14,18 @@ import type { HostImage } from "./image/image.ts";
 import { pruneDisks } from "./removal.ts";
 import { cutMachine, markReady, startMachine, withMonitor } from "./machine.ts";
 import { loadMemory } from "./memory.ts";
-import { ensureSwitch, findLink } from "./network.ts";
+import { ensureSwitch, findLink, writeLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import { damagedSnapshot, readSnapshot, snapshotFolder } from "./snapshot-file.ts";
 import type { Snapshot } from "./snapshot-file.ts";
 import { retryOnMachine } from "./ssh.ts";
 
+/** A cable that loses more is not tried: it may let nothing pass for seconds. */
+const mostLossPercent = 50;
+
 /**
- * Brings the lab back to a snapshot: all hosts lose their power, and go on where they were. The clock is set, and what
+ * Brings the lab back to a snapshot: all hosts lose their power, and go on where they were, with their cables as they were.
+ * The clock is set, and what
  * the hosts need of each other is tried before the lab counts as ready.
  * @throws StackyardError `not-found`, `image-checksum` for a snapshot that is not as it was written (the lab is left as
  * it is), `host-unsuitable` when a host does not come back.
@@ -36,6 +40,7 @@ export async function restoreSnapshot(
   await requireWhole(plan, snapshot, images);
   options.onProgress?.("the snapshot is whole");
   await Promise.all(plan.hosts.map(cutMachine));
+  await writeLinks(plan, snapshot.links);
   await ensureSwitch(plan);
   await runSideBySide(
     snapshot.hosts.map((saved) => async (signal) => {
@@ -112,10 +117,15 @@ export async function mendMachine(
   running: readonly NestedHost[],
   options: LabOptions,
 ): Promise<void> {
-  const neighbour = running.find(
-    (other) =>
-      other.name !== host.name && ![host, other].some(({ name }) => findLink(plan, name, "data").cut),
-  );
+  if (findLink(plan, host.name, "management").cut) {
+    options.onProgress?.(`${host.name}: its management cable is cut, and its clock as it was`);
+    return;
+  }
+  const isUsable = ({ name }: NestedHost): boolean => {
+    const { cut, lossPercent } = findLink(plan, name, "data");
+    return !cut && lossPercent <= mostLossPercent;
+  };
+  const neighbour = running.find((other) => other.name !== host.name && isUsable(host) && isUsable(other));
   const limitMs = bootLimitMs[plan.acceleration]; // It may have been in a boot of its own.
   const target = withoutPrefix(neighbour?.tunnelAddress ?? "");
   const said = await retryOnMachine(

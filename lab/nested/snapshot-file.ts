@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { nestedFiles } from "./files.ts";
+import { linkSchema } from "./network.ts";
 import type { NestedPlan } from "./plan.ts";
 
 const hostSnapshotSchema = z.object({
@@ -21,6 +22,8 @@ export const snapshotSchema = z.object({
   name: z.string(),
   takenAt: z.iso.datetime(),
   hosts: z.array(hostSnapshotSchema),
+  /** The cables that were not as they should be. */
+  links: z.array(linkSchema),
 });
 
 /** A moment of a whole lab: memory and disks of all hosts. */

@@ -12,6 +12,7 @@ import type { HostImage } from "./image/image.ts";
 import { mendInterrupted } from "./interruption.ts";
 import { findMachine, hasBooted, withMonitor } from "./machine.ts";
 import { saveMemory } from "./memory.ts";
+import { readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
 import type { Qmp } from "./qmp.ts";
 import { requireSpace } from "./resources.ts";
@@ -58,6 +59,7 @@ export async function takeSnapshot(
     await Promise.all(plan.hosts.map((host) => addLayers(host)));
     await freeze(plan, running, part, options);
     const takenAt = new Date().toISOString();
+    const links = [...readLinks(plan)];
     const hosts = await Promise.all(
       plan.hosts.map(async (host): Promise<HostSnapshot> => {
         const image = images.get(host.name);
@@ -66,7 +68,7 @@ export async function takeSnapshot(
         return { name: host.name, image: image.hash, memory, disks: disks.get(host.name) ?? {} };
       }),
     );
-    const snapshot: Snapshot = { version: 1, name, takenAt, hosts };
+    const snapshot: Snapshot = { version: 1, name, takenAt, hosts, links };
     await writeFile(join(part, snapshotFileName), `${JSON.stringify(snapshot, undefined, 2)}\n`, {
       mode: 0o600,
       flush: true,

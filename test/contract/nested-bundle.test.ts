@@ -122,7 +122,7 @@ beforeEach(async () => {
   writeFileSync(join(taken, "h1.memory"), "memory");
   const memory = { file: "h1.memory", ...(await sumFile(join(taken, "h1.memory"))) };
   const saved = { name: "h1", image: hash, memory, disks };
-  const snapshot = { version: 1, name: "moment", takenAt: "2026-01-02T00:00:00Z", hosts: [saved] };
+  const snapshot = { version: 1, name: "moment", takenAt: "2026-01-02T00:00:00Z", hosts: [saved], links: [] };
   writeFileSync(join(taken, "snapshot.json"), JSON.stringify(snapshot));
   const { identity } = labFiles(plan.folder);
   const { hostKey, folder: hostFolder } = machineFiles(plan, host);

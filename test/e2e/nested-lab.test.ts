@@ -9,12 +9,15 @@ import { labFiles, labFolder } from "../../lab/folders.ts";
 import { labHosts } from "../../lab/inventory.ts";
 import {
   bringUp,
+  cutLink,
   describeLab,
   listLabSnapshots,
+  mendLink,
   removeLabSnapshot,
   restoreLab,
   runOnHost,
   snapshotLab,
+  spoilLink,
   tearDown,
 } from "../../lab/lab.ts";
 import { findMachine } from "../../lab/nested/machine.ts";
@@ -169,13 +172,18 @@ describe("a server on it", () => {
 
   test("goes on where it was when the lab is brought back to a snapshot", async () => {
     await shell.inGuest(server, "echo before > /tmp/mark");
+    await spoilLink("nested", "h1", "data", { delayMs: 1, lossPercent: 0 });
     const taken = await snapshotLab("nested", "running");
     expect(taken.hosts).toEqual([{ name: "h1", memoryBytes: expect.any(Number) as unknown }]);
     await expect(snapshotLab("nested", "running")).rejects.toMatchObject({ code: "conflict" });
     await shell.inGuest(server, "echo after > /tmp/mark");
+    await mendLink("nested", "h1", "data");
+    await cutLink("nested", "h1", "storage");
     await runOnHost("nested", "h1", ["sh", "-c", "echo later > /root/later; sync"]);
     const lab = await restoreLab("nested", "running");
     expect(lab.state).toBe("up");
+    expect(lab.hosts[0]?.links).toEqual({ management: "up", data: "bad", storage: "up" });
+    await mendLink("nested", "h1", "data");
     expect(await shell.inGuest(server, "cat /tmp/mark")).toBe("before\n");
     const { stdout } = await runOnHost("nested", "h1", ["sh", "-c", "ls /root; date +%s"]);
     const [seconds = ""] = stdout.trim().split("\n").slice(-1);

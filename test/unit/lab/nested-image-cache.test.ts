@@ -218,7 +218,7 @@ describe("collecting images", () => {
     const folder = snapshotFolder(plan, "moment");
     mkdirSync(folder, { recursive: true });
     const hosts = [{ name: "h1", image: old.hash, memory: null, disks: {} }];
-    const snapshot = { version: 1, name: "moment", takenAt: "2026-01-01T00:00:00Z", hosts };
+    const snapshot = { version: 1, name: "moment", takenAt: "2026-01-01T00:00:00Z", hosts, links: [] };
     writeFileSync(join(folder, "snapshot.json"), JSON.stringify(snapshot));
     expect(await collect()).toMatchObject({ images: [{ hash: old.hash, kept: "used by lab ci" }] });
     rmSync(folder, { recursive: true });

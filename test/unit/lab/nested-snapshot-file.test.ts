@@ -28,7 +28,10 @@ afterEach(() => {
 function write(folder: string, takenAt: string, name = folder): void {
   const path = snapshotFolder(plan, folder);
   mkdirSync(path, { recursive: true });
-  writeFileSync(join(path, "snapshot.json"), JSON.stringify({ version: 1, name, takenAt, hosts: [] }));
+  writeFileSync(
+    join(path, "snapshot.json"),
+    JSON.stringify({ version: 1, name, takenAt, hosts: [], links: [] }),
+  );
 }
 
 test("snapshots are listed from the oldest on, without one that is being taken", () => {
@@ -49,7 +52,7 @@ test("a record that is another snapshot's, or of another version, is a damaged o
   mkdirSync(path);
   writeFileSync(
     join(path, "snapshot.json"),
-    JSON.stringify({ version: 2, name: "c", takenAt: "", hosts: [] }),
+    JSON.stringify({ version: 2, name: "c", takenAt: "", hosts: [], links: [] }),
   );
   expect(listSnapshots(plan).map(({ name }) => name)).toEqual(["a"]);
   expect(findSnapshot(plan, "a")?.takenAt).toBe("2026-01-01T00:00:00Z");
