@@ -27,7 +27,40 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
+/** Types of YAML in words, with an example. */
+const typeWords: Readonly<Record<string, readonly [string, string]>> = {
+  string: ["text", "in quotes, if it looks like something else"],
+  int: ["a whole number", "without a unit"],
+  number: ["a number", "without a unit"],
+  boolean: ["true or false", "without quotes"],
+  array: ["a list", "[a, b]"],
+  object: ["a mapping", "{ field: value }"],
+  record: ["a mapping", "{ field: value }"],
+};
+
+/** How the schema's own words begin, where it has been given none. */
+const givenNoWords = /^(Too (small|big)|Invalid input)\b/;
+
+/** What is wrong, in words that go on after the name of the field. */
+function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === "unrecognized_keys") return "is unknown";
+  if (!givenNoWords.test(issue.message)) return issue.message;
+  if (issue.code === "too_small")
+    return `is ${issue.inclusive === false ? "not more" : "less"} than ${String(issue.minimum)}`;
+  if (issue.code === "too_big") return `is more than ${String(issue.maximum)}`;
+  const [type] = issue.code === "invalid_type" ? (typeWords[issue.expected] ?? []) : [];
+  if (type === undefined) return issue.message;
+  return value === undefined ? "is missing" : `is not ${type}`;
+}
+
 function remedyFor(issue: z.core.$ZodIssue, { what, knownKeys }: InputKind): string {
+  if (issue.code === "too_small")
+    return `Give ${issue.inclusive === false ? `more than ${String(issue.minimum)}` : `${String(issue.minimum)} or more`}.`;
+  if (issue.code === "too_big") return `Give ${String(issue.maximum)} or less.`;
+  if (issue.code === "invalid_type") {
+    const [type, example] = typeWords[issue.expected] ?? [];
+    if (type !== undefined && example !== undefined) return `Write ${type}: ${example}.`;
+  }
   if (issue.code === "custom") return z.object({ remedy: z.string() }).parse(issue.params).remedy;
   if (issue.code === "invalid_value")
     return `Use ${issue.values.map((value) => `"${String(value)}"`).join(" or ")}.`;
@@ -52,7 +85,7 @@ export function parseInput<Output>(schema: z.ZodType<Output>, input: unknown, ki
   const field = path.join(".");
   const value = inner === undefined ? valueAt(input, path) : path.at(-1);
   throw new StackyardError("invalid-input", {
-    message: `the ${kind.what} is not valid: ${field === "" ? "it" : field} ${issue.message}`,
+    message: `the ${kind.what} is not valid: ${field === "" ? "it" : field} ${messageOf(issue, value)}`,
     field,
     ...(inner === undefined && kind.secretKey !== undefined && path[0] === kind.secretKey ? {} : { value }),
     remedy: remedyFor(issue, kind),

@@ -83,35 +83,74 @@ const mirrorSchema = z
     ),
   );
 
-/** What each network may say: its range, and the bridge of this machine that it is. */
-const networkKeys = { cidr: cidrSchema.optional(), bridge: bridgeSchema.optional() };
-
 /** Memory of a host by default. */
 const ramMib = { usual: 2048, ceph: 3072 } as const;
 
-const hostSchema = z
-  .strictObject({
-    name: nameSchema("host"),
-    roles: z
-      .array(z.enum(hostRoles, { error: "is not a known role" }))
-      .min(1, { error: "is empty" })
-      .default(["compute"]),
-    vcpus: z.int().min(1).max(64).default(2),
-    ramMib: z
-      .int()
-      .min(768, { error: "is less than the 768 MiB that a host with libvirt needs" })
-      .max(1_048_576)
-      .optional(),
-    diskGib: z.int().min(4).max(4096).default(20),
-    disks: z
-      .array(z.strictObject({ sizeGib: z.int().min(1).max(4096) }))
-      .max(8, { error: "has more than 8 disks" })
-      .default([]),
-  })
-  .transform((host) => ({
-    ...host,
-    ramMib: host.ramMib ?? (host.roles.includes("ceph") ? ramMib.ceph : ramMib.usual),
-  }));
+/** Of a host. */
+const hostFields = {
+  name: nameSchema("host").describe("What it is called, a DNS label."),
+  roles: z
+    .array(z.enum(hostRoles, { error: "is not a known role" }))
+    .min(1, { error: "is empty" })
+    .default(["compute"])
+    .describe(
+      "`compute` runs servers; `ceph` is a host of the lab's Ceph; `gateway`, of virtual machines, is the only way out of the lab. A host of namespaces has one.",
+    ),
+  vcpus: z.int().min(1).max(64).default(2).describe("Processors. Of virtual machines."),
+  ramMib: z
+    .int()
+    .min(768, { error: "is less than the 768 MiB that a host with libvirt needs" })
+    .max(1_048_576)
+    .optional()
+    .describe(
+      `Memory in MiB; ${String(ramMib.usual)} if left out, ${String(ramMib.ceph)} with the role \`ceph\`. Of virtual machines.`,
+    ),
+  diskGib: z
+    .int()
+    .min(4)
+    .max(4096)
+    .default(20)
+    .describe("Size of the root disk in GiB, which takes what is written to it. Of virtual machines."),
+  disks: z
+    .array(z.strictObject({ sizeGib: z.int().min(1).max(4096) }).describe("`sizeGib`, 1 to 4096"))
+    .max(8, { error: "has more than 8 disks" })
+    .default([])
+    .describe(
+      "Empty disks beside it, at most 8, in the host `/dev/disk/by-id/virtio-data1` and so on. Of virtual machines.",
+    ),
+};
+
+/** Of each network. */
+const networkFields = {
+  cidr: cidrSchema
+    .optional()
+    .describe(
+      "Range of its addresses, of /16 to /28; hosts have those from the 11th on. Chosen if left out.",
+    ),
+  bridge: bridgeSchema
+    .optional()
+    .describe(
+      "Linux bridge of this machine that the hosts are ports of; `cidr` is then that bridge's. Of virtual machines.",
+    ),
+};
+
+/** `mtuBytes` of the networks between hosts, which has another default for each. */
+const mtuSchema = z.int().min(1350).max(9216).describe("Largest packet in bytes, of `data` and `storage`.");
+
+const cephFields = {
+  objectStore: z
+    .enum(["memstore", "bluestore"])
+    .optional()
+    .describe(
+      "Of namespaces: in memory (`memstore`) if left out. Virtual machines have theirs on their disks.",
+    ),
+  osds: z
+    .union([z.literal(1), z.literal(3)], { error: "is neither 1 nor 3" })
+    .optional()
+    .describe(
+      "OSDs of a host of namespaces, 1 if left out. Virtual machines with the role `ceph` have one each.",
+    ),
+};
 
 /** `3` stands for h1 to h3, and `name` for `{ name }`. Anything else is left for the schema to judge. */
 function expandHosts(input: unknown): unknown {
@@ -126,56 +165,89 @@ function expandHosts(input: unknown): unknown {
 const hostsSchema = z.preprocess(
   expandHosts,
   z
-    .array(hostSchema, { error: `is neither a count from 1 to ${String(maxHosts)} nor a list of hosts` })
+    .array(
+      z.strictObject(hostFields).transform((host) => ({
+        ...host,
+        ramMib: host.ramMib ?? (host.roles.includes("ceph") ? ramMib.ceph : ramMib.usual),
+      })),
+      { error: `is neither a count from 1 to ${String(maxHosts)} nor a list of hosts` },
+    )
     .min(1, { error: "is empty" })
     .max(maxHosts, { error: `has more than ${String(maxHosts)} hosts` }),
 );
 
-const topologySchema = z
-  .strictObject({
-    name: nameSchema("lab").default("lab"),
-    driver: z.enum(drivers, { error: "is not a known driver" }).default("namespace"),
-    distribution: z.enum(distributions, { error: "is not a known distribution" }).default("debian-12"),
-    packages: z.enum(["roles", "none"], { error: "is neither roles nor none" }).default("roles"),
-    mirror: mirrorSchema.optional(),
-    virtualization: z
-      .enum(["auto", "kvm", "tcg"], { error: "is not a known mode of virtualisation" })
-      .default("auto"),
-    hosts: hostsSchema.prefault(3),
-    networks: z
-      .strictObject({
-        management: z.strictObject(networkKeys).prefault({}),
-        data: z
-          .strictObject({ ...networkKeys, mtuBytes: z.int().min(1350).max(9216).default(1600) })
-          .prefault({}),
-        storage: z
-          .strictObject({ ...networkKeys, mtuBytes: z.int().min(1350).max(9216).default(1500) })
-          .optional(),
-      })
-      .prefault({}),
-    ceph: z
-      .strictObject({
-        /** Of namespaces, by default in memory; virtual machines have theirs on their disks. */
-        objectStore: z.enum(["memstore", "bluestore"]).optional(),
-        osds: z.union([z.literal(1), z.literal(3)], { error: "is neither 1 nor 3" }).optional(),
-      })
-      .optional(),
-    diskFolder: z
-      .string()
-      .check(
-        rule<string>((path) => isAbsolute(path), "is not an absolute path", "Begin the path with /."),
-        rule<string>(
-          (path) => escapeLine(path) === path,
-          "has characters that steer a terminal",
-          "Name a folder by characters that are printed.",
-        ),
-      )
-      .optional(),
-  })
-  .check((context) => {
-    for (const { path, message, remedy } of findContradictions(context.value))
-      context.issues.push({ code: "custom", input: context.value, path, message, params: { remedy } });
-  });
+const labFields = {
+  name: nameSchema("lab").default("lab").describe("What it is called; `--name` wins."),
+  driver: z
+    .enum(drivers, { error: "is not a known driver" })
+    .default("namespace")
+    .describe("How hosts are made: of namespaces of this machine, or as virtual machines; `--driver` wins."),
+  distribution: z
+    .enum(distributions, { error: "is not a known distribution" })
+    .default("debian-12")
+    .describe("Of virtual machines. Hosts of namespaces are of the machine's own."),
+  packages: z
+    .enum(["roles", "none"], { error: "is neither roles nor none" })
+    .default("roles")
+    .describe(
+      "`none`: hosts have Debian as it is installed, and enrolment installs what is missing. Of virtual machines.",
+    ),
+  mirror: mirrorSchema
+    .optional()
+    .describe(
+      "Package mirror of the images, `http:`, `https:` or `file:`; the distribution's own if left out. Of virtual machines.",
+    ),
+  virtualization: z
+    .enum(["auto", "kvm", "tcg"], { error: "is not a known mode of virtualisation" })
+    .default("auto")
+    .describe(
+      "`kvm` insists on nested KVM, `tcg` emulates, `auto` takes KVM where a machine started on it runs. Of virtual machines.",
+    ),
+  hosts: hostsSchema
+    .prefault(3)
+    .describe(
+      `List of hosts, names alone or with fields; or their count, 1 to ${String(maxHosts)}: \`3\` is h1 to h3.`,
+    ),
+  networks: z
+    .strictObject({
+      management: z.strictObject(networkFields).prefault({}),
+      data: z.strictObject({ ...networkFields, mtuBytes: mtuSchema.default(1600) }).prefault({}),
+      storage: z.strictObject({ ...networkFields, mtuBytes: mtuSchema.default(1500) }).optional(),
+    })
+    .prefault({})
+    .describe(
+      "`management`, by which this machine logs in; `data`, of tunnels; `storage`, of Ceph, if it is named, of virtual machines.",
+    ),
+  ceph: z
+    .strictObject(cephFields)
+    .optional()
+    .describe("Settings of the lab's Ceph, which a host with the role `ceph` makes."),
+  diskFolder: z
+    .string()
+    .check(
+      rule<string>((path) => isAbsolute(path), "is not an absolute path", "Begin the path with /."),
+      rule<string>(
+        (path) => escapeLine(path) === path,
+        "has characters that steer a terminal",
+        "Name a folder by characters that are printed.",
+      ),
+    )
+    .optional()
+    .describe("Where hosts' disks are, in a folder of the lab's name; the lab's own folder if left out."),
+};
+
+/** The fields of a topology, by where they stand. */
+export const topologyFields = {
+  lab: labFields,
+  hosts: hostFields,
+  networks: { ...networkFields, mtuBytes: mtuSchema },
+  ceph: cephFields,
+} as const;
+
+const topologySchema = z.strictObject(labFields).check((context) => {
+  for (const { path, message, remedy } of findContradictions(context.value))
+    context.issues.push({ code: "custom", input: context.value, path, message, params: { remedy } });
+});
 
 const knownKeys = [
   "name, driver, distribution, packages, mirror, virtualization",

@@ -1,5 +1,5 @@
 /**
- * Prints `reference/`: a page for each definition, one of all errors, one of all settings, one of the scheduler's options. Run it after a change of any of them:
+ * Prints `reference/`: a page for each definition, one of all errors, one of all settings, one of the scheduler's options, one of a lab's topology. Run it after a change of any of them:
  * `npm run docs`. A law compares the folder with what this prints.
  */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { describeErrors } from "./errors-page.ts";
 import { describeDefinition, describeIndex } from "./reference.ts";
 import { describeScheduler } from "./scheduler-page.ts";
 import { describeSettings } from "./settings-page.ts";
+import { describeTopology } from "./topology-page.ts";
 
 /** All pages by file name. */
 export function renderReference(): ReadonlyMap<string, string> {
@@ -20,6 +21,7 @@ export function renderReference(): ReadonlyMap<string, string> {
     ["errors.md", describeErrors()],
     ["scheduler.md", describeScheduler()],
     ["settings.md", describeSettings()],
+    ["topology.md", describeTopology()],
   ]);
 }
 

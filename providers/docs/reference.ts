@@ -126,7 +126,7 @@ export function describeIndex(definitions: readonly Definition[]): string {
       ["resource", "what it is"],
       definitions.map(({ type, summary }) => [`[${toClassName(type)}](${type}.md)`, summary]),
     ),
-    "[Errors](errors.md) · [Settings](settings.md) · [Scheduler](scheduler.md)",
+    "[Errors](errors.md) · [Settings](settings.md) · [Scheduler](scheduler.md) · [Topology of a lab](topology.md)",
     "## How to read a field",
     "Besides its own fields each resource has an id, `uuid` in a Pulumi program, known in the preview, and `drift`: what the last refresh found different, a line each. Where a field holds the id of another resource, a program gives the resource itself, and the command line takes its name as well.",
     "What changing a field does to a running server, or to the resource:",

@@ -78,6 +78,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
     "providers/engines/cli/exit-codes.ts",
     "providers/engines/terraform/schema.ts",
     "providers/scheduler",
+    "lab/topology.ts",
   ],
   "providers/registry.ts": ["providers/core", ...nouns],
   "providers/wiring.ts": ["providers"],

@@ -71,8 +71,8 @@ describe("a topology", () => {
     ["a hostile lab name", { name: "../../etc" }, "name", "../../etc", "a-z"],
     ["a name of 10,000 characters", { name: "a".repeat(10_000) }, "name", "a".repeat(10_000), "at most 32"],
     ["a name with a line feed", { name: "a\n" }, "name", "a\n", "a-z"],
-    ["no hosts", { hosts: [] }, "hosts", [], "Correct the field"],
-    ["too many hosts", { hosts: 65 }, "hosts", 65, "Correct the field"],
+    ["no hosts", { hosts: [] }, "hosts", [], "Give 1 or more."],
+    ["too many hosts", { hosts: 65 }, "hosts", 65, "Write a list: [a, b]."],
     [
       "an unknown role",
       { hosts: [{ name: "a", roles: ["router"] }] },
@@ -238,14 +238,14 @@ describe("a topology", () => {
       { hosts: [{ name: "a", ramMib: 767 }] },
       "hosts.0.ramMib",
       767,
-      "Correct the field",
+      "Give 768 or more.",
     ],
     [
       "more disks than a host has places for",
       { hosts: [{ name: "a", disks: Array.from({ length: 9 }, () => ({ sizeGib: 1 })) }] },
       "hosts.0.disks",
       undefined,
-      "Correct the field",
+      "Give 8 or less.",
     ],
     [
       "a bridge whose name no interface can have",
@@ -286,7 +286,9 @@ describe("a topology", () => {
       undefined,
       "without blanks",
     ],
-    ["no mapping", "three hosts", "", "three hosts", "Correct the field"],
+    ["no mapping", "three hosts", "", "three hosts", "Write a mapping"],
+    ["no number", { hosts: [{ name: "a", ramMib: "2GiB" }] }, "hosts.0.ramMib", "2GiB", "without a unit"],
+    ["a host without a name", { hosts: [{ vcpus: 1 }] }, "hosts.0.name", undefined, "Write text"],
   ])("with %s is refused", (_, input, field, value, remedy) => {
     const error = refusalOf(input);
     expect(error).toMatchObject({ code: "invalid-input", field, ...(value === undefined ? {} : { value }) });

@@ -81,7 +81,7 @@ describe("a matrix", () => {
       { topologies: { a: "three" } },
       "topologies.a",
       "three",
-      "Correct the field",
+      "Write a mapping",
     ],
     [
       "with a topology of another name",
@@ -111,12 +111,12 @@ describe("a matrix", () => {
       "sotrage",
       "compute",
     ],
-    ["with an axis of no values", { axes: { storage: [] } }, "axes.storage", [], "Correct the field"],
+    ["with an axis of no values", { axes: { storage: [] } }, "axes.storage", [], "Give 1 or more."],
     ["with a value twice", { axes: { storage: ["rbd", "rbd"] } }, "axes.storage.1", "rbd", "once"],
     ["with a value of two lines", { axes: { storage: ["a\nb"] } }, "axes.storage.0", "a\nb", "printed"],
     ["with an axis of topologies", { axes: { topology: ["a"] } }, "axes.topology", ["a"], "under topologies"],
     ["with a hostile axis", { axes: { "A B": ["a"] } }, "axes.A B", "A B", "STACKYARD_MATRIX_"],
-    ["with a limit of nothing", { timeoutSeconds: 0 }, "timeoutSeconds", 0, "Correct the field"],
+    ["with a limit of nothing", { timeoutSeconds: 0 }, "timeoutSeconds", 0, "Give more than 0."],
     ["with an unknown key", { axis: {} }, "axis", {}, "Known keys: name, command"],
     [
       "with a variable of ours",
