@@ -49,11 +49,11 @@ export async function saveMemory(
 ): Promise<void> {
   await rm(socketPath, { force: true });
   const server = createServer({ pauseOnConnect: true });
+  await once(server.listen(socketPath), "listening"); // raises `error` first
   const connected = new Promise<Socket>((resolve, reject) => {
     server.once("connection", resolve);
     server.once("error", reject);
   });
-  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   try {
     await using target = await open(file, "wx", 0o600);
     await qmp.execute("migrate-set-parameters", { "max-bandwidth": maxBandwidthBytes });
