@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { hasCode } from "../../providers/core/errors.ts";
 import type { LabOptions } from "../driver.ts";
+import { runSideBySide } from "../side-by-side.ts";
 import { nestedFiles } from "./files.ts";
 import { removeSnapshot } from "./removal.ts";
 import { cutMachine, findMachine, withMonitor } from "./machine.ts";
@@ -49,14 +50,15 @@ async function wake(plan: NestedPlan, host: NestedHost): Promise<boolean> {
  * yet goes away.
  */
 export async function mendInterrupted(plan: NestedPlan, options: LabOptions): Promise<void> {
-  await Promise.all(
-    plan.hosts.map(async (host) => {
+  await runSideBySide(
+    plan.hosts.map((host) => async (signal) => {
       if (findMachine(host) === undefined || !(await wake(plan, host))) return;
       options.onProgress?.(`${host.name}: stood still, goes on`);
-      await mendMachine(plan, host, [], options).catch((error: unknown) => {
+      await mendMachine(plan, host, [], { ...options, signal }).catch((error: unknown) => {
         if (!hasCode(error, "host-unsuitable")) throw error; // The caller sees that it is not up.
       });
     }),
+    options.signal,
   );
   const { snapshots } = nestedFiles(plan);
   if (!existsSync(snapshots)) return;

@@ -56,17 +56,21 @@ export async function takeSnapshot(
   try {
     const disks = new Map(plan.hosts.map((host) => [host.name, layersOf(host)]));
     // Before QEMU takes them: whoever is killed when, the next start finds a layer over all that was written.
-    await Promise.all(plan.hosts.map((host) => addLayers(host)));
+    await runSideBySide(
+      plan.hosts.map((host) => () => addLayers(host)),
+      options.signal,
+    );
     await freeze(plan, running, part, options);
     const takenAt = new Date().toISOString();
     const links = [...readLinks(plan)];
-    const hosts = await Promise.all(
-      plan.hosts.map(async (host): Promise<HostSnapshot> => {
+    const hosts = await runSideBySide(
+      plan.hosts.map((host) => async (signal): Promise<HostSnapshot> => {
         const image = images.get(host.name);
         if (image === undefined) throw new TypeError("each host has an image");
-        const memory = running.includes(host) ? await sumMemory(host, part, options) : null;
+        const memory = running.includes(host) ? await sumMemory(host, part, { ...options, signal }) : null;
         return { name: host.name, image: image.hash, memory, disks: disks.get(host.name) ?? {} };
       }),
+      options.signal,
     );
     const snapshot: Snapshot = { version: 1, name, takenAt, hosts, links };
     await writeFile(join(part, snapshotFileName), `${JSON.stringify(snapshot, undefined, 2)}\n`, {
