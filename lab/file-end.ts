@@ -24,8 +24,8 @@ export async function readEnd(
     const { size } = await file.stat();
     const from = Math.max(start, size - most);
     const length = Math.max(0, size - from);
-    const { buffer } = await file.read(Buffer.alloc(length), 0, length, from);
-    return { text: buffer.toString(), leftOutBytes: from };
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, from);
+    return { text: buffer.subarray(0, bytesRead).toString(), leftOutBytes: from }; // It may be shorter by now.
   } finally {
     await file.close();
   }

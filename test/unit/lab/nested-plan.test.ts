@@ -102,6 +102,10 @@ describe("a plan of virtual machines", () => {
     expect(networks.data).toMatchObject({ bridge: "br1" });
     expect(hosts[1]).toMatchObject({ sshAddress: "10.77.0.12", sshPort: 22 });
     expect(plan({}).hosts[1]).toMatchObject({ sshAddress: "127.0.0.1", sshPort: 2202 });
+    const placesOf = (made: NestedPlan): string[] =>
+      openNestedLab(made).hosts.map(({ name, address, port }) => `${name} ${address} ${String(port)}`);
+    expect(placesOf(plan({}))).toEqual(["h1 127.0.0.1 2201", "h2 127.0.0.1 2202"]);
+    expect(placesOf(plan({ networks: bridged }))).toEqual(["h1 10.77.0.11 22", "h2 10.77.0.12 22"]);
   });
 
   test("of a lab that was made before bridges reads as it was meant", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { findFreeRanges } from "../../../lab/addresses.ts";
+import { openNamespaceLab } from "../../../lab/namespace/driver.ts";
 import { parseProgress } from "../../../lab/namespace/host.ts";
 import { planLab } from "../../../lab/namespace/plan.ts";
 import type { LabPlan } from "../../../lab/namespace/plan.ts";
@@ -46,6 +47,9 @@ describe("the plan of a lab", () => {
     expect(hosts.map((host) => [host.address, host.tunnelAddress])).toEqual([
       ["10.77.0.11", "10.78.0.11/24"],
       ["10.77.0.12", "10.78.0.12/24"],
+    ]);
+    expect(openNamespaceLab(plan({ hosts: 1 }, "/labs/a")).hosts).toEqual([
+      { name: "h1", roles: ["compute"], address: "10.77.0.11", port: 22 },
     ]);
   });
 
