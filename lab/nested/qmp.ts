@@ -14,6 +14,8 @@ const replySchema = z.union([
 ]);
 
 const defaultTimeoutMs = 30_000;
+/** A monitor greets when its client before has left it: one that keeps memory is at it for a while. */
+const greetingLimitMs = 60_000;
 const pollMs = 20;
 
 /** A monitor of one QEMU. It serves one client at a time: close it. */
@@ -30,10 +32,13 @@ export interface Qmp {
   close(): void;
 }
 
-/** Connects to a monitor's socket; one that QEMU is still about to make is waited for. */
+/**
+ * Connects to a monitor's socket; one that QEMU is still about to make is waited for.
+ * @throws StackyardError `command-failed` when there is none, `command-timeout` when it does not greet.
+ */
 export async function openQmp(
   socketPath: string,
-  options: { readonly waitMs?: number; readonly isAlive?: () => boolean } = {},
+  options: { readonly waitMs?: number; readonly greetingMs?: number; readonly isAlive?: () => boolean } = {},
 ): Promise<Qmp> {
   const socket = await connectWithin(socketPath, options.waitMs ?? 0, options.isAlive ?? (() => true));
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
@@ -48,27 +53,29 @@ export async function openQmp(
       if (!("event" in reply)) return reply;
     }
   };
-  const execute: Qmp["execute"] = async (command, args, timeoutMs = defaultTimeoutMs) => {
-    socket.write(
-      `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }) })}\n`,
-    );
+  const readWithin = async (timeoutMs: number, what: string): Promise<z.infer<typeof replySchema>> => {
     const timer = new AbortController();
     const reply = await Promise.race([
       readReply(),
       sleep(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined),
     ]).finally(() => timer.abort());
-    if (reply === undefined) {
-      throw new StackyardError("command-timeout", {
-        message: `QEMU has not answered ${command} within ${String(timeoutMs / 1000)} s`,
-      });
-    }
+    if (reply !== undefined) return reply;
+    throw new StackyardError("command-timeout", {
+      message: `QEMU has not ${what} within ${String(timeoutMs / 1000)} s`,
+    });
+  };
+  const execute: Qmp["execute"] = async (command, args, timeoutMs = defaultTimeoutMs) => {
+    socket.write(
+      `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }) })}\n`,
+    );
+    const reply = await readWithin(timeoutMs, `answered ${command}`);
     if ("return" in reply) return reply.return;
     throw new StackyardError("command-failed", {
       message: `QEMU refused ${command}: ${"error" in reply ? reply.error.desc : "unexpected reply"}`,
     });
   };
   try {
-    await readReply(); // its greeting
+    await readWithin(options.greetingMs ?? greetingLimitMs, "greeted");
     await execute("qmp_capabilities");
   } catch (error) {
     socket.destroy();

@@ -84,6 +84,17 @@ test("a monitor that is silent is given up", async () => {
   qmp.close();
 });
 
+test("a monitor that does not greet, as that of a QEMU that was halted, is given up", async () => {
+  const path = join(folder, "qmp");
+  server = createServer();
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  await expect(openQmp(path, { greetingMs: 20 })).rejects.toMatchObject({
+    code: "command-timeout",
+    message: "QEMU has not greeted within 0.02 s",
+  });
+  await expect.poll(() => connections(), { timeout: 10_000 }).toBe(0);
+});
+
 test("a monitor that is not there yet is waited for, one whose QEMU has ended is not", async () => {
   const path = join(folder, "qmp");
   const opened = openQmp(path, { waitMs: 5_000 });
