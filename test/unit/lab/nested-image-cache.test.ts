@@ -10,6 +10,7 @@ import { labFolder } from "../../../lab/folders.ts";
 import { withLock } from "../../../lab/lock.ts";
 import { makeLayer, nextLayer } from "../../../lab/nested/disks.ts";
 import { archivesFolder } from "../../../lab/nested/image/download.ts";
+import { ensureImages } from "../../../lab/nested/image/host-images.ts";
 import { ensureImage, findImage, findImageFolder, openUsedImage } from "../../../lab/nested/image/image.ts";
 import { collectImages, listImages } from "../../../lab/nested/image/images.ts";
 import type { ImageManifest } from "../../../lab/nested/image/manifest.ts";
@@ -166,6 +167,20 @@ describe("an image", () => {
     await addDisk(host, old.root);
     expect(await findImageFolder(host)).toBe(old.folder);
     expect(await openUsedImage(old.folder, host)).toEqual(old);
+  });
+
+  test("is that of each host's disks, and that of the recipe for a host without", async () => {
+    const [old, current] = [
+      await ensure({ ...compute, mirror: "http://old.example.org" }),
+      await ensure(compute),
+    ];
+    const { plan, host } = await recordLab("ci");
+    const second = { ...host, name: "h2", diskFolder: join(home, "h2") };
+    await addDisk(second, old.root);
+    expect([...(await ensureImages(plan, [host, second], {}))]).toEqual([
+      ["h1", current],
+      ["h2", old],
+    ]);
   });
 });
 
