@@ -17,6 +17,7 @@ import { machineFiles, nestedFiles } from "../../lab/nested/files.ts";
 import type { HostImage } from "../../lab/nested/image/image.ts";
 import { mendInterrupted } from "../../lab/nested/interruption.ts";
 import { findMachine, markReady } from "../../lab/nested/machine.ts";
+import { endSwitch } from "../../lab/nested/network.ts";
 import type { NestedHost, NestedPlan } from "../../lab/nested/plan.ts";
 import { restoreSnapshot } from "../../lab/nested/restore.ts";
 import { ownSnapshots, snapshotFolder, unfinishedSnapshot } from "../../lab/nested/snapshot-file.ts";
@@ -148,7 +149,8 @@ beforeEach(async () => {
   qemus = new Map(started);
 });
 
-afterEach(() => {
+afterEach(async () => {
+  await endSwitch(plan); // Of a restore that should have been refused.
   for (const { process, monitor } of qemus.values()) {
     process.kill("SIGKILL");
     monitor.close();
