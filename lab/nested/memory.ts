@@ -57,9 +57,8 @@ export async function saveMemory(
   try {
     await using target = await open(file, "wx", 0o600);
     await qmp.execute("migrate-set-parameters", { "max-bandwidth": maxBandwidthBytes });
-    await qmp.execute("migrate", { uri: `unix:${socketPath}` });
     const hung = new AbortController();
-    const migrated = waitMigrated(qmp, signal).catch(async (error: unknown) => {
+    const migrated = migrate(qmp, socketPath, signal).catch(async (error: unknown) => {
       await cancelMigration(qmp).catch((cause: unknown) => {
         hung.abort();
         throw cause;
@@ -79,13 +78,22 @@ export async function saveMemory(
   }
 }
 
+async function migrate(qmp: Qmp, socketPath: string, signal: AbortSignal | undefined): Promise<void> {
+  await qmp.execute("migrate", { uri: `unix:${socketPath}` });
+  await waitMigrated(qmp, signal);
+}
+
 /** Has `cat` write all that comes by a connection, which is the child's alone from then on. `hung` ends it. */
 async function copyBytes(source: Socket, target: FileHandle, hung: AbortSignal): Promise<void> {
-  const child = spawn("cat", [], {
-    stdio: [source, target.fd, "pipe"],
-    env: { PATH: systemPath, LC_ALL: "C" },
-  });
-  source.destroy();
+  let child;
+  try {
+    child = spawn("cat", [], {
+      stdio: [source, target.fd, "pipe"],
+      env: { PATH: systemPath, LC_ALL: "C" },
+    });
+  } finally {
+    source.destroy();
+  }
   hung.addEventListener("abort", () => child.kill("SIGKILL"));
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));

@@ -65,12 +65,13 @@ export async function restoreSnapshot(
   const running = plan.hosts.filter((host) =>
     snapshot.hosts.some((saved) => saved.name === host.name && saved.memory !== null),
   );
-  await Promise.all(
-    running.map(async (host) => {
-      await mendMachine(plan, host, running, options);
+  await runSideBySide(
+    running.map((host) => async (signal) => {
+      await mendMachine(plan, host, running, { ...options, signal });
       await markReady(plan, host);
       options.onProgress?.(`${host.name}: ready`);
     }),
+    options.signal,
   );
   await pruneDisks(plan);
 }
