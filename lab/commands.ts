@@ -39,7 +39,8 @@ import { registerImageCommands } from "./nested/image/commands.ts";
 import { registerMatrixCommand } from "./matrix/command.ts";
 import { findState } from "./state.ts";
 import { cloneLab, exportLab, importLab } from "./transfer.ts";
-import { drivers, loadTopology, parseTopology } from "./topology.ts";
+import { drivers, parseTopology } from "./topology.ts";
+import { loadTopology } from "./topology-file.ts";
 import type { Topology } from "./topology.ts";
 import { runVerb } from "./verb.ts";
 

@@ -84,6 +84,6 @@ export function labCeph(name = "lab"): InventoryCeph {
     message: `the lab "${name}" has no Ceph`,
     field: "lab",
     value: name,
-    remedy: "Give a host of its topology the role ceph, as lab/topologies/three-hosts-ceph.yaml does.",
+    remedy: "Give a host of its topology the role ceph, as three-hosts-ceph does.",
   });
 }

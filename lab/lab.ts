@@ -297,7 +297,7 @@ export function requireCephHost(name: string): string {
     message: `lab "${name}" has no Ceph`,
     field: "lab",
     value: name,
-    remedy: "Give a host of its topology the role ceph: lab/topologies/three-hosts-ceph.yaml has one.",
+    remedy: "Give a host of its topology the role ceph: three-hosts-ceph has one.",
   });
 }
 

@@ -2,7 +2,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { escapeLine } from "../providers/core/escape.ts";
 import { parseRange } from "./addresses.ts";
-import { parseInput, readYamlFile, rule } from "./checked-input.ts";
+import { parseInput, rule } from "./checked-input.ts";
 import { findContradictions } from "./topology-rules.ts";
 
 /** Most hosts a lab may have: as namespaces each costs about 30 MiB and half a second of a core. */
@@ -274,15 +274,4 @@ export function parseTopology(input: unknown): Topology {
  */
 export function parseLabName(name: string): string {
   return parseTopology({ name }).name;
-}
-
-/**
- * The topology in a YAML (or JSON) file.
- * @param given fields that win over those of the file.
- * @throws StackyardError `not-found` when it cannot be read, `invalid-input` when it is no YAML or no topology.
- */
-export function loadTopology(file: string, given: Readonly<Record<string, unknown>> = {}): Topology {
-  const fields = readYamlFile(file, "topology", "topology") ?? {};
-  const { success, data } = z.record(z.string(), z.unknown()).safeParse(fields);
-  return parseTopology(success ? { ...data, ...given } : fields);
 }

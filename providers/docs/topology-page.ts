@@ -8,7 +8,7 @@ type Field = Parameters<typeof readJsonSchema>[0] & { readonly description?: str
 export function describeTopology(): string {
   const { lab, hosts, networks, ceph } = topologyFields;
   return page("Topology", [
-    "What a lab is made of, as a file of YAML or JSON: `stackyard lab up --topology FILE`. All fields may be left out: an empty file is three compute hosts, h1 to h3, of namespaces. Files to begin with are in `lab/topologies/`.",
+    "What a lab is made of, as a file of YAML or JSON: `stackyard lab up --topology FILE`. All fields may be left out: an empty file is three compute hosts, h1 to h3, of namespaces. `three-hosts`, `three-hosts-ceph` and `three-virtual-machines` come with the package and are found by these names; copies of them are to begin with.",
     "Both drivers read the same file. What only virtual machines have is said below; hosts of namespaces go without it. A field that is unknown, or contradicts another one, is one error, [invalid-input](errors.md#invalid-input), before anything is made.",
     [
       "```yaml",

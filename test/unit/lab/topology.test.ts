@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { labAsset } from "../../../lab/folders.ts";
-import { loadTopology, parseTopology } from "../../../lab/topology.ts";
+import { parseTopology } from "../../../lab/topology.ts";
+import { loadTopology } from "../../../lab/topology-file.ts";
 
 /** What a host has as a virtual machine. */
 const machine = { vcpus: 2, ramMib: 2048, diskGib: 20, disks: [] };
@@ -38,6 +39,9 @@ describe("a topology", () => {
 
   test("of the example file is the default one", () => {
     expect(loadTopology(labAsset("topologies", "three-hosts.yaml"))).toEqual(parseTopology({}));
+    expect(loadTopology("three-hosts")).toEqual(parseTopology({}));
+    expect(loadTopology("three-virtual-machines.yaml").driver).toBe("nested");
+    expect(() => loadTopology("./three-hosts")).toThrow("cannot be read");
   });
 
   test("of the example file with Ceph has it in memory, by one osd, on a fourth host", () => {
