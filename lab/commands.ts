@@ -195,7 +195,7 @@ export function registerLabCommands(program: Command): void {
     .addOption(driverOption)
     .action(async (flags: LabFlags) => {
       const topology = topologyToBringUp(flags);
-      const result = await runVerb(`lab ${topology.name} up`, flags, (options) => bringUp(topology, options));
+      const result = await runVerb(`lab ${topology.name} up`, (options) => bringUp(topology, options));
       write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
     });
 
@@ -247,7 +247,7 @@ export function registerLabCommands(program: Command): void {
     .addArgument(new Argument("<action>", "what to do").choices(powerActions))
     .action(async (host: string, action: PowerAction, flags: LabFlags) => {
       const { name } = topologyOf(flags);
-      await runVerb(`lab ${name} power ${host} ${action}`, flags, (options) =>
+      await runVerb(`lab ${name} power ${host} ${action}`, (options) =>
         changePower(name, host, action, options),
       );
       if (flags.json === true) write(`${formatJson(await describeLab(name))}\n`);
@@ -302,7 +302,7 @@ export function registerLabCommands(program: Command): void {
         write(flags.json === true ? `${formatJson({ name, removed: snapshot })}\n` : "");
         return;
       }
-      const taken = await runVerb(`lab ${name} snapshot ${snapshot}`, flags, (options) =>
+      const taken = await runVerb(`lab ${name} snapshot ${snapshot}`, (options) =>
         snapshotLab(name, snapshot, options),
       );
       write(flags.json === true ? `${formatJson(taken)}\n` : formatSnapshots([taken]));
@@ -319,7 +319,7 @@ export function registerLabCommands(program: Command): void {
     "restore ready",
   ).action(async (snapshot: string, flags: LabFlags) => {
     const { name } = topologyOf(flags);
-    const result = await runVerb(`lab ${name} restore ${snapshot}`, flags, (options) =>
+    const result = await runVerb(`lab ${name} restore ${snapshot}`, (options) =>
       restoreLab(name, snapshot, options),
     );
     write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
@@ -333,7 +333,7 @@ export function registerLabCommands(program: Command): void {
     .option("--snapshot <snapshot>", "the moment to copy; without it, now")
     .action(async (newName: string, flags: LabFlags & { readonly snapshot?: string }) => {
       const { name } = topologyOf(flags);
-      const result = await runVerb(`lab ${name} clone ${newName}`, flags, (options) =>
+      const result = await runVerb(`lab ${name} clone ${newName}`, (options) =>
         cloneLab(name, newName, { ...options, snapshot: flags.snapshot }),
       );
       write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
@@ -347,7 +347,7 @@ export function registerLabCommands(program: Command): void {
     .option("--snapshot <snapshot>", "the moment to copy; without it, now")
     .action(async (file: string, flags: LabFlags & { readonly snapshot?: string }) => {
       const { name } = topologyOf(flags);
-      await runVerb(`lab ${name} export`, flags, (options) =>
+      await runVerb(`lab ${name} export`, (options) =>
         exportLab(name, file, { ...options, snapshot: flags.snapshot }),
       );
       write(flags.json === true ? `${formatJson({ name, file })}\n` : `${file}\n`);
@@ -360,7 +360,7 @@ export function registerLabCommands(program: Command): void {
     .option("--json", "write the result as JSON")
     .addHelpText("after", "\nExample:\n  stackyard lab import lab.tar.zst --name theirs")
     .action(async (file: string, flags: LabFlags) => {
-      const result = await runVerb("lab import", flags, (options) => importLab(file, flags.name, options));
+      const result = await runVerb("lab import", (options) => importLab(file, flags.name, options));
       write(flags.json === true ? `${formatJson(result)}\n` : formatLab(result));
     });
 
@@ -370,7 +370,7 @@ export function registerLabCommands(program: Command): void {
     "down --name ci-1",
   ).action(async (flags: LabFlags) => {
     const { name } = topologyOf(flags);
-    const removed = await runVerb(`lab ${name} down`, flags, (options) => tearDown(name, options));
+    const removed = await runVerb(`lab ${name} down`, (options) => tearDown(name, options));
     if (flags.json === true) write(`${formatJson({ name, removed })}\n`);
     else write(removed ? `lab ${name} is gone\n` : `there is no lab ${name}: nothing to do\n`);
   });
@@ -413,7 +413,7 @@ export function registerLabCommands(program: Command): void {
     .option("--json", "write the result as JSON")
     .addHelpText("after", "\nExample:\n  stackyard lab guest --out ./guest")
     .action(async (flags: LabFlags & { readonly out: string }) => {
-      const files = await runVerb("lab guest", flags, ({ onProgress }) =>
+      const files = await runVerb("lab guest", ({ onProgress }) =>
         buildGuest({ outDir: flags.out, onProgress }),
       );
       write(

@@ -2,15 +2,14 @@ import { startProgress } from "../providers/engines/cli/progress.ts";
 import type { LabOptions } from "./driver.ts";
 
 /**
- * Runs a verb with its progress on standard output, or on standard error beside JSON. Ctrl-C ends the waiting, not the
- * process, so that the error can say how to go on.
+ * Runs a verb with its progress on standard error. Ctrl-C ends the waiting, not the process, so that the error can say
+ * how to go on.
  */
 export async function runVerb<Result>(
   title: string,
-  flags: { readonly json?: boolean },
   action: (options: Required<LabOptions> & { readonly signal: AbortSignal }) => Promise<Result>,
 ): Promise<Result> {
-  const progress = startProgress(flags.json === true ? process.stderr : process.stdout, title);
+  const progress = startProgress(process.stderr, title);
   const abort = new AbortController();
   const onSignal = (): void => abort.abort();
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);

@@ -60,7 +60,7 @@ export function registerMatrixCommand(lab: Command, labs: LabPort): void {
       }
       for (const option of ["junit", "markdown"] as const) await requirePlace(`--${option}`, flags[option]);
       await requireFolder("--out", flags.out);
-      const result = await runVerb(`lab matrix ${matrix.name}`, flags, (options) =>
+      const result = await runVerb(`lab matrix ${matrix.name}`, (options) =>
         runMatrix(matrix, groups, {
           ...options,
           labs,

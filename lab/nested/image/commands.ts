@@ -23,11 +23,7 @@ interface RecipeFlags {
 }
 
 /** Runs a command with progress, and Ctrl-C ending what it waits for. */
-type RunVerb = <Result>(
-  title: string,
-  flags: { readonly json?: boolean },
-  action: (options: LabOptions) => Promise<Result>,
-) => Promise<Result>;
+type RunVerb = <Result>(title: string, action: (options: LabOptions) => Promise<Result>) => Promise<Result>;
 
 /** The images that flags name: those of a topology's hosts, or one of roles. */
 function recipesOf({ topology: file, role, distribution, mirror }: RecipeFlags): readonly ImageRecipe[] {
@@ -128,7 +124,7 @@ export function registerImageCommands(lab: Command, runVerb: RunVerb): void {
       "\nExample:\n  stackyard lab image build --role compute --distribution debian-13 --refresh",
     )
     .action(async (flags: RecipeFlags & { readonly refresh?: true }) => {
-      const hashes = await runVerb("lab image build", flags, async (options) => {
+      const hashes = await runVerb("lab image build", async (options) => {
         const built: string[] = [];
         for (const recipe of recipesOf(flags)) {
           const { hash } = await ensureImage(recipe, { ...options, refresh: flags.refresh === true });
@@ -154,7 +150,7 @@ export function registerImageCommands(lab: Command, runVerb: RunVerb): void {
     .action(async (flags: ExportFlags) => {
       const recipe = onlyRecipe(flags);
       const { format, bootable } = flags;
-      const result = await runVerb("lab image export", flags, async (options) => {
+      const result = await runVerb("lab image export", async (options) => {
         const built = await ensureImage(recipe, options);
         const file = await exportImage(built, flags.out, {
           ...options,
