@@ -57,7 +57,7 @@ function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
   return file === undefined ? parseTopology(given) : loadTopology(file, given);
 }
 
-/** What `up` is for: a lab on record where flags say nothing of how it is made. */
+/** What `up` and `check` are for: a lab on record where flags say nothing of how it is made. */
 function topologyToBringUp(flags: LabFlags): Topology {
   const given = topologyOf(flags);
   const known =
@@ -279,12 +279,12 @@ export function registerLabCommands(program: Command): void {
 
   verb(
     "check",
-    "Checks what a lab needs of this machine, with the fix of what is missing; exit code 1 when something is.",
+    "Checks what a lab, be it one on record, needs of this machine, with the fix of what is missing; exit code 1 when something is.",
     "check --driver nested",
   )
     .addOption(driverOption)
     .action(async (flags: LabFlags) => {
-      const findings = await checkLab(topologyOf(flags));
+      const findings = await checkLab(topologyToBringUp(flags));
       write(flags.json === true ? `${formatJson(findings)}\n` : formatFindings(findings));
       if (findings.some(({ state }) => state === "missing")) process.exitCode = 1;
     });

@@ -213,7 +213,7 @@ export async function startMachine(
     const said = await readTail(files.qemuLog);
     throw new StackyardError("host-unsuitable", {
       message: `host ${host.name} does not start: ${reason}`,
-      remedy: "See what QEMU says; `stackyard lab check` names what is missing on this machine.",
+      remedy: `See what QEMU says; \`stackyard lab check --name ${plan.name}\` names what is missing on this machine.`,
       notes: said === "" ? [] : [said],
       cause,
     });

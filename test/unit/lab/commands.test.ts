@@ -1,0 +1,70 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { z } from "zod";
+import { registerLabCommands } from "../../../lab/commands.ts";
+import { writeState } from "../../../lab/state.ts";
+import { parseTopology } from "../../../lab/topology.ts";
+import { definitions } from "../../../providers/registry.ts";
+import { FakeCloud } from "../../fakes/cloud.ts";
+import { runStackyard, type CommandResult } from "../../support/command-line.ts";
+import { planBelow } from "../../support/nested-plan.ts";
+
+const extensions = [{ name: "lab", summary: "labs", register: registerLabCommands }];
+
+let home: string;
+let said: string;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "stackyard-lab-commands-"));
+  vi.stubEnv("XDG_CACHE_HOME", join(home, "cache"));
+  vi.stubEnv("XDG_STATE_HOME", home);
+  vi.stubEnv("XDG_RUNTIME_DIR", home);
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    said += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockReturnValue(true);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  process.exitCode = undefined;
+  rmSync(home, { recursive: true });
+});
+
+function exitCodeLeft(): number {
+  return Number(process.exitCode ?? 0);
+}
+
+/** Runs `stackyard lab …`. */
+async function lab(...words: readonly string[]): Promise<CommandResult> {
+  said = "";
+  process.exitCode = undefined;
+  const result = await runStackyard(new FakeCloud({ definitions }), ["lab", ...words], { extensions });
+  return {
+    ...result,
+    exitCode: result.exitCode === 0 ? exitCodeLeft() : result.exitCode,
+    stdout: `${said}${result.stdout}`,
+  };
+}
+
+/** Puts a lab of two virtual machines on record, as one is that is off. */
+async function record(name = "trial"): Promise<void> {
+  const input = { name, virtualization: "tcg" };
+  const plan = planBelow(join(home, "stackyard"), input);
+  const topology = z
+    .json()
+    .parse(JSON.parse(JSON.stringify(parseTopology({ driver: "nested", hosts: 2, ...input }))));
+  mkdirSync(plan.folder, { recursive: true });
+  await writeState({ version: 1, topology, madeFolders: [], driver: "nested", plan });
+}
+
+test("check by a name judges what the lab on record needs, and --driver another one", async () => {
+  await record();
+  const { stdout } = await lab("check", "--name", "trial");
+  expect(stdout).toContain("memory: the lab is on record");
+  expect((await lab("check", "--name", "trial", "--driver", "namespace")).stdout).not.toContain("memory");
+});
