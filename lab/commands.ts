@@ -21,6 +21,7 @@ import {
   changePower,
   cutLink,
   describeLab,
+  explainSshFailure,
   listLabs,
   listLabSnapshots,
   mendLink,
@@ -221,6 +222,7 @@ export function registerLabCommands(program: Command): void {
       return;
     }
     const result = await runOnHost(name, host, words);
+    await explainSshFailure(name, host, result.exitCode);
     write(`${formatJson(result)}\n`);
     process.exitCode = result.exitCode;
   });

@@ -276,16 +276,49 @@ export async function runOnHost(
   return runProcess("ssh", [...sshTo(name, host), sh`${words}`.text], options);
 }
 
-/** A login shell on a host, or one command with the terminal's own input and output. Resolves to its exit code. */
+/**
+ * A login shell on a host, or one command with the terminal's own input and output. Resolves to its exit code.
+ * @throws StackyardError `host-unreachable` when the host is off.
+ */
 export async function openShell(name: string, host: string, words: readonly string[] = []): Promise<number> {
   const command = words.length === 0 ? [] : [sh`${words}`.text];
   const child = spawn("ssh", [...sshTo(name, host), ...command], {
     stdio: "inherit",
     env: { ...process.env, PATH: systemPath },
   });
-  return new Promise((resolve, reject) => {
+  const exitCode = await new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 128));
+  });
+  await explainSshFailure(name, host, exitCode);
+  return exitCode;
+}
+
+/** What ssh ends with when it did not get through; a command on the host may end with it, too. */
+const sshFailure = 255;
+
+/**
+ * Tells what keeps ssh from a host, where the exit code may be of that and the lab knows.
+ * @throws StackyardError `host-unreachable`.
+ */
+export async function explainSshFailure(name: string, host: string, exitCode: number): Promise<void> {
+  if (exitCode !== sshFailure) return;
+  const found = (await findHost(name, host).describeHosts()).find((each) => each.name === host);
+  if (found === undefined) throw new TypeError("a lab describes each of its hosts");
+  const isCut = found.links.management === "cut";
+  if (found.state === "up" && !isCut) return;
+  const reason = isCut
+    ? "its cable to the management network is cut"
+    : found.state === "down"
+      ? "it is off"
+      : "it has not got through its start";
+  throw new StackyardError("host-unreachable", {
+    message: `host ${host} of lab "${name}" cannot be reached: ${reason}`,
+    field: "host",
+    value: host,
+    remedy: isCut
+      ? `Put it back: stackyard lab net ${host} mend --network management --name ${name}`
+      : `Switch it on: stackyard lab power ${host} on --name ${name}`,
   });
 }
 

@@ -68,3 +68,19 @@ test("check by a name judges what the lab on record needs, and --driver another 
   expect(stdout).toContain("memory: the lab is on record");
   expect((await lab("check", "--name", "trial", "--driver", "namespace")).stdout).not.toContain("memory");
 });
+
+test("exec and ssh say that the host is off, with the exit code of a host that is not reached", async () => {
+  await record();
+  const error = {
+    code: "host-unreachable",
+    field: "host",
+    value: "h2",
+    remedy: "Switch it on: stackyard lab power h2 on --name trial",
+  };
+  const asJson = await lab("exec", "h2", "--name", "trial", "--json", "--", "true");
+  expect(asJson.exitCode).toBe(4);
+  expect(JSON.parse(asJson.stdout)).toMatchObject({ error });
+  const shell = await lab("ssh", "h2", "--name", "trial");
+  expect(shell.exitCode).toBe(4);
+  expect(shell.stderr).toContain('host h2 of lab "trial" cannot be reached: it is off');
+});
