@@ -1,6 +1,7 @@
 import { Argument, InvalidArgumentError, Option, type Command } from "commander";
 import { formatTable } from "../providers/engines/cli/table.ts";
 import { describeSize } from "../providers/core/bytes.ts";
+import { StackyardError } from "../providers/core/errors.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
 import { withoutPrefix } from "./addresses.ts";
 import { checkLab } from "./check.ts";
@@ -9,8 +10,10 @@ import { buildGuest } from "./guest/build.ts";
 import { registerCephCommands } from "./ceph-commands.ts";
 import { labNetworks, powerActions } from "./driver.ts";
 import type {
+  CableState,
   HostDescription,
   LabNetwork,
+  LinkChange,
   NetworkDescription,
   PowerAction,
   SnapshotDescription,
@@ -120,10 +123,50 @@ function formatLab(lab: LabDescription): string {
   ].join("");
 }
 
+const netActions = ["cut", "mend", "spoil"] as const;
+
+type NetAction = (typeof netActions)[number];
+
 interface NetFlags {
   readonly network: LabNetwork;
   readonly delay?: number;
   readonly loss?: number;
+}
+
+/** What is to become of a cable that is spoilt. Raises `invalid-input` where that is nothing, or the cable is not. */
+function qualityOf(host: string, action: NetAction, { delay, loss }: NetFlags): Omit<LinkChange, "cut"> {
+  const [given] = Object.entries({ delay, loss }).filter(([, value]) => value !== undefined);
+  if (action === "spoil" && given === undefined) {
+    throw new StackyardError("invalid-input", {
+      message: "a cable is spoilt by --delay, --loss or both, and neither is given",
+      field: "action",
+      value: action,
+      remedy: `Say how bad it is to be: stackyard lab net ${host} spoil --delay 50 --loss 1`,
+    });
+  }
+  if (action !== "spoil" && given !== undefined) {
+    const [flag, value] = given;
+    throw new StackyardError("invalid-input", {
+      message: `a cable that is to be ${action === "cut" ? "cut" : "mended"} has no --${flag}`,
+      field: `--${flag}`,
+      value,
+      remedy: `Leave --${flag} out, or make the cable slow or lossy: stackyard lab net ${host} spoil --${flag} ${String(value)}`,
+    });
+  }
+  return {
+    ...(delay === undefined ? {} : { delayMs: delay }),
+    ...(loss === undefined ? {} : { lossPercent: loss }),
+  };
+}
+
+/** What is the matter with a cable, or that nothing is. */
+function formatCable({ cut, delayMs, lossPercent }: CableState): string {
+  const faults = [
+    ...(cut ? ["cut"] : []),
+    ...(delayMs === 0 ? [] : [`${String(delayMs)} ms more for each frame`]),
+    ...(lossPercent === 0 ? [] : [`${String(lossPercent)} of 100 frames are lost`]),
+  ];
+  return faults.length === 0 ? "good" : faults.join(", ");
 }
 
 /** Reads a flag that is a number from 0 on. */
@@ -257,20 +300,25 @@ export function registerLabCommands(program: Command): void {
 
   verb(
     "net",
-    "Pulls a host's cable out of a network (cut), puts it back (mend), or makes it slow or lossy (spoil).",
+    "Pulls a host's cable out of a network (cut), puts it back (mend), or makes it slow or lossy (spoil); of delay and loss, what is left out stays.",
     "net h2 spoil --delay 50 --loss 1",
   )
     .argument("<host>")
-    .addArgument(new Argument("<action>", "what to do").choices(["cut", "mend", "spoil"]))
+    .addArgument(new Argument("<action>", "what to do").choices(netActions))
     .addOption(new Option("--network <network>", "which cable").choices(labNetworks).default("data"))
     .addOption(new Option("--delay <ms>", "milliseconds more for each frame").argParser(parseNumber(60_000)))
     .addOption(new Option("--loss <percent>", "frames of 100 that are lost").argParser(parseNumber(100)))
-    .action(async (host: string, action: "cut" | "mend" | "spoil", flags: LabFlags & NetFlags) => {
+    .action(async (host: string, action: NetAction, flags: LabFlags & NetFlags) => {
       const { name } = topologyOf(flags);
-      const { network, delay: delayMs = 0, loss: lossPercent = 0 } = flags;
-      if (action === "spoil") await spoilLink(name, host, network, { delayMs, lossPercent });
-      else await (action === "cut" ? cutLink : mendLink)(name, host, network);
-      if (flags.json === true) write(`${formatJson(await describeLab(name))}\n`);
+      const { network } = flags;
+      const quality = qualityOf(host, action, flags);
+      const cable =
+        action === "spoil"
+          ? await spoilLink(name, host, network, quality)
+          : await (action === "cut" ? cutLink : mendLink)(name, host, network);
+      if (flags.json === true)
+        write(`${formatJson({ ...(await describeLab(name)), cable: { host, network, ...cable } })}\n`);
+      else write(`${host} ${network}: ${formatCable(cable)}\n`);
     });
 
   verb("console <host>", "Connects to a host's serial console; Ctrl-] leaves.", "console h1").action(

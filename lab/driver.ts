@@ -18,14 +18,17 @@ export type HostState = "up" | "starting" | "down";
 /** `cut`: no carrier. `bad`: slower, or losing frames; of virtual machines alone. `absent`: the host is off, or the lab's switch is. */
 export type LinkState = "up" | "cut" | "bad" | "absent";
 
-/** What is to be with a cable; what is left out stays. */
-export interface LinkChange {
-  readonly cut?: boolean;
+/** How a cable is. */
+export interface CableState {
+  readonly cut: boolean;
   /** Added to each frame that passes it, in milliseconds. */
-  readonly delayMs?: number;
+  readonly delayMs: number;
   /** Of 100 frames how many are lost. */
-  readonly lossPercent?: number;
+  readonly lossPercent: number;
 }
+
+/** What is to be with a cable; what is left out stays. */
+export type LinkChange = Partial<CableState>;
 
 /** What labs hold of the machine: address ranges of namespaces and on bridges, ports of virtual machines. */
 export interface Reserved {
@@ -126,10 +129,10 @@ export interface DrivenLab {
   /** @throws StackyardError `invalid-input` for an action that the driver has not. */
   changePower(host: string, action: PowerAction, options: LabOptions): Promise<void>;
   /**
-   * Pulls a host's cable, puts it back, or makes it bad.
+   * Pulls a host's cable, puts it back, or makes it bad. Gives how it is then.
    * @throws StackyardError `invalid-input` for what the driver cannot do to it.
    */
-  setLink(host: string, network: LabNetwork, change: LinkChange): Promise<void>;
+  setLink(host: string, network: LabNetwork, change: LinkChange): Promise<CableState>;
   /** The Unix socket of a host's serial console; absent where hosts have none. */
   readonly consoleSocket?: (host: string) => string;
   readLogs(host: string): Promise<readonly HostLog[]>;

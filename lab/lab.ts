@@ -10,11 +10,13 @@ import { parseRange } from "./addresses.ts";
 import type { UsedRange } from "./addresses.ts";
 import { attachConsole } from "./console.ts";
 import type {
+  CableState,
   DrivenLab,
   HostDescription,
   LabNetwork,
   LabOptions,
   LabSnapshots,
+  LinkChange,
   NetworkDescriptions,
   PowerAction,
   Reserved,
@@ -415,23 +417,26 @@ export async function removeLabSnapshot(name: string, snapshot: string): Promise
 }
 
 /** Pulls a host's cable: nothing passes on that network until {@link mendLink}. */
-export async function cutLink(name: string, host: string, network: LabNetwork): Promise<void> {
-  await findHost(name, host).setLink(host, network, { cut: true });
+export async function cutLink(name: string, host: string, network: LabNetwork): Promise<CableState> {
+  return findHost(name, host).setLink(host, network, { cut: true });
 }
 
 /** Puts back the cable that {@link cutLink} has pulled, and makes a bad one good. */
-export async function mendLink(name: string, host: string, network: LabNetwork): Promise<void> {
-  await findHost(name, host).setLink(host, network, { cut: false, delayMs: 0, lossPercent: 0 });
+export async function mendLink(name: string, host: string, network: LabNetwork): Promise<CableState> {
+  return findHost(name, host).setLink(host, network, { cut: false, delayMs: 0, lossPercent: 0 });
 }
 
-/** Makes a host's cable slow or lossy. Raises `invalid-input` and `host-unsuitable` where the driver or the kernel cannot. */
+/**
+ * Makes a host's cable slow or lossy; of the two, what is left out stays. Raises `invalid-input` and `host-unsuitable`
+ * where the driver or the kernel cannot.
+ */
 export async function spoilLink(
   name: string,
   host: string,
   network: LabNetwork,
-  change: { readonly delayMs: number; readonly lossPercent: number },
-): Promise<void> {
-  await findHost(name, host).setLink(host, network, change);
+  change: Omit<LinkChange, "cut">,
+): Promise<CableState> {
+  return findHost(name, host).setLink(host, network, change);
 }
 
 /**

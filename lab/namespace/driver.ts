@@ -12,7 +12,7 @@ import { makeFolder, replaceFile } from "../state-files.ts";
 import { findCapabilities, saveCapabilities } from "./capabilities.ts";
 import { describeCephStart, ensureCephFiles, monitorOf } from "./ceph.ts";
 import { cutPower, ensureHostKey, observeHost, startHost } from "./host.ts";
-import { ensureBridges, listLinks, removeLinks, setLink, setLinkQuality } from "./links.ts";
+import { ensureBridges, listLinks, readCable, removeLinks, setLink, setLinkQuality } from "./links.ts";
 import type { LabHost, LabPlan, LinkNetwork } from "./plan.ts";
 
 const sshPort = 22;
@@ -56,11 +56,13 @@ export function openNamespaceLab(plan: LabPlan): DrivenLab {
       await bringHostsUp(plan, [host], options);
       if (host.name === plan.ceph?.host) await bringCephUp(plan, options);
     },
-    async setLink(name, network, { cut, delayMs, lossPercent }) {
+    async setLink(name, network, change) {
       const link = find(name).links[requireLink(network)].name;
-      if (delayMs !== undefined || lossPercent !== undefined)
-        await setLinkQuality(link, delayMs ?? 0, lossPercent ?? 0);
-      if (cut !== undefined) await setLink(link, cut ? "down" : "up");
+      const cable = { ...(await readCable(link)), ...change };
+      if (change.delayMs !== undefined || change.lossPercent !== undefined)
+        await setLinkQuality(link, cable.delayMs, cable.lossPercent);
+      if (change.cut !== undefined) await setLink(link, cable.cut ? "down" : "up");
+      return cable;
     },
     readLogs: (name) => readLogs(plan, find(name)),
     async remove({ onProgress }) {

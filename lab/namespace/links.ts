@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
+import type { CableState } from "../driver.ts";
 import { listUsedRanges, refuseUsed } from "../ranges.ts";
 import { expectProcess, runProcess } from "../process.ts";
 import { rangeOf } from "./plan.ts";
@@ -79,6 +80,34 @@ export async function removeLinks(names: readonly string[]): Promise<void> {
 /** Takes one of a host's links down, as a pulled cable does, or up again. */
 export async function setLink(link: string, state: "up" | "down"): Promise<void> {
   await expectProcess(`setting link ${link} ${state}`, "ip", ["link", "set", link, state]);
+}
+
+/** How a host's cable is. */
+export async function readCable(link: string): Promise<CableState> {
+  const { stdout } = await runProcess("tc", ["-json", "qdisc", "show", "dev", link]);
+  const flags = (await listLinks()).get(link);
+  return { cut: flags?.includes("UP") === false, ...parseQuality(stdout === "" ? "[]" : stdout) };
+}
+
+/** What `tc -json qdisc show` says of netem (iproute2: `tc/q_netem.c`): seconds, and a share of 1. */
+const qualitySchema = z.array(
+  z.object({
+    kind: z.string(),
+    options: z
+      .object({
+        delay: z.object({ delay: z.number() }).optional(),
+        "loss-random": z.object({ loss: z.number() }).optional(),
+      })
+      .optional(),
+  }),
+);
+
+/** How slow and lossy a link is, of what `tc` says of it. */
+export function parseQuality(text: string): Pick<CableState, "delayMs" | "lossPercent"> {
+  const netem = qualitySchema.parse(JSON.parse(text)).find(({ kind }) => kind === "netem");
+  const { delay, "loss-random": loss } = netem?.options ?? {};
+  const round = (value: number): number => Number(value.toFixed(3));
+  return { delayMs: round((delay?.delay ?? 0) * 1000), lossPercent: round((loss?.loss ?? 0) * 100) };
 }
 
 /**

@@ -163,10 +163,13 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
         });
       }
       await saveLink(plan, link);
-      if (findMachine(host) === undefined) return; // It learns of it when it starts.
-      await withMonitor(plan, host, (qmp) =>
-        qmp.execute("set_link", { name: `nic-${network}`, up: !link.cut }),
-      );
+      // One that is off learns of it when it starts.
+      if (findMachine(host) !== undefined)
+        await withMonitor(plan, host, (qmp) =>
+          qmp.execute("set_link", { name: `nic-${network}`, up: !link.cut }),
+        );
+      const { cut, delayMs, lossPercent } = link;
+      return { cut, delayMs, lossPercent };
     },
     consoleSocket: (name) => machineFiles(plan, find(name)).consoleSocket,
     async readLogs(name) {

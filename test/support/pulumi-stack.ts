@@ -40,8 +40,8 @@ export interface PulumiStack extends LabHosts {
   /** Runs `pulumi up` and kills the provider's process with SIGKILL as soon as the journal has the step's intent. */
   killProviderAt(step: string): Promise<ProgramResult>;
   /** Unplugs a host from the management network, and plugs it in again. */
-  cutManagement(host: string): Promise<void>;
-  mendManagement(host: string): Promise<void>;
+  cutManagement(host: string): Promise<unknown>;
+  mendManagement(host: string): Promise<unknown>;
   /** Forgets the stack's state, as if nothing had been made; its settings stay. */
   forgetState(): Promise<void>;
   /** Runs the package's command, which must succeed, and gives what it prints. */

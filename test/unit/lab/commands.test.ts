@@ -84,3 +84,29 @@ test("exec and ssh say that the host is off, with the exit code of a host that i
   expect(shell.exitCode).toBe(4);
   expect(shell.stderr).toContain('host h2 of lab "trial" cannot be reached: it is off');
 });
+
+test("net keeps of delay and loss what it is not told, and prints how the cable is then", async () => {
+  await record();
+  const net = (...words: readonly string[]) => lab("net", "h2", "--name", "trial", ...words);
+  expect((await net("spoil", "--delay", "50")).stdout).toBe("h2 data: 50 ms more for each frame\n");
+  const { stdout } = await net("spoil", "--loss", "1");
+  expect(stdout).toBe("h2 data: 50 ms more for each frame, 1 of 100 frames are lost\n");
+  expect(JSON.parse((await net("cut", "--json")).stdout)).toMatchObject({
+    name: "trial",
+    cable: { host: "h2", network: "data", cut: true, delayMs: 50, lossPercent: 1 },
+  });
+  expect((await net("mend")).stdout).toBe("h2 data: good\n");
+});
+
+test.each([
+  [["spoil"], "action", "spoil"],
+  [["cut", "--loss", "0"], "--loss", 0],
+  [["mend", "--delay", "5"], "--delay", 5],
+])("net refuses %j, and changes nothing", async (words, field, value) => {
+  await record();
+  const { exitCode, stdout } = await lab("net", "h2", "--name", "trial", "--json", ...words);
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { code: "invalid-input", field, value, remedy: expect.stringContaining("spoil --") as unknown },
+  });
+});
