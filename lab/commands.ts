@@ -41,7 +41,7 @@ import {
 import type { LabDescription } from "./lab.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
 import { registerMatrixCommand } from "./matrix/command.ts";
-import { findState } from "./state.ts";
+import { findState, listNames } from "./state.ts";
 import { cloneLab, exportLab, importLab } from "./transfer.ts";
 import { drivers, parseTopology } from "./topology.ts";
 import { loadTopology } from "./topology-file.ts";
@@ -167,6 +167,13 @@ function formatCable({ cut, delayMs, lossPercent }: CableState): string {
     ...(lossPercent === 0 ? [] : [`${String(lossPercent)} of 100 frames are lost`]),
   ];
   return faults.length === 0 ? "good" : faults.join(", ");
+}
+
+/** That there is no such lab to take down, and which there are: the name may be another's than was meant. */
+function describeAbsence(name: string): string {
+  const names = listNames();
+  const others = names.length === 0 ? "" : `; labs here: ${names.join(", ")}`;
+  return `there is no lab ${name}: nothing to do${others}\n`;
 }
 
 /** Reads a flag that is a number from 0 on. */
@@ -422,7 +429,7 @@ export function registerLabCommands(program: Command): void {
     const { name } = topologyOf(flags);
     const removed = await runVerb(`lab ${name} down`, (options) => tearDown(name, options));
     if (flags.json === true) write(`${formatJson({ name, removed })}\n`);
-    else write(removed ? `lab ${name} is gone\n` : `there is no lab ${name}: nothing to do\n`);
+    else write(removed ? `lab ${name} is gone\n` : describeAbsence(name));
   });
 
   registerCephCommands(lab, (flags: LabFlags) => topologyOf(flags).name);

@@ -52,11 +52,16 @@ export function findStateIn(folder: string): LabState | undefined {
 export function readState(name: string): LabState {
   const state = findState(name);
   if (state !== undefined) return state;
+  const names = listNames();
+  const [first] = names;
   throw new StackyardError("not-found", {
     message: `there is no lab "${name}"`,
     field: "lab",
     value: name,
-    remedy: `Bring it up: stackyard lab up --name ${name}. All labs: stackyard lab list`,
+    remedy:
+      first === undefined
+        ? `Bring it up: stackyard lab up --name ${name}`
+        : `Labs here: ${names.join(", ")}. Name one: --name ${first}`,
   });
 }
 
@@ -64,13 +69,18 @@ export async function writeState(state: LabState): Promise<void> {
   await replaceFile(labFiles(state.plan.folder).state, `${JSON.stringify(state, null, 2)}\n`);
 }
 
-/** The records of all labs, in order of their names. */
-export function listStates(): LabState[] {
+/** The names of all labs, in their order. */
+export function listNames(): string[] {
   const folder = labsFolder();
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => existsSync(labFiles(join(folder, name)).state))
-    .sort()
+    .sort();
+}
+
+/** The records of all labs, in order of their names. */
+export function listStates(): LabState[] {
+  return listNames()
     .map(findState)
     .filter((state) => state !== undefined);
 }

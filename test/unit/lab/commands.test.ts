@@ -110,3 +110,18 @@ test.each([
     error: { code: "invalid-input", field, value, remedy: expect.stringContaining("spoil --") as unknown },
   });
 });
+
+test("a lab that is not there names those that are, or says how to make it", async () => {
+  const status = async (): Promise<unknown> => JSON.parse((await lab("status", "--json")).stdout);
+  const error = { code: "not-found", field: "lab", value: "lab" };
+  expect(await status()).toMatchObject({
+    error: { ...error, remedy: "Bring it up: stackyard lab up --name lab" },
+  });
+  expect((await lab("down")).stdout).toBe("there is no lab lab: nothing to do\n");
+  await record("ci");
+  await record("trial");
+  expect(await status()).toMatchObject({
+    error: { ...error, remedy: "Labs here: ci, trial. Name one: --name ci" },
+  });
+  expect((await lab("down")).stdout).toBe("there is no lab lab: nothing to do; labs here: ci, trial\n");
+});
