@@ -2,13 +2,13 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { StackyardError } from "../providers/core/errors.ts";
 import { sh } from "../providers/hosts/command.ts";
 import { parseRange } from "./addresses.ts";
 import type { UsedRange } from "./addresses.ts";
 import { attachConsole } from "./console.ts";
+import { requireSameTopology } from "./difference.ts";
 import type {
   CableState,
   DrivenLab,
@@ -162,13 +162,7 @@ export async function bringUp(topology: Topology, options: LabOptions = {}): Pro
     await requireUsable(topology);
     const known = findState(topology.name);
     const state = known ?? (await withNetworks(() => beginLab(topology, options)));
-    if (!isDeepStrictEqual(state.topology, asJson(topology))) {
-      throw new StackyardError("conflict", {
-        message: `lab "${topology.name}" exists with another topology`,
-        field: "topology",
-        remedy: `Take it down first (stackyard lab down --name ${topology.name}), or choose another name.`,
-      });
-    }
+    requireSameTopology(topology.name, state.topology, asJson(topology));
     const driven = openLab(state);
     // What was taken may be gone: the machine was started anew since.
     if (known !== undefined) await withNetworks(() => driven.claim());
