@@ -39,7 +39,7 @@ export async function describeCeph(name: string): Promise<CephStatus> {
   if (exitCode !== 0) {
     throw new StackyardError("ceph-unreachable", {
       message: `the Ceph of lab "${name}" does not answer`,
-      remedy: `Bring back what is missing of it: stackyard lab up --name ${name}, with its topology.`,
+      remedy: `Bring back what is missing of it: stackyard lab up --name ${name}`,
       notes: [stderr.trim().slice(-500)],
     });
   }
@@ -54,7 +54,7 @@ export function parseStatus(name: string, text: string): Omit<CephStatus, "host"
   } catch (cause) {
     throw new StackyardError("ceph-unreachable", {
       message: `the Ceph of lab "${name}" answers what is no status`,
-      remedy: "See what it says: stackyard lab ceph shell, then ceph status.",
+      remedy: `See what it says: stackyard lab ceph shell --name ${name}, then ceph status.`,
       notes: [text.trim().slice(0, 500)],
       cause,
     });

@@ -261,7 +261,7 @@ export async function powerOffMachine(
     if (performance.now() > deadline) {
       throw new StackyardError("command-timeout", {
         message: `host ${host.name} has not shut down within ${String(powerOffLimitMs / 1000)} s`,
-        remedy: `Look at its console (stackyard lab console ${host.name}), or cut its power.`,
+        remedy: `Look at its console (stackyard lab console ${host.name} --name ${plan.name}), or cut its power (stackyard lab power ${host.name} cut --name ${plan.name}).`,
       });
     }
     await sleep(pollMs, undefined, signal === undefined ? {} : { signal });

@@ -114,9 +114,6 @@ export function readSnapshot(plan: NestedPlan, name: string): Snapshot {
     message: `lab "${plan.name}" has no snapshot "${name}"`,
     field: "snapshot",
     value: name,
-    remedy:
-      names.length === 0
-        ? `Take one: stackyard lab snapshot ${name} --name ${plan.name}`
-        : `Its snapshots: ${names.join(", ")}.`,
+    remedy: names.length === 0 ? "It has none at all." : `Its snapshots: ${names.join(", ")}.`,
   });
 }

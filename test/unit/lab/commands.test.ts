@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -124,4 +124,17 @@ test("a lab that is not there names those that are, or says how to make it", asy
     error: { ...error, remedy: "Labs here: ci, trial. Name one: --name ci" },
   });
   expect((await lab("down")).stdout).toBe("there is no lab lab: nothing to do; labs here: ci, trial\n");
+});
+
+test("a snapshot that is not there is none to remove, and those that are there are named", async () => {
+  await record();
+  const error = { code: "not-found", field: "snapshot", value: "nope" };
+  const words = ["nope", "--name", "trial", "--json"];
+  const none = JSON.parse((await lab("snapshot", ...words, "--remove")).stdout) as unknown;
+  expect(none).toMatchObject({ error: { ...error, remedy: "It has none at all." } });
+  const folder = join(home, "stackyard", "labs", "trial", "snapshots", "ready");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "snapshot.json"), "{}");
+  const other = JSON.parse((await lab("snapshot", ...words, "--remove")).stdout) as unknown;
+  expect(other).toMatchObject({ error: { ...error, remedy: "Its snapshots: ready." } });
 });
