@@ -71,6 +71,7 @@ export async function withLab<Result>(
       folder,
       {
         waitMs: lockWaitMs,
+        what: `lab "${name}"`,
         signal: options.signal,
         onWait: () => options.onProgress?.("waiting for another command on this lab"),
       },
@@ -88,7 +89,7 @@ export async function withLab<Result>(
 
 /** Chooses and takes addresses and ports while no other lab of this machine does. */
 export function withNetworks<Result>(action: () => Promise<Result>): Promise<Result> {
-  return withLock("networks", { waitMs: lockWaitMs }, action);
+  return withLock("networks", { waitMs: lockWaitMs, what: "the networks of this machine" }, action);
 }
 
 /**

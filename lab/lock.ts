@@ -28,6 +28,8 @@ export async function withLock<Result>(
   name: string,
   options: {
     readonly waitMs: number;
+    /** What is worked on, as errors speak of it; the name by default. */
+    readonly what?: string;
     readonly signal?: AbortSignal | undefined;
     readonly onWait?: () => void;
   },
@@ -39,7 +41,8 @@ export async function withLock<Result>(
   while (release === undefined) {
     if (performance.now() > deadline) {
       throw new StackyardError("wrong-state", {
-        message: `another command has been working on ${name} for more than ${String(options.waitMs / 1000)} s`,
+        message: `another command has been working on ${options.what ?? name} for more than ${String(options.waitMs / 1000)} s`,
+        remedy: "Wait until it has ended, or end it, then run again.",
       });
     }
     await sleep(pollMs, undefined, options.signal === undefined ? {} : { signal: options.signal });

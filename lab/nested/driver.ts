@@ -136,7 +136,7 @@ export function openNestedLab(plan: NestedPlan): DrivenLab {
       ),
     async changePower(name, action, options) {
       const host = find(name);
-      if (action === "off") return powerOffMachine(plan, host, options.signal);
+      if (action === "off") return powerOffMachine(plan, host, options);
       if (action !== "on") await cutMachine(host);
       if (action !== "cut") await bringHostsUp(plan, [host], options);
     },

@@ -5,6 +5,7 @@ import { open, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackyardError } from "../../providers/core/errors.ts";
+import type { LabOptions } from "../driver.ts";
 import { isAlive, killProcess, listProcesses, systemPath } from "../process.ts";
 import type { ProcessIdentity } from "../process.ts";
 import { accelerationWords } from "./boot-probe.ts";
@@ -251,11 +252,14 @@ export async function cutMachine(host: NestedHost): Promise<void> {
 export async function powerOffMachine(
   plan: NestedPlan,
   host: NestedHost,
-  signal: AbortSignal | undefined,
+  { onProgress, signal }: LabOptions,
 ): Promise<void> {
   const found = findMachine(host);
   if (found === undefined) return;
   await withMonitor(plan, host, (qmp) => qmp.execute("system_powerdown"));
+  onProgress?.(
+    `${host.name}: its power button is pressed; waiting until it is off, ${String(powerOffLimitMs / 1000)} s at most`,
+  );
   const deadline = performance.now() + powerOffLimitMs;
   while (isAlive(found)) {
     if (performance.now() > deadline) {

@@ -1,9 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { registerLabCommands } from "../../../lab/commands.ts";
+import { machineFiles } from "../../../lab/nested/files.ts";
+import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
 import { writeState } from "../../../lab/state.ts";
 import { parseTopology } from "../../../lab/topology.ts";
 import { definitions } from "../../../providers/registry.ts";
@@ -15,6 +18,7 @@ const extensions = [{ name: "lab", summary: "labs", register: registerLabCommand
 
 let home: string;
 let said: string;
+let told: string;
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), "stackyard-lab-commands-"));
@@ -25,7 +29,10 @@ beforeEach(() => {
     said += String(text);
     return true;
   });
-  vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    told += String(text);
+    return true;
+  });
 });
 
 afterEach(() => {
@@ -41,18 +48,19 @@ function exitCodeLeft(): number {
 
 /** Runs `stackyard lab …`. */
 async function lab(...words: readonly string[]): Promise<CommandResult> {
-  said = "";
+  said = told = "";
   process.exitCode = undefined;
   const result = await runStackyard(new FakeCloud({ definitions }), ["lab", ...words], { extensions });
   return {
     ...result,
     exitCode: result.exitCode === 0 ? exitCodeLeft() : result.exitCode,
     stdout: `${said}${result.stdout}`,
+    stderr: `${told}${result.stderr}`,
   };
 }
 
 /** Puts a lab of two virtual machines on record, as one is that is off. */
-async function record(name = "trial"): Promise<void> {
+async function record(name = "trial"): Promise<NestedPlan> {
   const input = { name, virtualization: "tcg" };
   const plan = planBelow(join(home, "stackyard"), input);
   const topology = z
@@ -60,6 +68,29 @@ async function record(name = "trial"): Promise<void> {
     .parse(JSON.parse(JSON.stringify(parseTopology({ driver: "nested", hosts: 2, ...input }))));
   mkdirSync(plan.folder, { recursive: true });
   await writeState({ version: 1, topology, madeFolders: [], driver: "nested", plan });
+  return plan;
+}
+
+/** Ends when its power button is pressed. */
+const machine = `
+  require("node:net").createServer((socket) => {
+    socket.write('{"QMP":{}}\\n');
+    socket.on("data", (line) => {
+      socket.write('{"return":{}}\\n');
+      if (String(line).includes("system_powerdown")) setTimeout(() => process.exit(), 100);
+    });
+  }).listen(process.argv.at(-1));`;
+
+/** Starts what stands for the host's QEMU. */
+async function startMachine(plan: NestedPlan, host: NestedHost): Promise<void> {
+  const { monitor } = machineFiles(plan, host);
+  mkdirSync(plan.runFolder, { recursive: true });
+  const child = spawn(process.execPath, ["-e", machine, "--", "-uuid", host.uuid, monitor], {
+    argv0: "qemu-system-x86_64",
+    stdio: "ignore",
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await expect.poll(() => existsSync(monitor), { timeout: 20_000 }).toBe(true);
 }
 
 test("check by a name judges what the lab on record needs, and --driver another one", async () => {
@@ -137,4 +168,12 @@ test("a snapshot that is not there is none to remove, and those that are there a
   writeFileSync(join(folder, "snapshot.json"), "{}");
   const other = JSON.parse((await lab("snapshot", ...words, "--remove")).stdout) as unknown;
   expect(other).toMatchObject({ error: { ...error, remedy: "Its snapshots: ready." } });
+});
+
+test("power off says what it waits for", async () => {
+  const plan = await record();
+  await startMachine(plan, plan.hosts[1] ?? expect.fail());
+  const { exitCode, stderr } = await lab("power", "h2", "off", "--name", "trial");
+  expect(exitCode, stderr).toBe(0);
+  expect(stderr).toContain("h2: its power button is pressed; waiting until it is off, 120 s at most");
 });

@@ -72,12 +72,14 @@ test("a lock lets one in at a time", async () => {
   expect(order).toEqual(["a in", "a out", "b in", "b out"]);
 });
 
-test("a lock that is not freed in time is an error", async () => {
+test("a lock that is not freed in time is an error that says what is worked on, and the way out", async () => {
   await withLock("test of the limit", { waitMs: 0 }, async () => {
     await expect(
-      withLock("test of the limit", { waitMs: 60 }, () => Promise.resolve()),
+      withLock("test of the limit", { waitMs: 60, what: 'lab "ci"' }, () => Promise.resolve()),
     ).rejects.toMatchObject({
       code: "wrong-state",
+      message: 'another command has been working on lab "ci" for more than 0.06 s',
+      remedy: "Wait until it has ended, or end it, then run again.",
     });
   });
 });
