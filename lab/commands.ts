@@ -39,6 +39,7 @@ import {
   tearDown,
 } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
+import { requireLabName } from "./lab-name.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
 import { registerMatrixCommand } from "./matrix/command.ts";
 import { findState, listNames } from "./state.ts";
@@ -57,7 +58,10 @@ interface LabFlags {
 
 /** The topology that the flags name, the default lab without any; `--name` and `--driver` win over the file's. */
 function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
-  const given = { ...(name === undefined ? {} : { name }), ...(driver === undefined ? {} : { driver }) };
+  const given = {
+    ...(name === undefined ? {} : { name: requireLabName(name) }),
+    ...(driver === undefined ? {} : { driver }),
+  };
   return file === undefined ? parseTopology(given) : loadTopology(file, given);
 }
 

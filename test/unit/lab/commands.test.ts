@@ -177,3 +177,17 @@ test("power off says what it waits for", async () => {
   expect(exitCode, stderr).toBe(0);
   expect(stderr).toContain("h2: its power button is pressed; waiting until it is off, 120 s at most");
 });
+
+test.each([
+  [["status", "--name", "../x"], "../x"],
+  [["up", "--name", "Bad Name"], "Bad Name"],
+  [["clone", "Bad Name", "--name", "trial"], "Bad Name"],
+  [["import", "lab.tar.zst", "--name", "-"], "-"],
+])("%j names no lab, and says so", async (words, value) => {
+  await record();
+  const { exitCode, stdout } = await lab(...words, "--json");
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { code: "invalid-input", message: "this is not the name of a lab", field: "name", value },
+  });
+});
