@@ -216,12 +216,30 @@ const examples = `
 Examples:
   stackyard lab up                                   three hosts h1 to h3, on free address ranges
   stackyard lab up --topology lab.yaml --name ci-1   the lab of a file, under another name
+  stackyard lab up --driver nested                   three virtual machines with KVM inside, without root
   stackyard lab status --json
   stackyard lab exec h1 -- virsh list --all
   stackyard lab logs h2
+  stackyard lab snapshot ready                       all virtual machines as they are, memory too
+  stackyard lab restore ready                        back to that moment
   stackyard lab matrix matrix.yaml                   a command over topologies and versions
   stackyard lab ceph status                          the small Ceph of a lab with a host of the role ceph
   stackyard lab down`;
+
+function formatExamples(lines: readonly string[]): string {
+  const title = lines.length === 1 ? "Example" : "Examples";
+  return [`\n${title}:`, ...lines.map((line) => `  stackyard lab ${line}`)].join("\n");
+}
+
+/** Help that is asked of a command that is none would be that of its group, as if all were well. */
+function refuseUnknown(group: Command): void {
+  group.addHelpText("beforeAll", ({ command }) => {
+    const [word = "-"] = command === group ? group.args : [];
+    if (!word.startsWith("-"))
+      group.error(`error: unknown command '${word}'`, { code: "commander.unknownCommand" });
+    return "";
+  });
+}
 
 /** Adds `stackyard lab …` to the command line. Errors are left to the program. */
 export function registerLabCommands(program: Command): void {
@@ -233,14 +251,14 @@ export function registerLabCommands(program: Command): void {
     )
     .addHelpText("after", examples);
 
-  const verb = (usage: string, description: string, example: string): Command =>
+  const verb = (usage: string, description: string, ...lines: readonly string[]): Command =>
     lab
       .command(usage)
       .description(description)
       .option("--topology <file>", "YAML file that describes the lab")
       .option("--name <name>", 'name of the lab; the file\'s, or "lab"')
       .option("--json", "write the result as JSON")
-      .addHelpText("after", `\nExample:\n  stackyard lab ${example}`);
+      .addHelpText("after", formatExamples(lines));
 
   verb(
     "up",
@@ -269,17 +287,19 @@ export function registerLabCommands(program: Command): void {
     "exec <host> <command...>",
     "Runs a command on a host, each word as it is given; ends with its exit code.",
     "exec h1 -- virsh list --all",
-  ).action(async (host: string, words: string[], flags: LabFlags) => {
-    const { name } = topologyOf(flags);
-    if (flags.json !== true) {
-      process.exitCode = await openShell(name, host, words);
-      return;
-    }
-    const result = await runOnHost(name, host, words);
-    await explainSshFailure(name, host, result.exitCode);
-    write(`${formatJson(result)}\n`);
-    process.exitCode = result.exitCode;
-  });
+  )
+    .showHelpAfterError("(options of the command itself come after --: stackyard lab exec h1 -- ls -l)")
+    .action(async (host: string, words: string[], flags: LabFlags) => {
+      const { name } = topologyOf(flags);
+      if (flags.json !== true) {
+        process.exitCode = await openShell(name, host, words);
+        return;
+      }
+      const result = await runOnHost(name, host, words);
+      await explainSshFailure(name, host, result.exitCode);
+      write(`${formatJson(result)}\n`);
+      process.exitCode = result.exitCode;
+    });
 
   verb("logs [host]", "Prints what a host, or each host, has logged.", "logs h2").action(
     async (host: string | undefined, flags: LabFlags) => {
@@ -354,6 +374,7 @@ export function registerLabCommands(program: Command): void {
     "snapshot <snapshot>",
     "Keeps memory and disks of all hosts as they are at one moment, running servers too.",
     "snapshot ready",
+    "snapshot ready --remove",
   )
     .option("--remove", "remove the snapshot of that name")
     .action(async (snapshot: string, flags: LabFlags & { readonly remove?: true }) => {
@@ -485,4 +506,7 @@ export function registerLabCommands(program: Command): void {
               .join(""),
       );
     });
+
+  for (const group of [lab, ...lab.commands.filter(({ commands }) => commands.length > 0)])
+    refuseUnknown(group);
 }

@@ -19,7 +19,7 @@ import type { LabPort, MatrixResult } from "./run.ts";
 
 interface MatrixFlags {
   readonly name?: string;
-  readonly only: readonly Selection[];
+  readonly only?: readonly Selection[];
   readonly list?: true;
   readonly out?: string;
   readonly junit?: string;
@@ -42,7 +42,7 @@ export function registerMatrixCommand(lab: Command, labs: LabPort): void {
       "Runs a command over topologies and values of axes, each cell in the lab as it came up; exit code 1 when one did not pass.",
     )
     .option("--name <name>", 'name that its labs begin with; the file\'s, or "matrix"')
-    .option("--only <axis=value>", "cells that have the value; repeatable", addSelection, [])
+    .option("--only <axis=value>", "cells that have the value; repeatable", addSelection)
     .option("--list", "show the cells, and run nothing")
     .option("--out <folder>", "folder for the log of each cell; by default with the state of labs")
     .option("--junit <file>", "write a report as JUnit XML")
@@ -84,7 +84,7 @@ export function registerMatrixCommand(lab: Command, labs: LabPort): void {
     });
 }
 
-function addSelection(text: string, before: readonly Selection[]): readonly Selection[] {
+function addSelection(text: string, before: readonly Selection[] = []): readonly Selection[] {
   const [axis = "", ...rest] = text.split("=");
   if (axis === "" || rest.length === 0)
     throw new InvalidArgumentError("Write an axis and a value: storage=rbd.");

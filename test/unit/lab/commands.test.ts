@@ -191,3 +191,24 @@ test.each([
     error: { code: "invalid-input", message: "this is not the name of a lab", field: "name", value },
   });
 });
+
+test.each([
+  [["frobnicate", "--help"], "unknown command 'frobnicate'"],
+  [["image", "frobnicate", "--help"], "unknown command 'frobnicate'"],
+  [["frobnicate"], "unknown command 'frobnicate'"],
+  [["exec", "h1", "virsh", "list", "--all"], "come after --: stackyard lab exec h1 -- ls -l"],
+])("%j is no command line, and the way out is told", async (words, message) => {
+  const { exitCode, stdout, stderr } = await lab(...words);
+  expect([exitCode, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain(message);
+});
+
+test.each([[[]], [["image"]], [["ceph", "status"]], [["matrix"]]])(
+  "help of lab %j is that of the command",
+  async (words) => {
+    const { exitCode, stdout } = await lab(...words, "--help");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(["Usage: stackyard lab", ...words].join(" "));
+    expect(stdout).not.toContain("default: []");
+  },
+);
