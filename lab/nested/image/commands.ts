@@ -4,19 +4,19 @@ import { StackyardError } from "../../../providers/core/errors.ts";
 import { formatJson } from "../../../providers/core/escape.ts";
 import { formatTable } from "../../../providers/engines/cli/table.ts";
 import type { LabOptions } from "../../driver.ts";
-import { distributions, hostRoles, parseTopology } from "../../topology.ts";
+import { distributions, parseTopology } from "../../topology.ts";
+import type { Topology } from "../../topology.ts";
 import { loadTopology } from "../../topology-file.ts";
-import type { HostRole, Topology } from "../../topology.ts";
 import { collectImages, listImages } from "./images.ts";
 import type { Collection, ImageDescription } from "./images.ts";
 import { exportFormats, exportImage } from "./export.ts";
 import { ensureImage } from "./image.ts";
-import { hashRecipe, recipeOf } from "./recipe.ts";
-import type { ImageRecipe } from "./recipe.ts";
+import { hashRecipe, imageRoles, recipeOf, recipeOfRoles } from "./recipe.ts";
+import type { ImageRecipe, ImageRole } from "./recipe.ts";
 
 interface RecipeFlags {
   readonly topology?: string;
-  readonly role?: readonly (HostRole | "none")[];
+  readonly role?: readonly (ImageRole | "none")[];
   readonly distribution?: Topology["distribution"];
   readonly mirror?: string;
   readonly json?: boolean;
@@ -37,7 +37,7 @@ function recipesOf({ topology: file, role, distribution, mirror }: RecipeFlags):
   const recipes =
     named === undefined
       ? topology.hosts.map(({ roles }) => recipeOf(topology, roles))
-      : [recipeOf({ ...topology, packages: "roles" }, named)];
+      : [recipeOfRoles(topology, named)];
   return recipes.filter(
     (recipe, index) => recipes.findIndex((other) => hashRecipe(other) === hashRecipe(recipe)) === index,
   );
@@ -49,22 +49,28 @@ interface ExportFlags extends RecipeFlags {
   readonly bootable?: true;
 }
 
+/** As `--role` takes them. */
+function nameRoles({ roles }: ImageRecipe): string {
+  return roles.length === 0 ? "none" : roles.join(" ");
+}
+
 /** @throws StackyardError `invalid-input` for flags that name more than one image. */
 function onlyRecipe(flags: RecipeFlags): ImageRecipe {
-  const [recipe, ...others] = recipesOf(flags);
-  if (recipe !== undefined && others.length === 0) return recipe;
+  const recipes = recipesOf(flags);
+  const [recipe] = recipes;
+  if (recipe !== undefined && recipes.length === 1) return recipe;
   throw new StackyardError("invalid-input", {
     message: "the hosts of the topology have more than one image",
     field: "role",
     value: flags.topology,
-    remedy: `Name the roles of one with --role: ${[recipe, ...others].map((each) => each?.roles.join(" ") ?? "").join("; ")}.`,
+    remedy: `Name the roles of one with --role: ${recipes.map(nameRoles).join("; ")}.`,
   });
 }
 
 const roleOption = new Option(
   "--role <role...>",
-  "roles of the hosts that it is for; none for the bare distribution",
-).choices([...hostRoles, "none"]);
+  "roles of the hosts that it is for, and ceph-client for compute hosts of a lab with Ceph; none for the bare distribution",
+).choices([...imageRoles, "none"]);
 
 function addRecipeOptions(command: Command): Command {
   return command

@@ -3,10 +3,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { labAsset } from "../../folders.ts";
 import { diskModules, init } from "./initrd.ts";
+import { hostRoles } from "../../topology.ts";
 import type { distributions, HostRole } from "../../topology.ts";
 
 /** What an image is for: a host's roles, and to be a client of Ceph, as compute hosts of a lab that has one are. */
-export type ImageRole = HostRole | "ceph-client";
+export const imageRoles = [...hostRoles, "ceph-client"] as const;
+
+export type ImageRole = (typeof imageRoles)[number];
 
 /** What a host's image is made of. Equal recipes give one image. */
 export interface ImageRecipe {
@@ -35,6 +38,16 @@ export function recipeOf(
   const all: readonly ImageRole[] = isClient ? [...roles, "ceph-client"] : roles;
   const built = packages === "none" ? roles.filter((role) => role === "gateway") : all;
   return { distribution, roles: built, mirror };
+}
+
+/** The image of roles that are named, with what their hosts have in the lab: compute hosts are clients of its Ceph. */
+export function recipeOfRoles(
+  lab: Omit<Parameters<typeof recipeOf>[0], "packages">,
+  named: readonly ImageRole[],
+): ImageRecipe {
+  const ofHost = named.filter((role) => role !== "ceph-client");
+  const recipe = recipeOf({ ...lab, packages: "roles" }, ofHost);
+  return { ...recipe, roles: [...new Set([...recipe.roles, ...named])] };
 }
 
 /** Raised when images of one recipe come out otherwise: cached ones are then built anew. */

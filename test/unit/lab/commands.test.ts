@@ -9,6 +9,7 @@ import { machineFiles } from "../../../lab/nested/files.ts";
 import type { NestedHost, NestedPlan } from "../../../lab/nested/plan.ts";
 import { writeState } from "../../../lab/state.ts";
 import { parseTopology } from "../../../lab/topology.ts";
+import { findPackageRoot } from "../../../providers/core/package-root.ts";
 import { definitions } from "../../../providers/registry.ts";
 import { FakeCloud } from "../../fakes/cloud.ts";
 import { runStackyard, type CommandResult } from "../../support/command-line.ts";
@@ -212,3 +213,18 @@ test.each([[[]], [["image"]], [["ceph", "status"]], [["matrix"]]])(
     expect(stdout).not.toContain("default: []");
   },
 );
+
+test("image export takes the roles that it names where a topology has several images", async () => {
+  const topology = join(findPackageRoot(), "lab", "topologies", "three-hosts-ceph.yaml");
+  const words = ["image", "export", "--topology", topology, "--out", join(home, "host.qcow2"), "--json"];
+  expect(JSON.parse((await lab(...words)).stdout)).toMatchObject({
+    error: {
+      field: "role",
+      value: topology,
+      remedy: "Name the roles of one with --role: compute ceph-client; ceph.",
+    },
+  });
+  // What is refused then is no role.
+  const named = await lab(...words, "--role", "compute", "ceph-client", "--mirror", "ftp://mirror");
+  expect(JSON.parse(named.stdout)).toMatchObject({ error: { field: "mirror" } });
+});

@@ -9,6 +9,7 @@ import {
   listOverlay,
   listPackages,
   recipeOf,
+  recipeOfRoles,
 } from "../../../lab/nested/image/recipe.ts";
 import type { ImageRecipe } from "../../../lab/nested/image/recipe.ts";
 import { hostRoles, parseTopology } from "../../../lab/topology.ts";
@@ -101,6 +102,15 @@ describe("a recipe", () => {
     expect(listPackages(recipeOf(lab, ["compute"]))).toContain("python3-rbd");
     expect(recipeOf(lab, ["ceph"]).roles).toEqual(["ceph"]);
     expect(recipeOf({ ...lab, packages: "none" }, ["compute"]).roles).toEqual([]);
+  });
+
+  test("of roles by their names is that of the lab's hosts, whether the client of Ceph is named or follows", () => {
+    const lab = parseTopology({ hosts: [{ name: "a" }, { name: "c", roles: ["ceph"] }] });
+    const hash = hashRecipe(recipeOf(lab, ["compute"]));
+    expect(hashRecipe(recipeOfRoles(lab, ["compute", "ceph-client"]))).toBe(hash);
+    expect(hashRecipe(recipeOfRoles(lab, ["compute"]))).toBe(hash);
+    expect(hashRecipe(recipeOfRoles(parseTopology({}), ["compute", "ceph-client"]))).toBe(hash);
+    expect(recipeOfRoles(parseTopology({}), ["compute"]).roles).toEqual(["compute"]);
   });
 
   test("of a gateway has what it takes, where other packages are left to enrolment too", () => {
