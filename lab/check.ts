@@ -47,7 +47,7 @@ function namespaceLooks(topology: Topology): Readonly<Record<string, Look>> {
   const withCeph = topology.hosts.some(({ roles }) => roles.includes("ceph"));
   return {
     root: () => {
-      requireRoot();
+      requireRoot(findState(topology.name) === undefined ? "new" : "known");
       return "this user is root on Linux";
     },
     programs: () => lookForPrograms(namespacePrograms(withCeph)),

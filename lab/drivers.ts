@@ -13,7 +13,7 @@ import type { Topology } from "./topology.ts";
 /** Refuses, before anything is written, a topology that this user may not, or that this machine has not the programs or the bridges for. */
 export async function requireUsable(topology: Topology): Promise<void> {
   if (topology.driver === "nested") return requireNested(topology);
-  requireRoot();
+  requireRoot("new");
   requirePrograms(
     systemPath,
     topology.hosts.some(({ roles }) => roles.includes("ceph")),

@@ -64,7 +64,7 @@ export async function withLab<Result>(
   options: LabOptions,
   action: () => Promise<Result>,
 ): Promise<Result> {
-  if (findState(name)?.driver === "namespace") requireRoot();
+  if (findState(name)?.driver === "namespace") requireRoot("known");
   const folder = labFolder(name);
   try {
     return await withLock(

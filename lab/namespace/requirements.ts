@@ -36,12 +36,18 @@ export function requirePrograms(path = systemPath, withCeph = false): void {
   requireInstalled(namespacePrograms(withCeph), path);
 }
 
-/** @throws StackyardError `forbidden`: namespaces, bridges and mounts are root's on Linux. */
-export function requireRoot(): void {
+/**
+ * @param lab whether it is still to be made, and may be of another driver.
+ * @throws StackyardError `forbidden`: namespaces, bridges and mounts are root's on Linux.
+ */
+export function requireRoot(lab: "new" | "known"): void {
   if (process.platform === "linux" && process.getuid?.() === 0) return;
   throw new StackyardError("forbidden", {
     message:
       "a lab of driver `namespace` needs root on Linux: it makes network namespaces, bridges and mounts",
-    remedy: "Run the command as root, for example with sudo -E.",
+    remedy:
+      lab === "known"
+        ? "Run the command as root, for example with sudo -E."
+        : "Run the command as root, for example with sudo -E, or make hosts as virtual machines, which needs no root: --driver nested.",
   });
 }
