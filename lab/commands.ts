@@ -39,12 +39,11 @@ import {
   tearDown,
 } from "./lab.ts";
 import type { LabDescription } from "./lab.ts";
-import { requireLabName } from "./lab-name.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
 import { registerMatrixCommand } from "./matrix/command.ts";
 import { findState, listNames } from "./state.ts";
 import { cloneLab, exportLab, importLab } from "./transfer.ts";
-import { drivers, parseTopology } from "./topology.ts";
+import { drivers, parseLabName, parseTopology } from "./topology.ts";
 import { loadTopology } from "./topology-file.ts";
 import type { Topology } from "./topology.ts";
 import { runVerb } from "./verb.ts";
@@ -59,7 +58,7 @@ interface LabFlags {
 /** The topology that the flags name, the default lab without any; `--name` and `--driver` win over the file's. */
 function topologyOf({ topology: file, name, driver }: LabFlags): Topology {
   const given = {
-    ...(name === undefined ? {} : { name: requireLabName(name) }),
+    ...(name === undefined ? {} : { name: parseLabName(name) }),
     ...(driver === undefined ? {} : { driver }),
   };
   return file === undefined ? parseTopology(given) : loadTopology(file, given);

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { findPackageRoot } from "../providers/core/package-root.ts";
-import { requireLabName } from "./lab-name.ts";
+import { parseLabName } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
 /** Reads a folder setting of the XDG base directory specification; a relative value is ignored, as it demands. */
@@ -17,7 +17,7 @@ export function labsFolder(): string {
 
 /** The folder of one lab. */
 export function labFolder(name: string): string {
-  return join(labsFolder(), requireLabName(name));
+  return join(labsFolder(), parseLabName(name));
 }
 
 /** What can be made again at any time: `$XDG_CACHE_HOME/stackyard`, else below `~/.cache`. */

@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { StackyardError } from "../providers/core/errors.ts";
 import { escapeLine } from "../providers/core/escape.ts";
 import { parseRange } from "./addresses.ts";
 import { parseInput, rule } from "./checked-input.ts";
@@ -269,9 +270,19 @@ export function parseTopology(input: unknown): Topology {
 }
 
 /**
- * Judges a lab's name wherever one is given, so that none ever leads out of the folder of labs.
+ * Judges a lab's name wherever one is given by itself, so that none ever leads out of the folder of labs.
  * @throws StackyardError `invalid-input`.
  */
 export function parseLabName(name: string): string {
-  return parseTopology({ name }).name;
+  try {
+    return parseTopology({ name }).name;
+  } catch (error) {
+    if (!(error instanceof StackyardError)) throw error;
+    throw new StackyardError("invalid-input", {
+      message: "this is not the name of a lab",
+      field: "name",
+      value: name,
+      remedy: error.remedy,
+    });
+  }
 }

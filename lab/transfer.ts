@@ -24,7 +24,7 @@ import { makeFolder } from "./state-files.ts";
 import { findState, readState, writeState } from "./state.ts";
 import type { LabState } from "./state.ts";
 import { runTar } from "./tar.ts";
-import { requireLabName } from "./lab-name.ts";
+import { parseLabName } from "./topology.ts";
 import { withWorkFolder } from "./work-folders.ts";
 
 /** Which moment of a lab is copied. */
@@ -48,7 +48,7 @@ function readNested(name: string): Extract<LabState, { driver: "nested" }> {
 }
 
 function requireNew(name: string): void {
-  if (findState(requireLabName(name)) === undefined) return;
+  if (findState(parseLabName(name)) === undefined) return;
   throw new StackyardError("conflict", {
     message: `there is a lab "${name}" already`,
     field: "name",

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
 import { escapeLine } from "../../providers/core/escape.ts";
 import { parseInput, readYamlFile, rule } from "../checked-input.ts";
-import { nameSchema, parseLabName, parseTopology } from "../topology.ts";
+import { nameSchema, parseTopology } from "../topology.ts";
 import type { Topology } from "../topology.ts";
 
 /** The axis that every matrix has: which of its topologies. */
@@ -220,7 +220,7 @@ function readTopology(
   }
   try {
     const base = file === undefined ? {} : readFields(resolve(folder, file), `${field}.file`);
-    return parseTopology({ ...base, ...fields, name: parseLabName(`${matrix}-${key}`) });
+    return parseTopology({ ...base, ...fields, name: `${matrix}-${key}` });
   } catch (error) {
     if (!(error instanceof StackyardError) || error.field === `${field}.file`) throw error;
     throw new StackyardError(error.code, {
