@@ -189,6 +189,11 @@ export function describeVolumesPort(name: string, open: () => Promise<VolumeStag
         expect(listed).toMatchObject([{ id: refOf("blank").id, isWhole: true }]);
       });
 
+      test("is held by none of those who look at it at the same time", async () => {
+        const looks = await Promise.all(Array.from({ length: 24 }, () => observe("blank")));
+        expect(looks.flatMap((found) => found?.holders)).toEqual([]);
+      });
+
       test("grows, and keeps its data", async () => {
         await volumes.growVolume(host, refOf("blank"), 2, signal);
         await ensure(specOf("blank", { kind: "blank" }, 3));

@@ -23,8 +23,8 @@ function listFormatOptions({ encryption }: Pick<VolumeRef, "encryption">): reado
 
 /**
  * Functions of all scripts about one file, beside `qemu_img` of {@link defineQemuImg}. `$node` is how that opens the file, `$part_node` the one that is
- * being made. A holder is a process with the file open, be it only to read: its name and id a line. `require_free` ends
- * the script while there is one.
+ * being made. A holder is a process with the file open, be it only to read: its name and id a line. Who looks at it as
+ * these scripts do, under the same shared lock, is none: it lets go in a moment, and hinders nobody. `require_free` ends the script while there is one.
  */
 export function defineFile(
   host: ComputeHost,
@@ -39,6 +39,7 @@ list_holders_of() {
   for handle in /proc/[0-9]*/fd/*; do
     [ "$handle" -ef "$1" ] || continue
     process=$(printf '%s\n' "$handle" | cut -d / -f 3)
+    case $(tr '\0' ' ' 2> /dev/null < "/proc/$process/cmdline") in ('' | 'qemu-img info -U '*) continue ;; esac
     echo "$(cat "/proc/$process/comm" 2> /dev/null || echo process) (process $process)"
   done
 }
