@@ -1,23 +1,12 @@
 import { Argument, InvalidArgumentError, Option, type Command } from "commander";
 import { formatTable } from "../providers/engines/cli/table.ts";
-import { describeSize } from "../providers/core/bytes.ts";
 import { StackyardError } from "../providers/core/errors.ts";
 import { escapeLines, formatJson } from "../providers/core/escape.ts";
-import { withoutPrefix } from "./addresses.ts";
 import { checkLab } from "./check.ts";
-import type { LabFinding } from "./check.ts";
 import { buildGuest } from "./guest/build.ts";
 import { registerCephCommands } from "./ceph-commands.ts";
 import { labNetworks, powerActions } from "./driver.ts";
-import type {
-  CableState,
-  HostDescription,
-  LabNetwork,
-  LinkChange,
-  NetworkDescription,
-  PowerAction,
-  SnapshotDescription,
-} from "./driver.ts";
+import type { LabNetwork, LinkChange, PowerAction } from "./driver.ts";
 import {
   bringUp,
   canSnapshot,
@@ -38,10 +27,10 @@ import {
   spoilLink,
   tearDown,
 } from "./lab.ts";
-import type { LabDescription } from "./lab.ts";
 import { registerImageCommands } from "./nested/image/commands.ts";
 import { registerMatrixCommand } from "./matrix/command.ts";
-import { findState, listNames } from "./state.ts";
+import { findState } from "./state.ts";
+import { describeAbsence, formatCable, formatFindings, formatLab, formatSnapshots } from "./tables.ts";
 import { cloneLab, exportLab, importLab } from "./transfer.ts";
 import { drivers, parseLabName, parseTopology } from "./topology.ts";
 import { loadTopology } from "./topology-file.ts";
@@ -81,51 +70,6 @@ const driverOption = new Option(
   "how hosts are made: of this machine's namespaces, or as virtual machines with KVM inside",
 ).choices(drivers);
 
-const hostColumns = ["HOST", "STATE", "ADDRESS", "TUNNEL", "LINKS", "PID"];
-
-/** The links that are not up, or that all are. */
-function formatLinks({ links }: HostDescription): string {
-  const others = Object.entries(links).filter(([, state]) => state !== "up");
-  return others.length === 0 ? "up" : others.map(([network, state]) => `${network} ${state}`).join(", ");
-}
-
-/** The host that the others' way out leads over; empty in a lab whose hosts have each their own. */
-function formatGateway({ hosts }: LabDescription): string {
-  const gateway = hosts.find(({ roles }) => roles.includes("gateway"));
-  if (gateway === undefined) return "";
-  return `way out by ${gateway.name} alone, ${withoutPrefix(gateway.tunnelAddress)}\n`;
-}
-
-function formatLab(lab: LabDescription): string {
-  const { management, data, storage } = lab.networks;
-  const where = ({ bridge }: NetworkDescription): string => (bridge === null ? "" : ` on ${bridge}`);
-  // Who has the first address behind a bridge that was there before the lab is not for us to say.
-  const gatewayIs =
-    lab.driver === "nested" && management.bridge !== null ? "the gateway is" : "this machine is";
-  const rows = lab.hosts.map((host) => [
-    host.name,
-    host.state,
-    host.port === 22 ? host.address : `${host.address}:${String(host.port)}`,
-    host.tunnelAddress,
-    formatLinks(host),
-    host.pid === null ? "-" : String(host.pid),
-  ]);
-  return [
-    `lab ${lab.name} (${lab.driver}): ${lab.state}\n`,
-    `management ${management.cidr}${where(management)}, ${gatewayIs} ${management.gateway}\n`,
-    `data ${data.cidr}${where(data)}, MTU ${String(data.mtuBytes)} bytes\n`,
-    storage === undefined
-      ? ""
-      : `storage ${storage.cidr}${where(storage)}, MTU ${String(storage.mtuBytes)} bytes\n`,
-    formatGateway(lab),
-    `inventory ${lab.inventoryFile}\n\n`,
-    formatTable(
-      hostColumns.map((title) => ({ title })),
-      rows,
-    ),
-  ].join("");
-}
-
 const netActions = ["cut", "mend", "spoil"] as const;
 
 type NetAction = (typeof netActions)[number];
@@ -162,23 +106,6 @@ function qualityOf(host: string, action: NetAction, { delay, loss }: NetFlags): 
   };
 }
 
-/** What is the matter with a cable, or that nothing is. */
-function formatCable({ cut, delayMs, lossPercent }: CableState): string {
-  const faults = [
-    ...(cut ? ["cut"] : []),
-    ...(delayMs === 0 ? [] : [`${String(delayMs)} ms more for each frame`]),
-    ...(lossPercent === 0 ? [] : [`${String(lossPercent)} of 100 frames are lost`]),
-  ];
-  return faults.length === 0 ? "good" : faults.join(", ");
-}
-
-/** That there is no such lab to take down, and which there are: the name may be another's than was meant. */
-function describeAbsence(name: string): string {
-  const names = listNames();
-  const others = names.length === 0 ? "" : `; labs here: ${names.join(", ")}`;
-  return `there is no lab ${name}: nothing to do${others}\n`;
-}
-
 /** Reads a flag that is a number from 0 on. */
 function parseNumber(most: number): (text: string) => number {
   return (text) => {
@@ -186,29 +113,6 @@ function parseNumber(most: number): (text: string) => number {
     if (text.trim() !== "" && value >= 0 && value <= most) return value;
     throw new InvalidArgumentError(`Use a number from 0 to ${String(most)}.`);
   };
-}
-
-function formatFindings(findings: readonly LabFinding[]): string {
-  return findings
-    .map(({ name, state, found, remedy }) => {
-      const line = `${state.padEnd(8)} ${name}: ${found}\n`;
-      return remedy === null ? line : `${line}         remedy: ${remedy}\n`;
-    })
-    .join("");
-}
-
-function formatSnapshots(snapshots: readonly SnapshotDescription[]): string {
-  const rows = snapshots.map(({ name, takenAt, hosts }) => [
-    name,
-    takenAt,
-    hosts
-      .map((host) => `${host.name} ${host.memoryBytes === null ? "off" : describeSize(host.memoryBytes)}`)
-      .join(", "),
-  ]);
-  return formatTable(
-    ["SNAPSHOT", "TAKEN", "HOSTS"].map((title) => ({ title })),
-    rows,
-  );
 }
 
 const examples = `
