@@ -56,7 +56,10 @@ async function runVitest(
   const report = join(folder, "report.json");
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const config = join(root, ".config", "vitest.config.ts");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = [
+    ...["default", join(root, ".config", "failure-reporter.ts"), "json"].map((name) => `--reporter=${name}`),
+    `--outputFile.json=${report}`,
+  ];
   try {
     const exitCode = await runTool(process.execPath, [
       vitest,
