@@ -97,7 +97,14 @@ const hostFields = {
     .describe(
       "`compute` runs servers; `ceph` is a host of the lab's Ceph; `gateway`, of virtual machines, is the only way out of the lab. A host of namespaces has one.",
     ),
-  vcpus: z.int().min(1).max(64).default(2).describe("Processors. Of virtual machines."),
+  vcpus: z
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe(
+      "Processors. Of virtual machines: 2, or 1 where they are emulated. With more than one, emulated hosts and servers panic at times.",
+    ),
   ramMib: z
     .int()
     .min(768, { error: "is less than the 768 MiB that a host with libvirt needs" })

@@ -26,9 +26,12 @@ const powerOffLimitMs = 120_000;
 const endLimitMs = 2_000;
 const pollMs = 100;
 
-/** Kernel arguments of hosts. Mitigations and the like protect nobody in a lab, and cost much where all is emulated. */
+/**
+ * Kernel arguments of hosts. Mitigations and the like protect nobody in a lab, and cost much where all is emulated. A kernel that panics,
+ * which emulated ones do at times, boots anew.
+ */
 const kernelArguments =
-  "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0 mitigations=off apparmor=0 audit=0 nokaslr";
+  "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0 mitigations=off apparmor=0 audit=0 nokaslr panic=1";
 
 /** A comma ends a value on QEMU's command line; two stand for one. */
 const escapeCommas = (text: string): string => text.replaceAll(",", ",,");

@@ -80,6 +80,12 @@ export interface NestedChoices {
   readonly runtimeFolder: string;
 }
 
+/**
+ * Processors of a host that says nothing of them. QEMU's emulated SVM lets an interrupt that another processor sends reach a host at the
+ * moment that it leaves a guest, with the guest's GS: the host's kernel panics, or the guest's. With one there is no other.
+ */
+const defaultVcpus: Readonly<Record<NestedChoices["acceleration"], number>> = { kvm: 2, tcg: 1 };
+
 const prefixOf = (range: AddressRange): string => String(range.prefix);
 
 /**
@@ -128,7 +134,7 @@ export function planNestedLab(topology: Topology, folder: string, choices: Neste
         name: host.name,
         roles: host.roles,
         uuid: uuidOf(`${folder}/${host.name}`),
-        vcpus: host.vcpus,
+        vcpus: host.vcpus ?? defaultVcpus[choices.acceleration],
         ramMib: host.ramMib,
         diskGib: host.diskGib,
         dataDisksGib: host.disks.map(({ sizeGib }) => sizeGib),

@@ -45,7 +45,9 @@ export async function openQmp(
   /** The next line that is no event. */
   const readReply = async (): Promise<z.infer<typeof replySchema>> => {
     for (;;) {
-      const { value, done } = await lines.next();
+      const { value, done } = await lines.next().catch((cause: unknown) => {
+        throw new StackyardError("command-failed", { message: "QEMU has ended", cause });
+      });
       if (done === true) {
         throw new StackyardError("command-failed", { message: "QEMU has closed its monitor" });
       }

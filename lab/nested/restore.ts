@@ -10,6 +10,7 @@ import { applyLinks, bootLimitMs } from "./boot.ts";
 import { sumFile } from "./checksum.ts";
 import { addLayers } from "./disks.ts";
 import { machineFiles } from "./files.ts";
+import { releaseScript } from "./guests.ts";
 import type { HostImage } from "./image/image.ts";
 import { pruneDisks } from "./removal.ts";
 import { cutMachine, markReady, startMachine, withMonitor } from "./machine.ts";
@@ -142,6 +143,10 @@ export async function mendMachine(
   });
 }
 
-/** `mend SECONDS NEIGHBOUR`: a guest goes on with the clock of its snapshot; its neighbour shows that the network is there. */
-const mendScript = sh`date -u -s "@$1" > /dev/null
+/**
+ * `mend SECONDS NEIGHBOUR`: a host goes on with the clock of its snapshot, and its guests as they were held for it; its
+ * neighbour shows that the network is there.
+ */
+const mendScript = sh`${releaseScript}
+date -u -s "@$1" > /dev/null
 [ -z "$2" ] || ping -n -q -c 1 -i 0.2 -w 5 "$2" > /dev/null || { echo "$2 does not answer"; exit 1; }`.text;

@@ -8,9 +8,11 @@ import { runSideBySide } from "../side-by-side.ts";
 import { sumFile } from "./checksum.ts";
 import { addLayers, diskSlots, layersOf, requireLayer } from "./disks.ts";
 import { machineFiles, nestedFiles } from "./files.ts";
+import { holdGuests } from "./guests.ts";
 import type { HostImage } from "./image/image.ts";
 import { mendInterrupted } from "./interruption.ts";
 import { findMachine, hasBooted, withMonitor } from "./machine.ts";
+import { isWithinGuest } from "./memory-file.ts";
 import { saveMemory } from "./memory.ts";
 import { readLinks } from "./network.ts";
 import type { NestedHost, NestedPlan } from "./plan.ts";
@@ -24,7 +26,8 @@ const bytesPerMib = 1024 ** 2;
 /**
  * Keeps memory and disks of all hosts as they are at one moment. The hosts stand still meanwhile, and go on whatever
  * happens; nothing is kept of a snapshot that fails.
- * @throws StackyardError `conflict` when there is one of that name, `wrong-state` while a host starts,
+ * @throws StackyardError `conflict` when there is one of that name, `wrong-state` while a host starts, or is emulated and runs
+ * guests that cannot be held,
  * `host-disk-full` with the numbers.
  */
 export async function takeSnapshot(
@@ -54,13 +57,7 @@ export async function takeSnapshot(
   const part = snapshotFolder(plan, unfinishedSnapshot);
   await mkdir(part, { recursive: true, mode: 0o700 });
   try {
-    const disks = new Map(plan.hosts.map((host) => [host.name, layersOf(host)]));
-    // Before QEMU takes them: whoever is killed when, the next start finds a layer over all that was written.
-    await runSideBySide(
-      plan.hosts.map((host) => () => addLayers(host)),
-      options.signal,
-    );
-    await freeze(plan, running, part, options);
+    const disks = await keepAll(plan, running, part, options);
     const takenAt = new Date().toISOString();
     const links = [...readLinks(plan)];
     const hosts = await runSideBySide(
@@ -90,6 +87,61 @@ export async function takeSnapshot(
       cause: error,
     });
   }
+}
+
+/** The layers of each host's disks, by the host's name. */
+type DisksByHost = ReadonlyMap<string, ReturnType<typeof layersOf>>;
+
+/**
+ * Keeps the hosts' memory in files of a folder. Emulated hosts within a guest of theirs would not be taken back by QEMU, and
+ * are kept anew while their guests are held.
+ * @returns the disks as they are at that moment.
+ */
+async function keepAll(
+  plan: NestedPlan,
+  hosts: readonly NestedHost[],
+  folder: string,
+  options: LabOptions,
+): Promise<DisksByHost> {
+  const disks = await keep(plan, hosts, folder, options);
+  if (plan.acceleration !== "tcg" || (await listWithinGuests(hosts, folder)).length === 0) return disks;
+  options.onProgress?.("guests were at work: they are held, and all is kept anew");
+  await Promise.all(hosts.map((host) => rm(join(folder, memoryFileName(host)))));
+  const release = await holdGuests(plan, hosts);
+  const anew = await keep(plan, hosts, folder, options).finally(release);
+  const [busy] = await listWithinGuests(hosts, folder);
+  if (busy === undefined) return anew;
+  throw new StackyardError("wrong-state", {
+    message: `host ${busy.name} runs a guest that is no domain of its libvirt, and an emulated host does not go on within one`,
+    remedy: "Stop that guest, and take the snapshot again.",
+  });
+}
+
+/** The hosts that were within a guest of theirs when their memory was kept. */
+async function listWithinGuests(
+  hosts: readonly NestedHost[],
+  folder: string,
+): Promise<readonly NestedHost[]> {
+  const found = await Promise.all(
+    hosts.map(async (host) => ((await isWithinGuest(join(folder, memoryFileName(host)))) ? [host] : [])),
+  );
+  return found.flat();
+}
+
+async function keep(
+  plan: NestedPlan,
+  hosts: readonly NestedHost[],
+  folder: string,
+  options: LabOptions,
+): Promise<DisksByHost> {
+  const disks = new Map(plan.hosts.map((host) => [host.name, layersOf(host)]));
+  // Before QEMU takes them: whoever is killed when, the next start finds a layer over all that was written.
+  await runSideBySide(
+    plan.hosts.map((host) => () => addLayers(host)),
+    options.signal,
+  );
+  await freeze(plan, hosts, folder, options);
+  return disks;
 }
 
 async function requireRoom(plan: NestedPlan, running: readonly NestedHost[]): Promise<void> {

@@ -46,6 +46,7 @@ class Cloud extends TerraformStack {
       project,
       kernel: { location: `${guestFolder}/kernel` },
       initrd: { location: `${guestFolder}/initrd` },
+      kernelArguments: "console=ttyS0 quiet panic=1", // A guest whose kernel panics boots anew.
     });
     const keypair = new Keypair(this, "login", { project });
 

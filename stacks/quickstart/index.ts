@@ -35,6 +35,7 @@ const image = new Image("guest", {
   project,
   kernel: { location: `${guestFolder}/kernel` },
   initrd: { location: `${guestFolder}/initrd` },
+  kernelArguments: "console=ttyS0 quiet panic=1", // A guest whose kernel panics boots anew.
 });
 const keypair = new Keypair("login", { project });
 

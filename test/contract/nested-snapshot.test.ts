@@ -1,7 +1,15 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,6 +31,7 @@ import { restoreSnapshot } from "../../lab/nested/restore.ts";
 import { ownSnapshots, snapshotFolder, unfinishedSnapshot } from "../../lab/nested/snapshot-file.ts";
 import { takeSnapshot } from "../../lab/nested/snapshot.ts";
 import { listChildren } from "../support/child-processes.ts";
+import { describeMigration } from "../support/migration-stream.ts";
 import { planBelow } from "../support/nested-plan.ts";
 
 /** A process that counts as a host's QEMU, and a monitor that does as QEMU does. No sshd answers. */
@@ -31,6 +40,8 @@ interface FakeQemu {
   readonly monitor: Server;
   /** How it is now, as `query-status` says. */
   status: unknown;
+  /** Whether one of its processors is within a guest whenever its memory is sent. */
+  withinGuest: boolean;
   /** How its migrations end. */
   migration: "completed" | "failed";
   /** Files of all hosts' disks when it was told to stand still. */
@@ -61,6 +72,7 @@ async function startQemu(host: NestedHost): Promise<FakeQemu> {
   const fake: FakeQemu = {
     process: child,
     status: "running",
+    withinGuest: false,
     migration: "completed",
     layersHeld: [],
     monitor: createServer((client) => {
@@ -78,7 +90,9 @@ async function startQemu(host: NestedHost): Promise<FakeQemu> {
         }
         if (execute === "cont") fake.status = "running";
         if (execute === "migrate")
-          connect(String(given?.uri).slice("unix:".length)).end(`memory of ${host.name}`);
+          connect(String(given?.uri).slice("unix:".length)).end(
+            describeMigration([{ withinGuest: false }, fake], `memory of ${host.name}`),
+          );
         say({ return: answer(execute) });
       });
     }),
@@ -208,6 +222,24 @@ describe("a snapshot of hosts that are on", () => {
     expect(readdirSync(nestedFiles(plan).snapshots)).toEqual([]);
   });
 
+  test("is refused, and leaves nothing, where one is within a guest that cannot be held", async () => {
+    qemuOf("h2").withinGuest = true;
+    await expect(takeSnapshot(plan, "moment", images, { onProgress })).rejects.toMatchObject({
+      code: "wrong-state",
+      message: expect.stringContaining("host h1") as unknown, // The first that cannot be told.
+      remedy: expect.stringContaining("stackyard lab net h1 mend") as unknown,
+    });
+    expect(heard).toContain("guests were at work: they are held, and all is kept anew");
+    expect([...qemus.values()].map(({ status }) => status)).toEqual(["running", "running"]);
+    expect(readdirSync(nestedFiles(plan).snapshots)).toEqual([]);
+  });
+
+  test("may be within guests where they are not emulated", async () => {
+    qemuOf("h2").withinGuest = true;
+    await takeSnapshot({ ...plan, acceleration: "kvm" }, "moment", images, { onProgress });
+    expect(heard.filter((what) => what === "h2: stop")).toHaveLength(1);
+  });
+
   test("is refused while one of them starts", async () => {
     rmSync(machineFiles(plan, firstHost()).ready);
     await expect(takeSnapshot(plan, "moment", images, {})).rejects.toMatchObject({
@@ -282,7 +314,11 @@ describe("a restore", () => {
   const memory = (): string => join(snapshotFolder(plan, "moment"), "h2.memory");
 
   test.each<[string, () => void, string]>([
-    ["has other memory of the same size", () => writeFileSync(memory(), "memory of h3"), "another checksum"],
+    [
+      "has other memory of the same size",
+      () => writeFileSync(memory(), readFileSync(memory()).fill("h3", 10, 12)),
+      "another checksum",
+    ],
     ["has memory that is longer", () => appendFileSync(memory(), "\0"), "another checksum"],
     ["lacks memory", () => rmSync(memory()), "is missing"],
     [

@@ -21,12 +21,16 @@ function rangeOf(cidr: string) {
   return range;
 }
 
-function plan(input: object, folder = "/state/labs/trial"): NestedPlan {
+function plan(
+  input: object,
+  folder = "/state/labs/trial",
+  acceleration: NestedPlan["acceleration"] = "tcg",
+): NestedPlan {
   return planNestedLab(parseTopology({ driver: "nested", hosts: 2, ...input }), folder, {
     ranges: { management: rangeOf("10.77.0.0/24"), data: rangeOf("10.78.0.0/24") },
     storage: rangeOf("10.79.0.0/24"),
     sshPorts: [2201, 2202, 2203],
-    acceleration: "tcg",
+    acceleration,
     runtimeFolder: "/run/user/1000/stackyard",
   });
 }
@@ -71,8 +75,14 @@ describe("a plan of virtual machines", () => {
     const lab = { packages: "none", mirror: "http://m.example.org", distribution: "debian-13" } as const;
     const made = plan({ ...lab, hosts: [{ name: "a", ...host }, "b"] });
     expect(made).toMatchObject(lab);
-    expect(made.hosts).toMatchObject([host, { vcpus: 2, ramMib: 2048, diskGib: 20 }]);
+    expect(made.hosts).toMatchObject([host, { vcpus: 1, ramMib: 2048, diskGib: 20 }]);
     expect(new Set(made.hosts.map(({ uuid }) => uuid)).size).toBe(2);
+  });
+
+  test("gives hosts two processors, and one where they are emulated", () => {
+    const vcpusOf = (made: NestedPlan) => made.hosts.map(({ vcpus }) => vcpus);
+    expect(vcpusOf(plan({}))).toEqual([1, 1]);
+    expect(vcpusOf(plan({}, "/state/labs/trial", "kvm"))).toEqual([2, 2]);
   });
 
   test("of a copy keeps what the memory of its hosts knows, and shares no process, port, socket or disk", () => {

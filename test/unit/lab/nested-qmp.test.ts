@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
@@ -107,4 +108,15 @@ test("a monitor that is not there yet is waited for, one whose QEMU has ended is
       code: "command-failed",
     },
   );
+});
+
+test("QEMU that ends before it has read a command is an error of the lab's", async () => {
+  const path = join(folder, "qmp");
+  server = createServer({ pauseOnConnect: true }, (socket) => {
+    socket.write(`${JSON.stringify({ QMP: {} })}\n${JSON.stringify({ return: {} })}\n`);
+    setTimeout(() => socket.destroy(), 100);
+  });
+  await once(server.listen(path), "listening");
+  const qmp = await openQmp(path);
+  await expect(qmp.execute("query-status")).rejects.toMatchObject({ code: "command-failed" });
 });

@@ -7,7 +7,7 @@ import { parseTopology } from "../../../lab/topology.ts";
 import { loadTopology } from "../../../lab/topology-file.ts";
 
 /** What a host has as a virtual machine. */
-const machine = { vcpus: 2, ramMib: 2048, diskGib: 20, disks: [] };
+const machine = { ramMib: 2048, diskGib: 20, disks: [] };
 const threeHosts = ["h1", "h2", "h3"].map((name) => ({ name, roles: ["compute"], ...machine }));
 const cephHost = { hosts: [{ name: "c1", roles: ["ceph"] }] };
 
