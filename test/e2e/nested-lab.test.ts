@@ -192,6 +192,29 @@ describe("a server on it", () => {
     expect(textOf((await cloud.find("server", server.id)).outputs, "status")).toBe("ACTIVE");
   });
 
+  test("that is busy is held while a snapshot is taken, and goes on when the lab is brought back to it", async () => {
+    const count = async (): Promise<number> => Number(await shell.inGuest(server, "cat /tmp/count"));
+    await shell.inGuest(
+      server,
+      "(i=0; while :; do i=$((i + 1)); echo $i > /tmp/next; mv /tmp/next /tmp/count; done) > /dev/null 2>&1 & echo $! > /tmp/busy",
+    );
+    const said: string[] = [];
+    const takeUntilHeld = async (): Promise<boolean> => {
+      if (listLabSnapshots("nested").some(({ name }) => name === "busy"))
+        await removeLabSnapshot("nested", "busy");
+      await snapshotLab("nested", "busy", { onProgress: (message) => said.push(message) });
+      return said.includes("guests were at work: they are held, and all is kept anew");
+    };
+    await expect.poll(takeUntilHeld, { timeout: 120_000 }).toBe(true);
+    const seen = await count();
+    await expect.poll(count, patience).toBeGreaterThan(seen);
+    expect((await restoreLab("nested", "busy")).state).toBe("up");
+    const restored = await count();
+    await expect.poll(count, patience).toBeGreaterThan(restored);
+    await shell.inGuest(server, 'kill "$(cat /tmp/busy)"');
+    await removeLabSnapshot("nested", "busy");
+  });
+
   test("outlives a snapshot whose command is killed while the hosts stand still", async () => {
     const { pid } = (await describeLab("nested")).hosts[0] ?? {};
     await killVerb(["snapshot", "nested", "half"], "hosts stand still");
