@@ -19,13 +19,23 @@ export async function readEnd(
   start = 0,
 ): Promise<{ readonly text: string; readonly leftOutBytes: number }> {
   if (!existsSync(path)) return { text: "", leftOutBytes: 0 };
+  const { bytes, leftOutBytes } = await readLastBytes(path, most, start);
+  return { text: bytes.toString(), leftOutBytes };
+}
+
+/** The same of a file that is there, as bytes. */
+export async function readLastBytes(
+  path: string,
+  most: number,
+  start = 0,
+): Promise<{ readonly bytes: Buffer; readonly leftOutBytes: number }> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
     const from = Math.max(start, size - most);
     const length = Math.max(0, size - from);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, from);
-    return { text: buffer.subarray(0, bytesRead).toString(), leftOutBytes: from }; // It may be shorter by now.
+    return { bytes: buffer.subarray(0, bytesRead), leftOutBytes: from }; // It may be shorter by now.
   } finally {
     await file.close();
   }

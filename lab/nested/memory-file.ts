@@ -1,6 +1,6 @@
-import { open } from "node:fs/promises";
 import { z } from "zod";
 import { StackyardError } from "../../providers/core/errors.ts";
+import { readLastBytes } from "../file-end.ts";
 
 /** Devices and their description come last. Those of a host take less than a tenth of it. */
 const tailBytes = 4 * 1024 ** 2;
@@ -29,7 +29,7 @@ const withinGuest = 1 << 21;
  * @throws StackyardError `command-failed` when it is not.
  */
 export async function isWithinGuest(file: string): Promise<boolean> {
-  const tail = await readLast(file, tailBytes);
+  const { bytes: tail } = await readLastBytes(file, tailBytes);
   const { devices } = readDescription(tail, file);
   const processors = devices
     .filter(({ name }) => name === "cpu")
@@ -50,14 +50,6 @@ export async function isWithinGuest(file: string): Promise<boolean> {
     }, 0);
     return (tail.readUInt32BE(at + header.length + before) & withinGuest) !== 0;
   });
-}
-
-async function readLast(path: string, most: number): Promise<Buffer> {
-  await using file = await open(path);
-  const { size } = await file.stat();
-  const length = Math.min(size, most);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-  return buffer.subarray(0, bytesRead);
 }
 
 function readDescription(tail: Buffer, file: string): z.infer<typeof descriptionSchema> {
