@@ -53,14 +53,16 @@ export async function isWithinGuest(file: string): Promise<boolean> {
 }
 
 function readDescription(tail: Buffer, file: string): z.infer<typeof descriptionSchema> {
-  // No byte of the document is the mark, which JSON has in no text; one of the length may be.
-  const last = tail.lastIndexOf(descriptionMark);
-  for (const at of [last, tail.lastIndexOf(descriptionMark, last - 1)]) {
+  // No byte of the document is the mark, which JSON has in no text; any of the length may be.
+  let before = tail;
+  for (;;) {
+    const at = before.lastIndexOf(descriptionMark);
+    if (at < 0) throw unreadable(file);
     const start = at + 5;
-    if (at < 0 || start > tail.length || tail.readUInt32BE(at + 1) !== tail.length - start) continue;
-    return descriptionSchema.parse(JSON.parse(tail.toString("utf8", start)));
+    if (start <= tail.length && tail.readUInt32BE(at + 1) === tail.length - start)
+      return descriptionSchema.parse(JSON.parse(tail.toString("utf8", start)));
+    before = tail.subarray(0, at);
   }
-  throw unreadable(file);
 }
 
 const unreadable = (file: string): StackyardError =>

@@ -1,7 +1,11 @@
-/** What QEMU writes of a host's memory: pages, then its processors, then the description of both. */
+/**
+ * What QEMU writes of a host's memory: pages, then its processors, then the description of both.
+ * @param descriptionBytes at least so long is that.
+ */
 export function describeMigration(
   processors: readonly { readonly withinGuest: boolean }[],
   memory = "memory",
+  descriptionBytes = 0,
 ): Buffer {
   const registers = 16;
   const sections = processors.flatMap(({ withinGuest }, index) => [
@@ -23,7 +27,9 @@ export function describeMigration(
       { name: "env.segs", type: "struct", struct: {} },
     ],
   }));
-  const description = JSON.stringify({ page_size: 4096, devices: [{ name: "timer" }, ...devices] });
+  const description = JSON.stringify({ page_size: 4096, devices: [{ name: "timer" }, ...devices] }).padEnd(
+    descriptionBytes,
+  );
   return Buffer.concat([
     Buffer.from(memory),
     ...sections,

@@ -30,6 +30,11 @@ test.each([
   expect(await isWithinGuest(file)).toBe(found);
 });
 
+test("a description is found whose length has the byte that begins it", async () => {
+  writeFileSync(file, describeMigration([within], "memory", 0x0606));
+  expect(await isWithinGuest(file)).toBe(true);
+});
+
 test("memory that looks like a processor, and more of it than is read, changes nothing", async () => {
   const page = describeMigration([within]).toString("latin1");
   writeFileSync(file, describeMigration([outside], page.repeat(8000)));
